@@ -2,10 +2,18 @@
 
 import pytest
 
+from support.check_runs import check
 from support.intercepted_requests import existing, job, upserts
+from support.jobs import contacts
+from support.mock_transport import make_simulator
 from support.undo_runs import undo
 from support.verify_runs import counts, verify
+from uploader.errors import SettingsError
 from uploader.hubspot.schema import Schema
+from uploader.hubspot.scopes import missing_scopes
+from uploader.hubspot.sign_in.token_info import scope_texts
+from uploader.mockserver.account.behaviour_switches import Auth
+from uploader.model.stop import Cause
 
 #: The stages of an account that renamed and reordered them, and added two.
 STAGES = {
@@ -133,3 +141,108 @@ def test_stages_that_the_token_may_not_read_are_left_to_hubspot(tmp_path):
     run = job(tmp_path, rows, options=DEALS, pipelines=[SALES], faults=[unread])
     run.run_virtual()
     assert run.outcomes() == {2: "created", 3: "rejected"}
+
+
+# --- scopes that a 403 names ---
+
+SHAPES = pytest.mark.parametrize("shape", ["errors", "context"])
+
+
+def lacking(shape, *scopes, **more):
+    """A scenario whose token lacks these scopes; a refusal names them in one of the two shapes."""
+    left = [one for one in Auth().scopes if one not in scopes]
+    return {"auth": {"scopes": left}, "rules": {"scope_error_shape": shape}, **more}
+
+
+def test_scopes_are_found_in_each_shape_and_other_text_is_left_out():
+    names = ["crm.a.read", "crm.a.read", "b", "", 7, "\x1b[2J", "x" * 200]
+    shapes = [
+        {"context": {"requiredGranularScopes": names}},
+        {"errors": ["?", {"context": None}, {"context": {"requiredScopes": names}}]},
+        {"errors": {}, "context": {"missingScopes": names}},
+    ]
+    assert [missing_scopes(shape) for shape in shapes] == [("crm.a.read", "b")] * 3
+    assert [missing_scopes(shape) for shape in (None, {}, {"context": 1, "errors": [{}]})] == [()] * 3
+
+
+@SHAPES
+@pytest.mark.parametrize(
+    ("missing", "options"),
+    [
+        ("crm.objects.contacts.write", {}),
+        ("crm.objects.contacts.read", {"skip_unchanged": True}),
+    ],
+)
+def test_a_run_that_a_403_stops_names_the_scope(tmp_path, shape, missing, options):
+    run = job(tmp_path, [{"email": "a@x.com"}], **lacking(shape, missing))
+    summary = run.run_virtual(**options)
+    assert summary.cause is Cause.SCOPE
+    assert summary.reason.endswith(f"HTTP 403: the token lacks the scope {missing}")
+
+
+@SHAPES
+def test_check_names_the_scopes_for_what_it_cannot_see(tmp_path, shape):
+    rows = [{"external_id": "1", "dealstage": "Closed Won", "hubspot_owner_id": "Ann"}]
+    scenario = lacking(shape, "oauth", "crm.objects.owners.read")
+    scenario["faults"] = [{"kind": "status", "endpoint": "pipelines", "status": 403, "shape": shape}]
+    run = job(tmp_path, rows, options=DEALS, **scenario)
+    said = check(run).not_checked
+    assert any(
+        one.startswith("whether it is a production account") and "(scope oauth)" in one for one in said
+    )
+    assert any(one.startswith("the values of dealstage") and "crm.objects.deals.read)" in one for one in said)
+
+
+def test_a_row_with_an_owner_that_cannot_be_read_names_the_scope(tmp_path):
+    rows = [{"email": "a@x.com", "hubspot_owner_id": "Ann"}]
+    run = job(tmp_path, rows, **lacking("errors", "crm.objects.owners.read"))
+    run.run_virtual()
+    [letter] = run.dead_letters()
+    assert "give the token the scope crm.objects.owners.read" in letter.message
+
+
+@SHAPES
+def test_an_account_that_may_not_be_read_names_the_scope(tmp_path, shape):
+    unknown = {"kind": "status", "endpoint": "token", "status": 404}
+    run = job(tmp_path, [{"email": "a@x.com"}], **lacking(shape, "oauth", faults=[unknown]))
+    with pytest.raises(SettingsError, match="give it the scope `oauth`"):
+        run.run_virtual(portal="44237313")
+
+
+@SHAPES
+def test_undo_names_the_scope_that_it_lacks(tmp_path, shape):
+    there = [existing("old@x.com", city="Ulm")]
+    rows = [{"email": "old@x.com", "city": "Bonn"}]
+    run = job(tmp_path, rows, there=there, options={"snapshot": True})
+    run.run_virtual()
+    run.simulator.change_scenario(make_simulator(**lacking(shape, "crm.objects.contacts.write")).scenario)
+    report, _ = undo(run)
+    assert "the token lacks the scope crm.objects.contacts.write" in report.end.reason
+
+
+@pytest.mark.parametrize("usage", ["alone", "among_others", "contradicting"])
+def test_the_days_usage_is_the_entry_of_private_apps_unless_headers_contradict_it(tmp_path, usage):
+    """The first entry was taken, whatever its name, and its limit put in place of that of the headers."""
+    days = []
+    run = job(tmp_path, contacts(300), rules={"usage": usage})
+    run.run_virtual(on_start=lambda one: days.append(one.session.sender.day))
+    [day] = days
+    assert day.limit == run.simulator.settings.daily_quota
+    told = day.resets_at and day.resets_at.strftime("%H:%M %Z")
+    assert told == (None if usage == "contradicting" else "05:00 UTC")  # midnight in New York
+
+
+@pytest.mark.parametrize(
+    ("object_type", "scopes", "problem"),
+    [
+        ("0-1", ["crm.objects.contacts.write"], ""),
+        ("tickets", ["tickets"], ""),
+        ("0-5", ["crm.objects.tickets.write"], "lacks the scope tickets,"),
+        ("p_cars", ["crm.objects.custom.write"], ""),
+        ("2-123456", [], "lacks the scope crm.objects.custom.write"),
+        ("products", [], ""),  # not known, so it is left to HubSpot
+    ],
+)
+def test_the_scope_that_writing_needs_is_the_one_of_the_type(object_type, scopes, problem):
+    said, _ = scope_texts(frozenset(scopes), object_type)
+    assert (problem in said) if problem else not said

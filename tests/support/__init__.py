@@ -1,6 +1,7 @@
 """What several tests use; no test file imports from another one.
 
 builders              builds records, batches and replies
+check_runs            runs of check in virtual time
 conflicts             which open rows are linked, found by comparing all of them
 fork_server           forks processes of the command line from an interpreter that has imported the package
 hostile_proxy         a server in front of the mock server that puts escape codes into every text

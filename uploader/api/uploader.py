@@ -18,6 +18,7 @@ from uploader.api.options import Options, make_settings
 from uploader.canary.assessment import Review
 from uploader.errors import DeclinedError, SettingsError
 from uploader.hubspot.account import Account
+from uploader.hubspot.scopes import DETAILS
 from uploader.jobs.outcome_stream import OutcomeQueue
 from uploader.jobs.pipeline import Parts
 from uploader.jobs.progress_view import View
@@ -276,7 +277,7 @@ class _Consent:
         if not account.portal:
             raise DeclinedError(
                 "nothing was written: this token may not read which account it belongs to, nor its kind; "
-                "give it the scope `oauth`, or pass yes=True to write to the account anyway"
+                f"give it the scope `{account.scope(DETAILS)}`, or pass yes=True to write to it anyway"
             )
         raise DeclinedError(
             f"nothing was written: account {account.portal} may be a production account; pass "

@@ -10,7 +10,8 @@ from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.account import Account
 from uploader.hubspot.requests import MAX_INPUTS
 from uploader.hubspot.schema import Schema
-from uploader.hubspot.sign_in.token_info import TokenInfo, needed_scopes, scope_texts, token_kind
+from uploader.hubspot.scopes import DETAILS, PIPELINES, PROPERTIES
+from uploader.hubspot.sign_in.token_info import TokenInfo, scope_texts, token_kind
 from uploader.jobs.column_rules import (
     overwriting_rules,
     refuse_absent_keys,
@@ -174,6 +175,7 @@ class Check:
                 report.problems.append(survey.broken)
             self._judge_failures(survey)
             self._judge_owners()
+            self._note_pipelines()
             self._make_forecast()
 
     # --- the account ---
@@ -220,18 +222,18 @@ class Check:
         report.day_limit, report.day_left = day.limit, day.left
         if not account.portal:
             report.not_checked.append(
-                "which account it is: the token may not read it (scope oauth), so a wrong account would go "
-                "unnoticed"
+                f"which account it is: the token may not read it (scope {account.scope(DETAILS)}), so a "
+                "wrong account would go unnoticed"
             )
         if not account.kind:
             report.not_checked.append(
                 "whether it is a production account, and its time zone: the token may not read it (scope "
-                "oauth)"
+                f"{account.scope(DETAILS)})"
             )
         if account.schema is None:
             report.not_checked.append(
                 "whether the properties exist and accept these values: the token may not read it (scope "
-                f"{_schema_scope(self.settings.object_type)}); columns are mapped by their names"
+                f"{account.scope(PROPERTIES)}); columns are mapped by their names"
             )
         if report.closer is None:
             return
@@ -395,6 +397,17 @@ class Check:
                 "or raise --max-failures"
             )
 
+    def _note_pipelines(self) -> None:
+        """Report that names of pipelines and stages can't be checked, if a column has some."""
+        account, schema = self.report.account, self._schema
+        if account is None or schema is None or schema.pipelines is not None:
+            return
+        if names := sorted({column.property for column in self.report.columns} & schema.staged):
+            self.report.not_checked.append(
+                f"the values of {' and '.join(names)}: the token may not read pipelines (scope "
+                f"{account.scope(PIPELINES)}), so only ids are accepted"
+            )
+
     def _judge_owners(self) -> None:
         schema, report = self._schema, self.report
         for name, counts in report.findings.owners.items():
@@ -476,11 +489,6 @@ def _first_cells(source: Source) -> list[Sequence[str]]:
 
 #: Number of rows that a mapping is drafted from.
 _TELLING_ROWS = 1_000
-
-
-def _schema_scope(object_type: str) -> str:
-    _, others = needed_scopes(object_type)
-    return next(name for name in others if "schemas" in name)
 
 
 #: Effects of writing contacts that no request shows; the manual says what to do about them (live-portal,

@@ -13,6 +13,7 @@ replies         what a decoded reply holds
 reply_decoding  replies, decoded leniently
 requests        paths, and the bodies of requests
 schema          an object type's properties: types, options, read-only and unique ones
+scopes          the scopes that a refusal names as missing
 sign_in         tokens: where they come from, what they may do, when they are renewed
 tls             TLS and proxies for aiohttp, and their errors as replies
 """

@@ -1,8 +1,10 @@
 """The account that a token belongs to, as far as the token may read it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from uploader.hubspot.schema import Schema
+from uploader.hubspot.scopes import DOCUMENTED_SCOPES
 
 #: The kind of an account that is neither a sandbox nor a test account.
 PRODUCTION = "STANDARD"
@@ -18,6 +20,11 @@ class Account:
     utc_offset_seconds: float = 0.0
     schema: Schema | None = None
     ui_domain: str = ""
+    lacking: Mapping[str, str] = field(default_factory=dict)  #: scopes that were missing, by what is read
+
+    def scope(self, of: str) -> str:
+        """The scope that the token needs to read something: as HubSpot named it, else the documented one."""
+        return self.lacking.get(of) or DOCUMENTED_SCOPES.get(of) or "of the object type"
 
     @property
     def may_be_production(self) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from uploader.hubspot.owners import Owners
 from uploader.hubspot.pipelines import PIPELINES, STAGES, Pipelines
+from uploader.hubspot.scopes import DOCUMENTED_SCOPES, OWNERS
 
 #: A step back in it may be answered with 200 and not made. Its stages and their order are the account's.
 LIFECYCLE_STAGE = "lifecyclestage"
@@ -56,6 +57,7 @@ class Schema:
     )  #: of the properties that list them
     owned: frozenset[str] = frozenset()  #: properties that hold owner ids
     owners: Owners | None = None  #: the owners; None if they were not or may not be read
+    owners_scope: str = DOCUMENTED_SCOPES[OWNERS]  #: that the token needs to read them
     staged: frozenset[str] = frozenset()  #: properties that hold pipelines or their stages, by id
     pipelines: Pipelines | None = None  #: None if they were not or may not be read
 

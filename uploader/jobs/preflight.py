@@ -18,7 +18,16 @@ from uploader.hubspot.replies import Reply
 from uploader.hubspot.reply_decoding import decode_usage
 from uploader.hubspot.requests import Paths, encode_token_info
 from uploader.hubspot.schema import Schema
-from uploader.hubspot.sign_in.token_info import TokenInfo
+from uploader.hubspot.scopes import (
+    DETAILS,
+    DOCUMENTED_SCOPES,
+    OWNERS,
+    PIPELINES,
+    PROPERTIES,
+    alternatives,
+    missing_scopes,
+)
+from uploader.hubspot.sign_in.token_info import TokenInfo, object_scopes
 from uploader.model.records import EMAIL
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.pipeline.rate.daily_quota import DailyQuota
@@ -47,12 +56,17 @@ class TokenAndLimits:
 class Preflight:
     """Sends the requests of the preflight, and retries them as long as the settings allow."""
 
-    def __init__(self, attempts: Attempts, paths: Paths, outage_seconds: Callable[[], float]) -> None:
+    def __init__(
+        self, attempts: Attempts, paths: Paths, object_type: str, outage_seconds: Callable[[], float]
+    ) -> None:
         """`outage_seconds()`: how long no request may succeed before the run stops."""
+        scopes = object_scopes(object_type)
+        self._documented_scopes = {PROPERTIES: scopes.schema, PIPELINES: scopes.read, **DOCUMENTED_SCOPES}
         self._attempts = replace(attempts, sleep=self._wait, is_early=True)
         self._sender = attempts.sender
         self._paths = paths
         self._outage_seconds = outage_seconds
+        self.lacking: dict[str, str] = {}  #: scopes that were missing, by what is read
         self._info: TokenInfo | None = None  # None until it is read
 
     async def read_account(self, token: str) -> Account:
@@ -62,7 +76,7 @@ class Preflight:
         No other request may run meanwhile: it could have the token replaced, and a new token must be of the
         account that is read here.
         """
-        answer = await self._ask(Call("GET", self._paths.account))
+        answer = await self._ask(Call("GET", self._paths.account), DETAILS)
         _check_reserve(self._sender.day)
         details = answer.body or {}
         portal = str((details.get("portalId") if answer.ok else (await self._ask_info(token)).portal) or "")
@@ -75,11 +89,12 @@ class Preflight:
             time_zone=str(details.get("timeZone") or ""),
             utc_offset_seconds=offset / 1000 if isinstance(offset, int) else 0.0,
             ui_domain=str(details.get("uiDomain") or ""),
+            lacking=self.lacking,
         )
 
     async def read_properties(self, *, has_addresses: bool) -> Schema | None:
         """Read the properties; None if the token may not."""
-        reply = await self._ask(Call("GET", self._paths.properties))
+        reply = await self._ask(Call("GET", self._paths.properties), PROPERTIES)
         known = reply.body if reply.ok and reply.body else None
         return Schema.decode(known, has_addresses=has_addresses) if known else None
 
@@ -118,7 +133,7 @@ class Preflight:
 
     async def read_pipelines(self) -> Pipelines | None:
         """Read the pipelines and their stages; None if the token may not."""
-        reply = await self._ask(Call("GET", self._paths.pipelines), is_optional=True)
+        reply = await self._ask(Call("GET", self._paths.pipelines), PIPELINES, is_optional=True)
         return decode_pipelines(reply.body) if reply.ok and reply.body else None
 
     async def _ask_owners(self, archived: str) -> list[Owner] | None:
@@ -127,7 +142,7 @@ class Preflight:
         for _ in range(_OWNER_PAGES):
             where = f"&after={quote(after)}" if after else ""
             call = Call("GET", f"{self._paths.owners}?limit=500&archived={archived}{where}")
-            reply = await self._ask(call, is_optional=True)
+            reply = await self._ask(call, OWNERS, is_optional=True)
             if not reply.ok:
                 return None
             owners, after = decode_owners(reply.body or {})
@@ -147,13 +162,19 @@ class Preflight:
         if usage is not None:
             self._sender.day.look(usage)
 
-    async def _ask(self, call: Call, *, is_optional: bool = False, tries: float = math.inf) -> Reply:
+    async def _ask(
+        self, call: Call, asked: str = "", *, is_optional: bool = False, tries: float = math.inf
+    ) -> Reply:
         """Send a request until there is a definite reply. An optional one is given up after `tries`, with the
-        last reply.
+        last reply. `asked`: what is read, for `lacking`.
         """
         question = _Question(self._attempts.patience, is_optional=is_optional, tries=tries)
         await self._attempts.run(question, [Piece([call])])
         assert question.reply is not None
+        if asked and question.reply.status == 403:
+            self.lacking[asked] = (
+                alternatives(missing_scopes(question.reply.body)) or (self._documented_scopes[asked])
+            )
         return question.reply
 
     async def _wait(self, seconds: float) -> None:
@@ -233,7 +254,7 @@ def check_named_portal(named: str, account: Account) -> None:
         )
     raise SettingsError(
         f"--portal {named}: this token may not read which account it belongs to, so nothing was written; "
-        "give it the scope `oauth`, or use --yes instead of --portal"
+        f"give it the scope `{account.scope(DETAILS)}`, or use --yes instead of --portal"
     )
 
 

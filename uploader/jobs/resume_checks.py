@@ -10,6 +10,7 @@ from typing import Any
 
 from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
+from uploader.hubspot.scopes import DETAILS
 from uploader.records.columns import (
     Columns,
 )
@@ -168,17 +169,18 @@ def account_doubt(known: Identity, portal: str) -> str:
 
 
 def check_account(
-    settings: SafetySettings, checkpoint: Checkpoint, portal: str, *, may_be_sent: bool
+    settings: SafetySettings, checkpoint: Checkpoint, account: Account, *, may_be_sent: bool
 ) -> None:
     """CheckpointError if the token's account is not certainly the job's. `may_be_sent`: rows may have been
     sent already.
     """
-    known = checkpoint.identity()
+    known, portal = checkpoint.identity(), account.portal
     check_portal(checkpoint.path, known, portal)
     if known.portal and not portal and not settings.accept_changed_settings:
         raise CheckpointError(
             f"{checkpoint.path} belongs to account {known.portal}, and this token may not read its account; "
-            "give it the scope `oauth`, or confirm that it is the right one with --accept-changed-settings"
+            f"give it the scope `{account.scope(DETAILS)}`, or confirm that it is the right one with "
+            "--accept-changed-settings"
         )
     if known.portal or not portal or not may_be_sent:
         return

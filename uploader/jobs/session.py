@@ -14,6 +14,7 @@ from typing import Any, Self
 from uploader.hubspot.account import Account
 from uploader.hubspot.client import HubSpot, Transport
 from uploader.hubspot.requests import MAX_INPUTS, paths
+from uploader.hubspot.scopes import OWNERS
 from uploader.hubspot.sign_in.token_provider import Access
 from uploader.jobs.account_day import MIGRATION_SECONDS, AccountDay
 from uploader.jobs.column_rules import may_hold
@@ -109,7 +110,7 @@ class Session:
             access=self._access(),
         )
         self.attempts = Attempts(self.sender, self.pause_for, seams.random_number)
-        self.preflight = Preflight(self.attempts, self.paths, self._outage_seconds)
+        self.preflight = Preflight(self.attempts, self.paths, settings.object_type, self._outage_seconds)
 
     def _access(self) -> Access | None:
         settings = self.settings
@@ -187,7 +188,8 @@ class Session:
             return any(may_hold(names, one, sources, account.schema) for one in (self.settings, *former))
 
         if are_held(schema.owned):
-            schema = replace(schema, owners=await self.preflight.read_owners())
+            owners = await self.preflight.read_owners()
+            schema = replace(schema, owners=owners, owners_scope=account.scope(OWNERS))
         if are_held(schema.staged):
             schema = replace(schema, pipelines=await self.preflight.read_pipelines())
         self.account = replace(account, schema=schema)

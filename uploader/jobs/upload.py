@@ -160,7 +160,7 @@ class Run:
         if settings.portal:
             check_named_portal(settings.portal, account)
         if checkpoint is not None:
-            check_account(settings, checkpoint, account.portal, may_be_sent=found.may_be_sent)
+            check_account(settings, checkpoint, account, may_be_sent=found.may_be_sent)
             self.canary = checkpoint.canary()
         else:
             now = session.clocks.server_now().timestamp()

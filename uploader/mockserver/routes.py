@@ -48,6 +48,8 @@ class Route(NamedTuple):
         """The scopes that a token needs; for associations those of both types."""
         if self.endpoint == "owners":
             return ("crm.objects.owners.read",)
+        if self.endpoint in ("account", "usage"):
+            return ("oauth",)
         kind = find_kind(self.argument) or CONTACTS
         if self.endpoint in ("upsert", "update", "archive"):
             return (kind.write_scope,)

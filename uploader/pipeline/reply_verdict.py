@@ -20,6 +20,7 @@ import msgspec
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.replies import Reply, whole_error
 from uploader.hubspot.requests import sent_properties
+from uploader.hubspot.scopes import lack_text, missing_scopes
 from uploader.model.records import Record
 from uploader.model.settlements import Refusal
 from uploader.model.stop import Cause
@@ -351,5 +352,6 @@ def _message_of(reply: Reply) -> str:
     """Return status and message of a reply in one line."""
     if reply.status == 0:
         return reply.message
-    message = " ".join(reply.message.split())[:_MESSAGE_CHARACTERS]
+    scopes = missing_scopes(reply.body) if reply.status == 403 else ()
+    message = lack_text(scopes) if scopes else " ".join(reply.message.split())[:_MESSAGE_CHARACTERS]
     return f"HTTP {reply.status}: {message}" if message else f"HTTP {reply.status}"

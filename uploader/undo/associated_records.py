@@ -13,10 +13,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from uploader.hubspot.json_values import as_texts
 from uploader.hubspot.object_types import type_id
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import MAX_INPUTS
+from uploader.hubspot.scopes import lack_text, missing_scopes
 from uploader.pipeline.read_matching import with_reason
 from uploader.undo.plan import Finding, Plan, UndoOutcome
 
@@ -24,7 +24,6 @@ from uploader.undo.plan import Finding, Plan, UndoOutcome
 _MOST_AT_ONCE = 500
 #: What HubSpot answers where the account has no such type of objects.
 _NO_SUCH_TYPE = "Unable to infer object type from"
-_MOST_SCOPES = 3
 
 
 class Type(NamedTuple):
@@ -71,10 +70,9 @@ def refusal(wanted: Type, reply: Reply) -> str:
     """Why the objects of a type can't be read; "" if they can."""
     if reply.ok or not reply.status or _NO_SUCH_TYPE in reply.message:
         return ""
-    scopes = _required_scopes(reply.body or {})
+    scopes = missing_scopes(reply.body)
     if reply.category == "MISSING_SCOPES" or scopes:
-        named = scopes if scopes and wanted.scope not in scopes else [wanted.scope]
-        return f"the token lacks the scope {' or '.join(named[:_MOST_SCOPES])}"
+        return lack_text(scopes if scopes and wanted.scope not in scopes else [wanted.scope])
     return f"HubSpot refuses to show them (HTTP {reply.status})"
 
 
@@ -91,21 +89,6 @@ def counts(ids: Collection[str], reply: Reply) -> tuple[dict[str, int], dict[str
         {one: known[one] for one in ids if one in known},
         {one: unknown.get(one, "") for one in ids if one not in known},
     )
-
-
-def _required_scopes(body: Mapping[str, object]) -> list[str]:
-    contexts = [_object(one.get("context")) for one in (body, *_entries(body, "errors"))]
-    keys = ("requiredGranularScopes", "requiredScopes")
-    return [name for one in contexts for key in keys for name in as_texts(one.get(key))]
-
-
-def _entries(value: Mapping[str, object], name: str) -> list[Mapping[str, object]]:
-    entries = value.get(name)
-    return [one for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
-
-
-def _object(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}
 
 
 # --- what follows for a record ---

@@ -12,6 +12,7 @@ from typing import TypeVar
 from uploader.errors import AccountingError, CheckpointError, DeclinedError
 from uploader.hubspot.account import Account
 from uploader.hubspot.requests import MAX_INPUTS
+from uploader.hubspot.scopes import PROPERTIES
 from uploader.jobs.ending import Ending
 from uploader.jobs.preflight import run_both
 from uploader.jobs.session import Seams, Session, early_end, exact_clock
@@ -156,7 +157,8 @@ class Undo:
     async def _undo(self, session: Session, account: Account, app: str, writer: Offload) -> None:
         file, schema = self.file, account.schema
         if schema is None:
-            raise self.ending.stopped(Cause.SCOPE, "the token may not read the properties of the account")
+            why = f"the token may not read the properties of the account (scope {account.scope(PROPERTIES)})"
+            raise self.ending.stopped(Cause.SCOPE, why)
         self.is_resumed = await writer.run(
             lambda: file.open(restart=self.settings.restart, keep=not self.dry)
         )

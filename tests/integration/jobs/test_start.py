@@ -1,23 +1,20 @@
 """What is asked before the first batch: side by side where nothing depends on it, never too much of it."""
 
 import asyncio
-import random
 from collections import defaultdict
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from support.check_runs import check
 from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
-from support.mock_transport import MockTransport, make_simulator
+from support.mock_transport import make_simulator
 from support.undo_runs import undo
 from support.verify_runs import counts, verify
 from support.virtual_loop import run_virtual
-from uploader.check.run import Check
 from uploader.errors import SettingsError
 from uploader.jobs.preflight import run_both
-from uploader.jobs.session import Seams
 from uploader.mockserver.messages import Request
 from uploader.model.stop import Cause
 from uploader.pipeline.rate.limiter import EARLY_READS
@@ -37,31 +34,6 @@ def job_of(folder: Path, rows=None, *, faults=(), quota="190/10", **scenario) ->
 
 def owned(count: int) -> list[dict[str, str]]:
     return contacts(count, hubspot_owner_id="ann.lee@example.com")
-
-
-def check(job: Job, *, stop_after=None, **options):
-    """The report, in a loop of virtual time of its own."""
-
-    async def run():
-        loop = asyncio.get_running_loop()
-        loop._jumping.now = getattr(job, "_clock", 0.0)
-        transport = job.transport = MockTransport(job.simulator)
-        seams = Seams(
-            transport=lambda _: transport,
-            offload=lambda _: Inline(),
-            random_number=random.Random(1).random,
-            wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
-        )
-        one = Check(job.settings(write_results=False, **options), seams)
-        if stop_after is not None:
-            loop.call_later(stop_after, one.ending.stop, 2)
-        try:
-            return await one.run()
-        finally:
-            job._clock = loop.time()
-            assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    return run_virtual(run())
 
 
 def rounds(job: Job) -> list[list[str]]:

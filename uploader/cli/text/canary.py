@@ -7,6 +7,7 @@ from uploader.canary.assessment import Place, Review
 from uploader.cli.text.numbers import printable
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import Noun
+from uploader.hubspot.scopes import DETAILS
 from uploader.model.canary import Canary
 from uploader.sources.names import is_url, shown
 
@@ -22,7 +23,7 @@ def refusal_text(account: Account) -> str:
     if not account.portal:
         return (
             "nothing was written: this token may not read which account it belongs to, nor its kind; give "
-            "it the scope `oauth`, or add --yes to write to the account anyway"
+            f"it the scope `{account.scope(DETAILS)}`, or add --yes to write to the account anyway"
         )
     return (
         f"nothing was written: account {account.portal} is {kind_text(account)}, and there is no terminal "

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from uploader.hubspot.object_types import TYPE_IDS
 
@@ -33,22 +33,44 @@ def token_kind(token: str) -> str:
     return "OAuth, service key or another kind"
 
 
-def needed_scopes(object_type: str) -> tuple[str, Mapping[str, str]]:
-    """The scope that writing needs, and optional scopes, each with what is missing without it."""
-    write = f"crm.objects.{object_type}.write" if object_type in TYPE_IDS else "crm.objects.custom.write"
-    objects, schemas = write.removesuffix(".write"), write.replace(".objects.", ".schemas.")
-    return write, {
-        f"{objects}.read": "late outcomes cannot be read back, and `verify` cannot compare records",
-        f"{schemas.removesuffix('.write')}.read": "it cannot be checked that the properties exist",
-    }
+class ObjectScopes(NamedTuple):
+    """The scopes for the records of an object type; "" where they are not known."""
+
+    read: str
+    write: str
+    schema: str
+    sensitive: str  #: to read sensitive properties; `highly_` comes before it for highly sensitive ones
+
+
+def object_scopes(object_type: str) -> ObjectScopes:
+    """The documented scopes of an object type, given by name or id."""
+    name = _NAMES.get(object_type, object_type)
+    if name == "tickets":  # the only type with one scope for both
+        return ObjectScopes(name, name, "crm.schemas.tickets.read", "tickets.sensitive.v2")
+    if name.startswith(_CUSTOM):
+        name = "custom"
+    elif name not in TYPE_IDS:
+        return ObjectScopes("", "", "", "")
+    objects = f"crm.objects.{name}"
+    return ObjectScopes(
+        f"{objects}.read", f"{objects}.write", f"crm.schemas.{name}.read", f"{objects}.sensitive.read.v2"
+    )
+
+
+_NAMES = {type_id: name for name, type_id in TYPE_IDS.items()}
+_CUSTOM = ("p_", "2-")
 
 
 def scope_texts(scopes: AbstractSet[str], object_type: str) -> tuple[str, list[str]]:
     """The error if the needed scope is missing (else ""), and a text for each missing optional one."""
-    write, others = needed_scopes(object_type)
-    problem = (
-        "" if write in scopes else f"the token lacks the scope {write}, so it may not write; add the scope"
-    )
-    return problem, [
-        f"the token lacks the scope {name}: {why}" for name, why in others.items() if name not in scopes
+    needed = object_scopes(object_type)
+    problem = f"the token lacks the scope {needed.write}, so it may not write; add the scope"
+    optional = {
+        needed.read: "late outcomes cannot be read back, and `verify` cannot compare records",
+        needed.schema: "it cannot be checked that the properties exist",
+    }
+    return "" if needed.write in scopes | {""} else problem, [
+        f"the token lacks the scope {name}: {why}"
+        for name, why in optional.items()
+        if name not in scopes | {"", needed.write}
     ]

@@ -14,7 +14,6 @@ from functools import lru_cache, partial
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from uploader.hubspot.owners import Owners
 from uploader.hubspot.pipelines import STAGES, Pipelines
 from uploader.hubspot.schema import Schema
 from uploader.model.rows import Fault
@@ -73,7 +72,7 @@ def _finder(name: str, schema: Schema, rules: Rules) -> Converter:
     if name in schema.staged and schema.pipelines is not None:
         pipelines = schema.pipelines
         return StageConverter(pipelines, STAGES[name]) if name in STAGES else pipelines.find
-    convert: Converter = partial(_as_owner, owners=schema.owners, known=_folded(rules.owner_map))
+    convert: Converter = partial(_as_owner, schema=schema, known=_folded(rules.owner_map))
     return _remembering(
         partial(convert_parts, convert=convert) if schema.kinds[name].is_multiple else convert
     )
@@ -153,24 +152,22 @@ def _as_boolean(text: str, spellings: Mapping[str, str]) -> str | Fault:
     return spellings.get(text.casefold()) or Fault("is neither true nor false", "BOOLEAN")
 
 
-def _as_owner(text: str, owners: Owners | None, known: Mapping[str, str]) -> str | Fault:
+def _as_owner(text: str, schema: Schema, known: Mapping[str, str]) -> str | Fault:
     meant = known.get(text.casefold(), text)
     if not meant:
         return ""  # no owner, as the user maps it
-    if owners is not None:
-        found = owners.find(meant)
+    if schema.owners is not None:
+        found = schema.owners.find(meant)
         if isinstance(found, Fault) and meant != text:
             return Fault(f"is mapped to {meant!r} by --owner-map, which {found.reason}", found.category)
         return found
     if meant.isdecimal():
         return meant
     return Fault(
-        "is not the id of an owner, and the account's owners could not be read: " + OWNERS_SCOPE, "OWNER"
+        "is not the id of an owner, and the account's owners could not be read: give the token the scope "
+        f"{schema.owners_scope}, or map owners to ids with --owner-map",
+        "OWNER",
     )
-
-
-#: What to do if a token may not read owners.
-OWNERS_SCOPE = "give the token the scope crm.objects.owners.read, or map owners to ids with --owner-map"
 
 
 def _folded(owner_map: Mapping[str, str]) -> dict[str, str]:
