@@ -4,6 +4,7 @@ Each test is named after what a trial with such files showed.
 """
 
 import asyncio
+import shlex
 
 import openpyxl
 import pyarrow as pa
@@ -14,7 +15,9 @@ from support.intercepted_requests import upserts
 from support.jobs import Job
 from support.mock_transport import make_simulator
 from uploader.check.run import Check
+from uploader.cli.options.columns import parse_map
 from uploader.cli.text.check import as_dict, lines
+from uploader.cli.text.numbers import printable
 from uploader.errors import SettingsError
 
 HEADER = "email,firstname,lastname,address\n"
@@ -230,3 +233,58 @@ def test_one_value_of_ndjson_that_is_no_value_is_left_out_and_counted(tmp_path):
     summary = run.run_virtual()
     assert (summary.exit_code, summary.as_dict()["values_dropped"]) == (0, 1)
     assert run.held()["a@x.com"]["firstname"] == "Ann"
+
+
+# --- names of columns ---
+
+ODD_NAMES = {
+    "two blanks": "Cell  phone",
+    "a no-break space": "Cell\u00a0phone",
+    "a zero-width space": "Cell\u200b phone",
+    "a line break": "Cell\nphone",
+    "a direction mark": "\u200eCell phone",
+    "a quote": 'Cell "phone"',
+    "a dollar sign": "Cell $phone",
+    "a length beyond all lines": "Cell phone " * 100,
+}
+
+
+@pytest.mark.parametrize("name", ODD_NAMES.values(), ids=ODD_NAMES.keys())
+@pytest.mark.parametrize("option", ["--map", "--ignore"])
+def test_a_printed_option_names_the_column_when_pasted(tmp_path, name, option):
+    quoted = '"' + name.replace('"', '""') + '"'
+    text = f"email,{quoted}\n" + "".join(f"a{i}@x.com,1\n" for i in range(5))
+    run = job(tmp_path, text)
+    run.simulator.reset(0.0, [])
+    printed = "\n".join(problem_lines(run))
+    word = next(one for one in shlex.split(printed.split(f"{option} ", 1)[1]) if one).rstrip(",;")
+    given = {"--map": lambda: {"mapped": parse_map((word.replace("=PROPERTY", "=phone"),))}}
+    options = given.get(option, lambda: {"ignored": frozenset({word})})()
+    assert run.run_virtual(**options).exit_code == 0
+    assert len(run.held()) == 5
+
+
+def problem_lines(run):
+    with pytest.raises(SettingsError) as raised:
+        run.run_virtual()
+    return [printable(str(raised.value))]
+
+
+def test_a_doubled_byte_order_mark_is_no_part_of_a_name(tmp_path):
+    run = job(tmp_path, '\ufeff\ufeff"email","firstname"\n"a@x.com","Ann"\n')
+    assert run.run_virtual().exit_code == 0
+    assert run.held()["a@x.com"]["firstname"] == "Ann"
+
+
+def test_an_option_with_invisible_characters_names_the_column_too(tmp_path):
+    run = job(tmp_path, "email,Cell phone\na@x.com,1\n", mapped={"Cell\u200b\u00a0 phone": "phone"})
+    assert run.run_virtual().exit_code == 0
+    rows = '{"email": "a@x.com", "Cell\u00a0 phone": "1"}\n'
+    assert job(tmp_path, rows, "c.ndjson", mapped={"Cell phone": "phone"}).run_virtual().exit_code == 0
+
+
+def test_a_folded_name_of_ndjson_suppresses(tmp_path):
+    rows = '{"email": "a@x.com", "Opt\u00a0Out": "yes"}\n{"email": "b@x.com", "Opt  Out": "no"}\n'
+    run = job(tmp_path, rows, "c.ndjson", suppress_where={"Opt Out": ()})
+    assert run.run_virtual().exit_code == 0
+    assert run.held().keys() == {"b@x.com"}

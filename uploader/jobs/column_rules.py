@@ -10,6 +10,7 @@ from dataclasses import replace
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
 from uploader.hubspot.schema import Schema
+from uploader.model.column_names import folded
 from uploader.records.column_problems import resolve_leniently
 from uploader.records.columns import (
     Columns,
@@ -88,7 +89,7 @@ def refuse_undecided_fields(sources: Sequence[Source], rules: Rules) -> None:
     for source in sources:
         if source.shape.columns or not rules.has_addresses:
             continue
-        names = dict.fromkeys(name for row in source.first_rows() for name in fields_of(row.content))
+        names = dict.fromkeys(folded(name) for row in source.first_rows() for name in fields_of(row.content))
         refuse_undecided([name for name in names if rules.is_undecided(name)])
 
 
@@ -97,7 +98,8 @@ def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Ac
     known = {column for source in sources for column in source.shape.columns}
     # A constant is written to every record, whatever the policy for the values of rows.
     by_property = dict.fromkeys(settings.constants, Policy.OVERWRITE)
-    for column, policy in settings.policies.items():
+    for given, policy in settings.policies.items():
+        column = folded(given)
         try:
             name = resolve_name(column, settings.rules, account.schema)
         except MappingError as error:

@@ -2,6 +2,7 @@
 
 canary               a job's first rows, sent alone, and their outcomes
 chain                open rows that are written one after the other
+column_names         names of columns, compared and in commands
 keys_of_one_contact  contacts that replies named, and keys that led to one contact
 outcomes             the final states of a row
 records              records, batches of them, and rows that are not sent

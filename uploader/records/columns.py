@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from uploader.hubspot.object_types import are_contacts
 from uploader.hubspot.schema import Schema
+from uploader.model.column_names import folded, quoted
 from uploader.model.records import EMAIL
 from uploader.records.known_headers import ASK, COMMON, bare, carries_opt_out, holds_whatever
 from uploader.records.not_a_row import row_in_header
@@ -50,6 +51,11 @@ def numbered(texts: Sequence[str]) -> str:
     return f"{len(texts)} problems: " + "; ".join(f"({n}) {text}" for n, text in enumerate(texts, 1))
 
 
+_BY_COLUMN = (
+    *("mapped", "ignored", "only", "cleared", "date_orders", "decimals", "timezones", "suppress_where"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The user's settings for columns and rows. In tables by column, "" stands for all columns that are
@@ -82,6 +88,14 @@ class Rules:
         match = self.match or (self.id_property,)
         object.__setattr__(self, "match", match)
         object.__setattr__(self, "id_property", match[0])
+        for name in _BY_COLUMN:
+            columns = getattr(self, name)
+            if any(folded(column) != column for column in columns):
+                pairs = (
+                    columns.items() if isinstance(columns, Mapping) else zip(columns, columns, strict=True)
+                )
+                found = {folded(column): value for column, value in pairs}
+                object.__setattr__(self, name, found if isinstance(columns, Mapping) else frozenset(found))
 
     @property
     def has_addresses(self) -> bool:
@@ -159,10 +173,11 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
             elif column not in rules.suppress_where:
                 unmapped.append(column)
     if set(rules.match).isdisjoint(names.values()):
+        proposed = quoted(f"{_key_column(header, rules, schema)}={rules.id_property}")
         raise MappingError(
             f"no column is the id property {' or '.join(map(repr, rules.match))} (columns: "
             f"{_listed(header)}); map one with --map "
-            f'"{_key_column(header, rules, schema)}={rules.id_property}", or choose another property with '
+            f"{proposed}, or choose another property with "
             f"{'--id-property' if len(rules.match) == 1 else '--match'}"
         )
     if unmapped:
@@ -201,11 +216,11 @@ def resolve_name(column: str, rules: Rules, schema: Schema | None) -> str:
         return _target(column, rules.mapped[column], schema)
     if schema is None or column in schema.labels:
         return column
-    named = [name for name, label in schema.labels.items() if label == column]
+    named = [name for name, label in schema.labels.items() if folded(label) == column]
     if len(named) > 1:
         raise MappingError(
             f"column {column!r} is the label of {' and '.join(sorted(named))}; choose one, for example with "
-            f'--map "{column}={min(named)}"'
+            f"--map {quoted(f'{column}={min(named)}')}"
         )
     return named[0] if named else ""
 
@@ -214,7 +229,7 @@ def _target(column: str, given: str, schema: Schema | None) -> str:
     """Return the property that the user names, by its name or else its label."""
     if schema is None or given in schema.labels:
         return given
-    named = [name for name, label in schema.labels.items() if label == given]
+    named = [name for name, label in schema.labels.items() if folded(label) == folded(given)]
     if len(named) == 1:
         return named[0]
     if named:
@@ -260,11 +275,11 @@ def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
 def unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
     """Return the message about columns that are no property."""
     likely = {column: _likeness(column, schema) if schema else "" for column in unmapped[:8]}
-    words = [f'--map "{column}={likely[column] or "PROPERTY"}"' for column in likely]
+    words = ["--map " + quoted(f"{column}={name or 'PROPERTY'}") for column, name in likely.items()]
     return (
         f"this account has no property with the name or label {_listed(unmapped)}; map each column, for "
-        f'example with {" ".join(words)}, or leave it out with --ignore "{unmapped[0]}"; `uploader check '
-        "--write-mapping FILE.toml` drafts a mapping of all columns"
+        f"example with {' '.join(words)}, or leave it out with --ignore {quoted(unmapped[0])}; "
+        "`uploader check --write-mapping FILE.toml` drafts a mapping of all columns"
     )
 
 
@@ -295,7 +310,7 @@ def _refuse_clashes(header: Sequence[str], names: Mapping[int, str]) -> None:
         if name in first:
             raise MappingError(
                 f"columns {header[first[name]]!r} and {header[index]!r} are both mapped to {name!r}; leave "
-                f'one out with --ignore "{header[index]}"'
+                f"one out with --ignore {quoted(header[index])}"
             )
         first[name] = index
 
@@ -305,7 +320,7 @@ def _refuse_read_only(columns: Mapping[str, str], schema: Schema | None) -> None
         if schema and name in schema.read_only:
             raise MappingError(
                 f"column {column!r} is the property {name!r}, which is read-only in HubSpot; leave it out "
-                f'with --ignore "{column}"'
+                f"with --ignore {quoted(column)}"
             )
 
 
@@ -323,12 +338,13 @@ def refuse_undecided(columns: Sequence[str]) -> None:
 
 def undecided_text(columns: Sequence[str]) -> str:
     """Return the message about columns that tell who must not be written to."""
-    words = [f'--suppress-where "{column}{"=*" * holds_whatever(column)}"' for column in columns[:8]]
+    words = [f"--suppress-where {quoted(column + '=*' * holds_whatever(column))}" for column in columns[:8]]
     return (
         f"{_listed(columns)} {'tells' if len(columns) == 1 else 'tell'} who has opted out or whose address "
         "bounces, and HubSpot can send e-mail to every contact it has. Decide: skip these rows with "
         f"{' '.join(words)} (=VALUE: rows with another value than yes, =*: rows with any value), write the "
-        f'column with --map "{columns[0]}=PROPERTY", or leave it out with --ignore "{columns[0]}"'
+        f"column with --map {quoted(f'{columns[0]}=PROPERTY')}, or leave it out with --ignore "
+        f"{quoted(columns[0])}"
     )
 
 
@@ -337,7 +353,7 @@ def _refuse_costly(columns: Mapping[str, str], rules: Rules) -> None:
         if name.startswith(COSTLY) and name not in rules.allowed:
             raise MappingError(
                 f"column {column!r} is the property {name!r}: {COSTLY_TEXT}. Leave it out with --ignore "
-                f'"{column}", or allow it with --allow {name}'
+                f"{quoted(column)}, or allow it with --allow {name}"
             )
 
 
@@ -349,7 +365,7 @@ def _refuse_constants(columns: Mapping[str, str], rules: Rules) -> None:
         if name in columns and name not in {EMAIL, *rules.match}:  # these have a reason of their own
             raise MappingError(
                 f"--set {name}: column {columns[name]!r} is mapped to that property, too; leave it out with "
-                f'--ignore "{columns[name]}", or remove --set'
+                f"--ignore {quoted(columns[name])}, or remove --set"
             )
 
 

@@ -8,6 +8,7 @@ Raise nothing: what can't be resolved is a fault of the rows that have it.
 from typing import NamedTuple
 
 from uploader.hubspot.schema import Schema
+from uploader.model.column_names import folded
 from uploader.model.rows import Fault
 from uploader.records.columns import COSTLY, COSTLY_TEXT, MappingError, Rules, resolve_name, undecided_text
 from uploader.records.values.convert import Converter, converter
@@ -44,15 +45,17 @@ class Fields:
         return field
 
     def _resolve(self, column: str) -> Field:
-        rules = self._rules
+        rules, given, column = self._rules, column, folded(column)
         try:
-            name = resolve_name(column, rules, self._schema)
+            # Without a schema any name may be a property's, as it stands.
+            is_known = self._schema is not None or column in rules.mapped
+            name = resolve_name(column, rules, self._schema) if is_known else given
         except MappingError:
             name = ""
         only_says = rules.only_suppresses(column) or (column in rules.suppress_where and not name)
         convert = converter(name, column, self._schema, rules)
         is_left_out = rules.leaves_out(column) or only_says
-        return Field(column, name, convert, self._fault(column, name), is_left_out)
+        return Field(given, name, convert, self._fault(column, name), is_left_out)
 
     def _fault(self, column: str, name: str) -> Fault | None:
         rules = self._rules

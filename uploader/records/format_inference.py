@@ -13,6 +13,7 @@ Rules A row is evidence if only one reading makes it a value. A row that fits bo
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from uploader.model.column_names import quoted
 from uploader.model.rows import Content
 from uploader.records.columns import MappingError, Rules
 from uploader.records.mapper import Mapper
@@ -49,14 +50,14 @@ class _Evidence:
         if len(self.rows) > 1:
             readings = " and ".join(f"{reading} in row {row}" for reading, row in sorted(self.rows.items()))
             raise MappingError(
-                f'{column}: {readings} contradict each other; choose {option} "{column}={both[0]}" or '
-                f"={both[1]}, and correct the other values"
+                f"{column}: {readings} contradict each other; choose {option} "
+                f"{quoted(f'{column}={both[0]}')} or ={both[1]}, and correct the other values"
             )
         found = next(iter(self.rows), "")
         if self.open_row and not (found and has_columns):
             # Rows that name their own fields are not looked through before they are sent.
             what = f"{both[0]} or {both[1]}"
-            proposed = f' "{column}={found}"' if found else f' "{column}={both[0]}" or ={both[1]}'
+            proposed = f" {quoted(f'{column}={found or both[0]}')}" + ("" if found else f" or ={both[1]}")
             raise MappingError(
                 f"{column}: row {self.open_row} can be read as {what}; choose with {option}{proposed}"
             )
@@ -236,7 +237,7 @@ def _asked_zones(finders: Iterable[OrderFinder]) -> dict[str, str]:
     return {
         column: (
             f"{column}: no value has a time zone (row {times.row_without} is the first; a date means its "
-            f'midnight); give one with --timezone "{column}=NAME", such as Europe/Berlin or UTC'
+            f"midnight); give one with --timezone {quoted(f'{column}=NAME')}, such as Europe/Berlin or UTC"
         )
         for column, times in joined.items()
         if times.is_open

@@ -10,6 +10,7 @@ Rules Everything that names the row's person is compared: its key, its addresses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 
+from uploader.model.column_names import folded
 from uploader.model.rows import Content, Fault, PartlyReadable, Unreadable
 from uploader.records.columns import ADDRESSES, Columns, Rules
 from uploader.records.fields import spell
@@ -42,7 +43,8 @@ class SuppressionCheck:
             fields = _all_fields(content)
             if self._list is not None and any(map(self._list.holds, self._addresses_of(content, fields))):
                 return _LISTED
-            cells = [(column, value) for column, value in fields if column in self._rules.suppress_where]
+            named = [(folded(column), value) for column, value in fields]
+            cells = [(column, value) for column, value in named if column in self._rules.suppress_where]
             return self._fault_of((column, _text(value)) for column, value in cells)
         if self._list is not None and _is_listed(content, self._addresses, self._list):
             return _LISTED

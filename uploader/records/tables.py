@@ -5,11 +5,13 @@ Out   the texts as HubSpot expects them, without keys; by row, what is wrong wit
 Raise nothing because of a row.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import NamedTuple, TypeVar, cast
 
+from uploader.model.column_names import quoted
 from uploader.model.records import EMAIL, lock_key, lock_keys
 from uploader.model.rows import Fault, Row
 from uploader.records.layouts import Layout, Text
@@ -172,6 +174,7 @@ def _given(texts: Sequence[Text]) -> list[str]:
     return list(filter(None, texts))  # type: ignore[arg-type]  # UNSET is false
 
 
+_COLUMN = re.compile(r'"COLUMN=([^"]*)"')
 #: A value in a fault's reason is shortened to so many characters.
 _SHOWN = 40
 
@@ -183,5 +186,5 @@ def shortened(text: str, most: int = _SHOWN) -> str:
 def _said(column: str, text: str, fault: Fault) -> Fault:
     shown = repr(shortened(text))
     # Whoever judges values does not know their columns.
-    reason = fault.reason.replace('"COLUMN=', f'"{column}=')
+    reason = _COLUMN.sub(lambda word: quoted(f"{column}={word[1]}"), fault.reason)
     return Fault(f"{column}: {shown} {reason}", fault.category, column)

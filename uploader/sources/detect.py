@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import orjson
 
 from uploader.errors import SourceError
-from uploader.sources.bytes.encodings import UTF8_BOM
+from uploader.sources.bytes.encodings import marks_at_start
 
 #: The names of formats for users. Parquet and Excel files are recognised by their content.
 Format = Literal["csv", "ndjson", "json"]
@@ -81,13 +81,13 @@ def refuse_binary(name: str, sample: bytes, encoding: str | None) -> None:
     if b"\0" in sample[:_BINARY_BYTES]:
         what = f"is not text in {encoding}" if encoding else "is a binary file"
         raise SourceError(f"{name}: {what}; CSV, NDJSON, JSON, Parquet or .xlsx is needed")
-    if not sample.removeprefix(UTF8_BOM).strip():
+    if not sample[marks_at_start(sample) :].strip():
         raise SourceError(f"{name}: contains only blank lines" if sample else f"{name}: is empty")
 
 
 def format_of(name: str, sample: bytes, wanted: Format | None) -> tuple[Format, int]:
     """The format, and the offset of the bracket of a JSON array."""
-    skipped = len(UTF8_BOM) if sample.startswith(UTF8_BOM) else 0
+    skipped = marks_at_start(sample)
     bare = sample[skipped:]
     first = bare.lstrip()[:1]
     at = skipped + len(bare) - len(bare.lstrip())

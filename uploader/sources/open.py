@@ -13,7 +13,7 @@ from uploader.model.rows import Content, Mark, Row, RowSlice, Unreadable
 from uploader.sources.bytes import zip_archive
 from uploader.sources.bytes.byte_source import EDGE_BYTES, Origin
 from uploader.sources.bytes.compression import Archive, archive_of, contents
-from uploader.sources.bytes.encodings import UTF8, UTF8_BOM, encoding_of, normal_name, utf8
+from uploader.sources.bytes.encodings import UTF8, encoding_of, marks_at_start, normal_name, utf8
 from uploader.sources.bytes.lines import LINE_BYTES, Lines, find_line_end, watch_last_line
 from uploader.sources.bytes.local import FileOrigin, StreamOrigin, find_origin
 from uploader.sources.bytes.stream_fingerprint import Prefix, skip_known
@@ -111,7 +111,7 @@ def _text(
         return _json(name, sample, bracket, complete, encoding)
     line_end = find_line_end(sample)
     if kind == "ndjson":
-        body = Mark(len(UTF8_BOM) if sample.startswith(UTF8_BOM) else 0, 1)
+        body = Mark(marks_at_start(sample), 1)
         reader = NdjsonRows(encoding)
         end = _End(line_end, lambda line: type(reader.content(line.strip())) is not Unreadable)
         return _Text(Shape("ndjson", encoding=encoding), body, _by_lines(reader, line_end), end)
@@ -172,7 +172,7 @@ def _by_lines(reader: RowReader, line_end: bytes, *, decode: bool = False) -> Cu
 def _json(name: str, sample: bytes, bracket: int, complete: bool, encoding: str) -> _Text:
     if complete and sample[bracket + 1 :].lstrip()[:1] == b"]":
         raise SourceError(f"{name}: the array is empty")
-    is_wrapped = sample.removeprefix(UTF8_BOM).lstrip()[:1] == b"{"
+    is_wrapped = sample[marks_at_start(sample) :].lstrip()[:1] == b"{"
     reader, body = JsonRows(encoding), Mark(bracket, 1)
 
     def cut(blocks: Iterator[bytes], start: Mark, is_ready: Callable[[], bool]) -> Iterator[RowSlice]:

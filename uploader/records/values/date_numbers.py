@@ -16,6 +16,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from uploader.model.column_names import quoted
+
 
 class Reading(NamedTuple):
     """A date or a date-time, split into its parts."""
@@ -94,7 +96,7 @@ def question(found: Mapping[str, date], column: str) -> str:
     """Return what a number could be, and what to do."""
     dates = " or ".join(f"{day} ({unit})" for unit, day in found.items())
     first, *others = found
-    words = " or ".join([f'"{column}={first}"', *(f"={unit}" for unit in others)])
+    words = " or ".join([quoted(f"{column}={first}"), *(f"={unit}" for unit in others)])
     return f"could be {dates}: use --date-order {words}"
 
 

@@ -8,13 +8,13 @@ Rules   A byte order mark is certain. UTF-16 without one shows in its delimiters
 """
 
 import codecs
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 
 from uploader.errors import SourceError
 from uploader.sources.bytes.lines import find_line_end
 
-UTF8_BOM = b"\xef\xbb\xbf"
 UTF8 = ""  #: the encoding that needs no decoding
 
 _BOMS = (  # the longer ones first: UTF-32's begins with UTF-16's
@@ -23,6 +23,7 @@ _BOMS = (  # the longer ones first: UTF-32's begins with UTF-16's
     (b"\xff\xfe", "utf-16-le"),
     (b"\xfe\xff", "utf-16-be"),
 )
+_MARKS = re.compile(rb"\A(?:\xef\xbb\xbf)+")
 _HEAD_BYTES = 8000
 #: The minimum of readable ASCII characters for each control character (damage in a row).
 _NO_TEXT_SHARE = 20
@@ -34,6 +35,11 @@ _PROPOSED = "windows-1252"
 _EXAMPLES, _AROUND = 2, 20
 _ERRORS = "uploader.visible"
 _ESCAPED = 0xDC00  # lone surrogates, as in Python's surrogateescape, but for any byte
+
+
+def marks_at_start(sample: bytes) -> int:
+    """The length of the byte order marks in UTF-8 at the start: some programs add one to the one there."""
+    return len(sample) - len(_MARKS.sub(b"", sample, count=1))
 
 
 def normal_name(name: str) -> str:

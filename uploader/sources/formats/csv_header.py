@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from uploader.errors import SourceError
+from uploader.model.column_names import folded
 from uploader.model.rows import Mark
-from uploader.sources.bytes.encodings import UTF8_BOM, not_utf8_text
+from uploader.sources.bytes.encodings import marks_at_start, not_utf8_text
 from uploader.sources.formats.csv_layout import Layout, holds
 from uploader.sources.formats.csv_quotes import CONTINUATION_LINES
 
@@ -53,7 +54,7 @@ class _Guess:
 
 def read_head(name: str, sample: bytes, line_end: bytes, delimiter: str | None) -> Head:
     """Read the head. `sample`: the beginning of the content in whole lines, not all of them blank."""
-    skipped = len(UTF8_BOM) if sample.startswith(UTF8_BOM) else 0
+    skipped = marks_at_start(sample)
     pieces = [piece + line_end for piece in sample[skipped:].split(line_end, _SAMPLE_LINES)[:_SAMPLE_LINES]]
     at = _first_filled(pieces, 0)
     if hinted := _hinted_delimiter(pieces[at]):
@@ -149,8 +150,8 @@ def _find_marker_columns(layout: Layout, lines: list[str]) -> Iterator[tuple[int
 
 
 def name_columns(cells: Iterable[str]) -> tuple[str, ...]:
-    """The header's names, made unique: a later `email` becomes `email#2`, a blank `column 5`."""
-    wanted = [cell.strip() or f"column {position}" for position, cell in enumerate(cells, 1)]
+    """The header's names, folded and made unique: a later `email` becomes `email#2`, a blank `column 5`."""
+    wanted = [folded(cell) or f"column {position}" for position, cell in enumerate(cells, 1)]
     given: dict[str, None] = {}
     for name in wanted:
         unique, repeat = name, 1

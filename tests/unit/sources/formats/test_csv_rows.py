@@ -466,7 +466,7 @@ def test_one_line_of_another_encoding_is_one_row():
         ("\n\na,b\n1,2\n", ",", ("a", "b")),
         ("\ufeffa,b\n1,2\n", ",", ("a", "b")),
         ('\ufeff"a","b"\n1,2\n', ",", ("a", "b")),
-        ('"a\nb",c\n1,2\n', ",", ("a\nb", "c")),
+        ('"a\nb",c\n1,2\n', ",", ("a b", "c")),
         (" a ,b \n1,2\n", ",", ("a", "b")),
         ("a,,a,a,a#2,\n1,2,3,4,5,6\n", ",", ("a", "column 2", "a#3", "a#4", "a#2", "column 6")),
     ],
