@@ -1,7 +1,14 @@
 """Values of real files that were written wrong, or refused although they were right."""
 
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
 import pytest
 
+import uploader
 from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
 from uploader.errors import SettingsError
@@ -93,3 +100,18 @@ def test_rows_that_are_read_once_say_what_to_do_about_such_a_cell(tmp_path):
     job.run_virtual()
     (letter,) = job.dead_letters()
     assert '--options "country_code=value" or =label' in letter.message
+
+
+# --- time zones ---
+
+
+def test_a_machine_without_zone_files_knows_the_time_zones(tmp_path):
+    """A slim container refused `--timezone Europe/Berlin` as no time zone."""
+    code = "from uploader.records.values.convert import find_zone; print(find_zone('Europe/Berlin'))"
+    environment = {"PYTHONTZPATH": str(tmp_path), "PATH": os.environ["PATH"]}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.stdout == "Europe/Berlin\n", run.stderr
+    named = tomllib.loads((Path(uploader.__file__).parents[1] / "pyproject.toml").read_text())
+    assert any(one.startswith("tzdata") for one in named["project"]["dependencies"])
