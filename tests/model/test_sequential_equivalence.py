@@ -19,6 +19,7 @@ from support.model.cases import (
     COMMON,
     cases,
     cases_of_lost_creations,
+    cases_of_moved_addresses,
     cases_of_one_contact,
     cases_of_two_people,
 )
@@ -76,6 +77,7 @@ _OF_ITS_KIND = {
     planted_bugs.forget_what_left: cases_of_lost_creations(),
     planted_bugs.forget_a_tail: cases(kind="freed values"),
     planted_bugs.drop_a_value: cases_of_one_contact(),
+    planted_bugs.open_a_key_before_the_commit: cases_of_moved_addresses(),
     planted_bugs.lose_links_at_resume: cases_of_one_contact(is_killed=True),
 }
 

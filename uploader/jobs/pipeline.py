@@ -85,6 +85,7 @@ class Pipeline:
             taken=self._count_slice,
             count_waiting=self._count_waiting,
             is_behind=lambda: self.collector.is_behind,
+            ask_for_commit=self._ask_for_commit,
             links=links,
             reads_first=reads_first,
         )
@@ -129,7 +130,7 @@ class Pipeline:
             snapshot=job.snapshot,
             rows_estimated=rows_estimated,
             is_canary=self._canary is not None,
-            on_room=self.feed.note_room,
+            on_commit=self.feed.note_commit,
             on_committed=on_committed,
             gives_up=self._ending.abort.is_set,
         )
@@ -172,6 +173,9 @@ class Pipeline:
 
     def _count_waiting(self, records: int) -> None:
         self.collector.count_waiting(records)
+
+    def _ask_for_commit(self) -> None:
+        self.collector.ask_for_commit()
 
     # --- while rows are processed ---
 

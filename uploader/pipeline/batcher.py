@@ -2,8 +2,9 @@
 
 In    records in source order; which of them are settled.
 Out   batches: at most `max_records` and `max_bytes`, one id property, each unique value once, earliest first.
-Rule  As if sequential: a record leaves only when every earlier one that it conflicts with is settled, and
-      waits for no other. `conflict_groups` decides which those are.
+Rule  As if sequential, also through kills: a record leaves only when every earlier one that it conflicts with
+      is settled, and committed if it may be of another contact. It waits for no other. `conflict_groups`
+      decides which those are.
       If another HubSpot record has a unique value, an earlier row may be about to free it. A record refused
       for such a value therefore waits until every earlier row is settled, and is sent once more. Such records
       leave in rounds, all that may at once, so that they do not wait for each other one by one.
@@ -86,8 +87,13 @@ class Batcher:
         return any(record.in_doubt for record in (*self._open.values(), *self._refused.values()))
 
     def is_open(self, value: str) -> bool:
-        """Whether an open record has the value."""
+        """Whether an open record has the value, or one that waits for its commit."""
         return self._groups.has(value)
+
+    @property
+    def awaits_commit(self) -> bool:
+        """Whether a record waits for the commit of a settled one."""
+        return self._groups.is_settled_awaited
 
     def is_awaited(self, record: Record) -> bool:
         """Whether a later row waits for this one."""
@@ -115,16 +121,29 @@ class Batcher:
         for id_property in self._let_go(records):
             self._ready[id_property].sort(key=_POSITION)
 
-    def settle(self, records: Sequence[Record]) -> list[Record]:
-        """Settle drawn records. Returns the records that waited only for these and may leave now."""
+    def keeps_locks(self, records: Sequence[Record]) -> bool:
+        """Whether the locks of these records, settled now, have to stay until their commit."""
+        return self._groups.must_stay(records)
+
+    def settle(self, records: Sequence[Record], *, keeps_locks: bool = False) -> list[Record]:
+        """Settle drawn records. Returns the records that waited only for these and may leave now.
+
+        With `keeps_locks`, call `commit` once they are committed.
+        """
         for record in records:
             if self._open.pop(record.position, None) is None:
                 del self._refused[record.position]
                 self._is_written = True
         self.open_bytes -= sum(map(_SIZE_BYTES, records))
-        released = self._groups.leave(records)
+        released = self._groups.settle(records) if keeps_locks else self._groups.leave(records)
         self.put_back(released)
         self._start_round()
+        return released
+
+    def commit(self, records: Sequence[Record]) -> list[Record]:
+        """Release the locks that settled records kept. Returns the records that may leave now."""
+        released = self._groups.leave(records)
+        self.put_back(released)
         return released
 
     def refuse(self, records: Sequence[Record], earliest: int | None) -> list[Record]:

@@ -6,6 +6,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import msgspec
@@ -54,7 +55,7 @@ class Collector:
         snapshot: SnapshotFile | None = None,
         rows_estimated: int | None = None,
         is_canary: bool = False,
-        on_room: Callable[[], None] = lambda: None,
+        on_commit: Callable[[Sequence[Record]], None] = lambda _: None,
         on_committed: Callable[[Sequence[Settlement]], None] | None = None,
         gives_up: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -62,7 +63,7 @@ class Collector:
 
         `in_doubt_below`: an earlier invocation may have sent open rows before this position. `note_sent`
         stores the same number for this one where a kill does not lose it. `is_canary`: keep the rows that are
-        sent, for review. `on_room` is called when `is_behind` may have changed.
+        sent, for review. `on_commit` is called after each commit, with the records that it ends the locks of.
         """
         self.commits = Commits(
             checkpoint,
@@ -76,7 +77,7 @@ class Collector:
             gives_up=gives_up,
         )
         self.half_done = 0  #: records that were read and are still to be written
-        self._on_room = on_room
+        self._on_commit = on_commit
         self._accounting = Accounting(self.committed, limit)
         self._failed_values = FailedValues(
             checkpoint.dead_letter_lock_keys(), checkpoint.dead_letter_other_lock_keys()
@@ -89,6 +90,7 @@ class Collector:
         self._is_canary = is_canary
         self.chain = Chain()  #: of the rows that are open
         self._changed = asyncio.Event()
+        self._is_urgent = asyncio.Event()
         self.note_change()  # the preflight's requests, and the state of the last invocation
 
     @property
@@ -123,15 +125,21 @@ class Collector:
         )
 
     def settle(
-        self, settlements: Sequence[Settlement], updated_contacts: Sequence[UpdatedContacts] = ()
+        self,
+        settlements: Sequence[Settlement],
+        updated_contacts: Sequence[UpdatedContacts] = (),
+        locked: Sequence[Record] = (),
     ) -> None:
-        """Count and queue settled rows for the next commit. StopRun if too many rows have failed."""
+        """Count and queue settled rows for the next commit. StopRun if too many rows have failed.
+
+        `locked`: those whose locks end with the commit.
+        """
         self.note_change()
         outcomes = self._accounting.settle(settlements)
         superseding = self._failed_values.settle(settlements, outcomes)
         if self._is_canary:
             self.commits.add_canary(list(_sent(settlements)))
-        self.commits.add(settlements, outcomes, updated_contacts, superseding)
+        self.commits.add(settlements, outcomes, updated_contacts, superseding, locked)
         self._accounting.check_failures()
 
     def sent(self, position: int, records: int) -> None:
@@ -188,12 +196,20 @@ class Collector:
         """Whether so much waits for a slow disk that nothing more should be read."""
         return self.commits.waiting_bytes >= MAX_BACKLOG_BYTES
 
+    def ask_for_commit(self) -> None:
+        """Have the next commit made at once, because open rows wait for it and no request is in flight."""
+        self._is_urgent.set()
+
     async def commit_regularly(self) -> None:
         """Commit changes until cancelled. Does nothing while nothing changes: a pause may last for a day."""
         while True:
             await self._changed.wait()
-            await asyncio.sleep(COMMIT_SECONDS)
-            self._changed.clear()  # before the commit, so that a change during it starts the next one
+            with suppress(TimeoutError):
+                async with asyncio.timeout(COMMIT_SECONDS):
+                    await self._is_urgent.wait()
+            # Before the commit, so that a change during it starts the next one.
+            self._changed.clear()
+            self._is_urgent.clear()
             await self.commit()
 
     async def commit(
@@ -205,8 +221,7 @@ class Collector:
         none from an earlier run either.
         """
         is_clean = clean_below is not None and clean_below >= self._in_doubt_below
-        await self.commits.commit(lambda: self._state(state, reason, is_clean=is_clean))
-        self._on_room()
+        self._on_commit(await self.commits.commit(lambda: self._state(state, reason, is_clean=is_clean)))
 
     def _state(self, state: str, reason: str, *, is_clean: bool) -> State:
         return replace(

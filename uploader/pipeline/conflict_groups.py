@@ -1,12 +1,15 @@
 """Which open rows conflict, and so are written one after the other, in file order.
 
-In    open rows in file order (`join`); which of them are settled (`leave`).
+In    open rows in file order (`join`); which of them are settled (`settle`), and need no lock (`leave`).
 Out   whether a row has to wait for an earlier one, and which rows need not wait any more.
 Rule  Each unique value of an open row belongs to a group, and a group has one tail, its newest row. A new row
       waits for the tail of every group it touches, and is the tail of their union. So each row is waited for
       by one row at most, and all that a row conflicts with is settled when those it waits for are.
       Rows of a group are settled in file order. So the newest row that has a value is the last one to leave
-      with it, and nothing is kept of rows that are settled.
+      with it, and nothing is kept of rows that have left.
+      A row that is settled and not committed is sent again after a kill. By then a later row must not have
+      moved one of its values to another contact. So a row waits for the commit of an earlier one, unless both
+      have the same key: they lead to the same contact however often they are sent.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,6 +26,7 @@ class Groups:
         self._later: dict[int, Record] = {}  # position -> a later row of its group: a short way to the tail
         self._awaited: dict[int, int] = {}  # position of a waiting row -> how many rows it waits for
         self._sizes: dict[int, int] = {}  # position of a tail -> open rows of its group, if several
+        self._settled: set[int] = set()  # positions of rows that are settled and have not left
 
     @property
     def waiting(self) -> int:
@@ -39,13 +43,25 @@ class Groups:
         """Open rows of all groups of several."""
         return sum(self._sizes.values())
 
+    @property
+    def is_settled_awaited(self) -> bool:
+        """Whether a row waits for one that is settled and has not left."""
+        return not self._next.keys().isdisjoint(self._settled)
+
     def has(self, value: str) -> bool:
-        """Whether an open row has the value."""
+        """Whether a row that has not left has the value."""
         return value in self._newest
 
     def is_awaited(self, record: Record) -> bool:
-        """Whether a later row waits for this open one."""
+        """Whether a later row waits for this one."""
         return record.position in self._next
+
+    def must_stay(self, records: Iterable[Record]) -> bool:
+        """Whether these rows, settled now, have to stay until their commit.
+
+        A row by its key alone moves no value. It stays where an earlier row of its group may have stayed.
+        """
+        return bool(self._settled) or any(len(record.lock_keys) > 1 for record in records)
 
     def join(self, records: Iterable[Record]) -> list[Record]:
         """Take in the next rows of the file. Returns those that have to wait for an earlier one."""
@@ -57,39 +73,71 @@ class Groups:
                 if earlier is not record:
                     newest[value] = record
                     touched = [*(touched or ()), earlier]
-            if touched is not None:
-                self._follow(record, touched)
+            if touched is not None and self._follow(record, touched):
                 waiting.append(record)
         return waiting
 
-    def _follow(self, record: Record, touched: Iterable[Record]) -> None:
-        """Make the row the tail of all groups that it touches."""
-        position, tails = record.position, {tail.position for tail in map(self._tail, touched)}
-        self._awaited[position] = len(tails)
-        self._sizes[position] = 1 + sum(self._sizes.pop(tail, 1) for tail in tails)
-        for tail in tails:
-            self._next[tail] = self._later[tail] = record
+    def _follow(self, record: Record, touched: Iterable[Record]) -> bool:
+        """Make the row the tail of all groups that it touches. Returns whether it has to wait."""
+        tails = {tail.position: tail for tail in map(self._tail, touched)}
+        size = 1
+        for position, tail in tails.items():
+            is_settled = position in self._settled
+            size += self._sizes.pop(position, 0 if is_settled else 1)
+            self._later[position] = record
+            if not (is_settled and _have_same_key(tail, record)):
+                self._next[position] = record
+                self._awaited[record.position] = self._awaited.get(record.position, 0) + 1
+        self._sizes[record.position] = size
+        return record.position in self._awaited
 
-    def leave(self, records: Iterable[Record]) -> list[Record]:
-        """Settle rows that wait for no other. Returns the rows that no longer have to wait."""
-        newest, following = self._newest, self._next
+    def settle(self, records: Sequence[Record]) -> list[Record]:
+        """Settle rows that wait for no other, and stay until `leave`. Returns the rows of the same keys that
+        no longer have to wait.
+        """
+        self._settled.update([record.position for record in records])
         released: list[Record] = []
+        for record in records if self._sizes else ():
+            self._count_off(record)
+            following = self._next.get(record.position)
+            if following is not None and _have_same_key(record, following):
+                released += self._release(record.position)
+        return released
+
+    def leave(self, records: Sequence[Record]) -> list[Record]:
+        """Remove rows, settled before or now. Returns the rows that no longer have to wait."""
+        newest = self._newest
         for record in records:
             for value in record.lock_keys:
                 last = newest.pop(value, record)
                 if last is not record:
                     newest[value] = last
-            if record.position in following:
-                released += self._release(record.position)
-            elif self._sizes:
-                self._sizes.pop(record.position, None)
-        return released
+        if self._sizes:
+            return [released for record in records for released in self._leave_group(record)]
+        if self._settled:
+            self._settled.difference_update([record.position for record in records])
+        return []
+
+    def _leave_group(self, record: Record) -> Sequence[Record]:
+        """Remove a row from its group. Returns the row that waited for it, if it waits for no other now."""
+        position = record.position
+        if position in self._settled:
+            self._settled.remove(position)
+        else:
+            self._count_off(record)
+        if self._later.pop(position, None) is None:
+            self._sizes.pop(position, None)  # the tail is the last one
+        return self._release(position) if position in self._next else ()
+
+    def _count_off(self, record: Record) -> None:
+        """Count a row as settled in its group, if that is one of several."""
+        tail = self._tail(record).position
+        if tail in self._sizes:
+            self._sizes[tail] -= 1
 
     def _release(self, position: int) -> Sequence[Record]:
         """Return the row that waited for `position`, if it waits for no other row now."""
         record = self._next.pop(position)
-        del self._later[position]
-        self._sizes[self._tail(record).position] -= 1
         self._awaited[record.position] -= 1
         if self._awaited[record.position]:
             return ()
@@ -107,3 +155,7 @@ class Groups:
         for position in passed:
             self._later[position] = record
         return record
+
+
+def _have_same_key(first: Record, second: Record) -> bool:
+    return first.lock_keys[0] == second.lock_keys[0]

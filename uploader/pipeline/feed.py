@@ -46,15 +46,17 @@ class Feed:
         taken: Callable[[Slice], None],
         count_waiting: Callable[[int], None],
         is_behind: Callable[[], bool] = lambda: False,
+        ask_for_commit: Callable[[], None] = lambda: None,
         links: Links | None = None,
         reads_first: bool = False,
     ) -> None:
         """Take slices off `queue` and records into `batcher`.
 
         `taken` is called with each slice, then `count_waiting` with the number of its records that must wait.
-        While `is_behind()` no slice is taken; `note_room` says that this may have changed. `links` adds the
-        values that a record's own are linked to. `reads_first`: contacts are read before they are written, so
-        drawn records come back with `write`, except those that need no write.
+        While `is_behind()` no slice is taken; `note_commit` says that this may have changed.
+        `ask_for_commit` is called when nothing more can leave before the next commit. `links` adds the values
+        that a record's own are linked to. `reads_first`: contacts are read before they are written, so drawn
+        records come back with `write`, except those that need no write.
         """
         self.queue = queue
         self.batcher = batcher
@@ -69,6 +71,7 @@ class Feed:
         self._taken = taken
         self._count_waiting = count_waiting
         self._is_behind = is_behind
+        self._ask_for_commit = ask_for_commit
         self._links = links
         self._rejected: dict[int, Rejected] = {}  # and not for good so far
         self._released_at: dict[int, float] = {}  # by position: when a row that had waited could leave
@@ -129,17 +132,29 @@ class Feed:
                 return True
             await self._changed.wait()
 
-    def settle(self, records: list[Record]) -> None:
-        """Note that drawn records are settled, and release the records that waited for them."""
+    def settle(self, records: list[Record]) -> Sequence[Record]:
+        """Note that drawn records are settled, and release the records that waited for that.
+
+        Returns the records that keep their locks until their commit: pass them to `note_commit` then.
+        """
         now = self._clock()
-        released = self.batcher.settle(records)
+        keeps_locks = self.batcher.keeps_locks(records)
+        released = self.batcher.settle(records, keeps_locks=keeps_locks)
         for record in records if self._rejected or self._released_at else ():
             self._rejected.pop(record.position, None)
             if (since := self._released_at.pop(record.position, None)) is not None:
                 before = self._link_seconds or now - since
                 self._link_seconds = before + (now - since - before) * _NEWEST_SHARE
-        for record in released:
-            self._released_at[record.position] = now
+        self._release(released)
+        return records if keeps_locks else ()
+
+    def note_commit(self, records: Sequence[Record]) -> None:
+        """Note a commit. It may have made room for more settled rows, and ends the locks of these records."""
+        self._release(self.batcher.commit(records))
+
+    def _release(self, records: Iterable[Record]) -> None:
+        """Note records that had waited and may leave now."""
+        self._released_at |= dict.fromkeys((record.position for record in records), self._clock())
         self._changed.set()
 
     def write(self, writes: Iterable[QueuedWrite]) -> None:
@@ -166,10 +181,6 @@ class Feed:
         """Note that a slice is in the queue."""
         self._changed.set()
 
-    def note_room(self) -> None:
-        """Note that a commit may have made room for more settled rows."""
-        self._changed.set()
-
     def chain(self) -> Chain:
         """Return the longest chain of open records that are written one after the other."""
         batcher = self.batcher
@@ -193,7 +204,8 @@ class Feed:
     @property
     def is_tail(self) -> bool:
         """Whether at most one batch is in flight and nothing more can leave before it is settled."""
-        nothing_follows = self.allowance == 0 or (not self.batcher.ready and (self.exhausted or self.is_full))
+        may_follow = self.batcher.ready or self.batcher.awaits_commit or not (self.exhausted or self.is_full)
+        nothing_follows = self.allowance == 0 or not may_follow
         return nothing_follows and not self.write_queue and self._under_way <= MAX_INPUTS
 
     @property
@@ -261,6 +273,8 @@ class Feed:
         """Wait until something changes. Return False if the records that could leave have waited long
         enough.
         """
+        if self.batcher.awaits_commit and not self._under_way:
+            self._ask_for_commit()
         lingers = bool(self._may_draw or (self.write_queue and not self._being_read))
         most = min(LINGER_SECONDS if lingers else math.inf, self.write_queue.leaves_at - self._clock())
         try:

@@ -354,8 +354,8 @@ class Worker(Task[Record]):
                 await self._links.note(settlements)
         finally:
             records = [s.record for s in settlements]
-            self._feed.settle([record for record in records if isinstance(record, Record)])
-            self._collector.settle(settlements, updated_contacts(settlements, nameless_ids))
+            locked = self._feed.settle([record for record in records if isinstance(record, Record)])
+            self._collector.settle(settlements, updated_contacts(settlements, nameless_ids), locked)
 
     # --- reading back ---
 

@@ -365,6 +365,27 @@ def cases_of_one_contact(draw, *, is_killed: bool = False) -> Case:
     )
 
 
+@st.composite
+def cases_of_moved_addresses(draw) -> Case:
+    """Contacts that take each other's addresses, by either key, and kills soon after rows are written."""
+    stop = st.builds(Stop, st.floats(0.0, 0.5), st.sampled_from(["kill", "kill in a commit"]), st.just(True))
+    made = draw(conflicting_rows.freed_values(12).filter(lambda made: "email" not in made.match[:1]))
+    case = draw(cases(most_rows=1, most_stops=0))
+    return replace(
+        case,
+        match=made.match,
+        rows=made.rows,
+        seeded=[],
+        writing=Writing(),
+        stops=draw(st.lists(stop, min_size=1, max_size=3)),
+        scenario={"rules": {}, "faults": [], "properties": PROPERTIES},
+        batch_records=draw(st.integers(1, 3)),
+        max_in_flight=4,
+        latency_seconds=0.02,
+        quota="190/10",
+    )
+
+
 MATCHES = [("email",), ("email",), ("external_id",), ("external_id", "email")]
 
 

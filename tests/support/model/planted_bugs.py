@@ -30,7 +30,8 @@ def open_a_key_early() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Batcher, "draw", early)
-        patch.setattr(Batcher, "settle", lambda *_: [])
+        patch.setattr(Batcher, "settle", lambda *_, **__: [])
+        patch.setattr(Batcher, "commit", lambda *_: [])
         yield
 
 
@@ -114,7 +115,7 @@ def forget_a_tail() -> Iterator[None]:
     follow = Groups._follow
 
     def short(self, record, touched):
-        follow(self, record, list(touched)[:1])
+        return follow(self, record, list(touched)[:1])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Groups, "_follow", short)
@@ -139,6 +140,14 @@ def drop_a_value() -> Iterator[None]:
 
 
 @contextmanager
+def open_a_key_before_the_commit() -> Iterator[None]:
+    """Locks are released when a record is settled, not when it is committed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Groups, "must_stay", lambda *_: False)
+        yield
+
+
+@contextmanager
 def lose_links_at_resume() -> Iterator[None]:
     """Links between keys are lost when a job is resumed."""
     make = KeysOfOneContactFile.__init__
@@ -155,6 +164,7 @@ def lose_links_at_resume() -> Iterator[None]:
 
 BUGS = [
     open_a_key_early,
+    open_a_key_before_the_commit,
     trust_position,
     count_a_replay_twice,
     close_the_key_alone,

@@ -164,6 +164,23 @@ def test_a_record_waits_for_any_unique_value_not_only_its_key():
     assert batcher.draw() == [second]
 
 
+def test_a_record_waits_for_the_commit_of_one_that_shares_a_value_and_not_the_key():
+    batcher = Batcher()
+    first = record(0, "1", id_property="external_id", unique={"email": "a@x.com"})
+    same, other = record(1, "1", id_property="external_id"), record(2, "a@x.com")
+    batcher.add([first, same, other])
+    assert batcher.draw() == [first]
+    assert batcher.keeps_locks([first])
+    assert batcher.settle([first], keeps_locks=True) == [same]
+    assert (batcher.draw(), batcher.awaits_commit) == ([same], False)
+    assert batcher.keeps_locks([same])  # or the one that waits for it would not wait for the first one
+    assert batcher.settle([same], keeps_locks=True) == []
+    assert (batcher.draw(), batcher.awaits_commit, batcher.has_only_chains) == ([], True, True)
+    assert batcher.commit([first, same]) == [other]
+    assert batcher.draw() == [other]
+    assert not batcher.keeps_locks([other])
+
+
 def test_a_record_that_waits_for_one_value_closes_its_other_ones_to_later_rows():
     """Otherwise the third row would overtake the second."""
     batcher = Batcher()

@@ -56,6 +56,50 @@ def test_a_row_waits_for_all_rows_it_is_linked_to_and_for_no_other(values, seed)
     assert not any(vars(groups).values())
 
 
+@given(_ROWS, st.integers(0, 2**32))
+def test_a_row_waits_for_the_commit_of_rows_with_another_key(values, seed):
+    """Rows that stay until their commit: those with the same key are released before, no others are."""
+    roll, groups = random.Random(seed), Groups()
+    coming = [_row(position, *values) for position, values in enumerate(values)]
+    still_open, settled, waits, waiting = [], [], {}, {}
+
+    def awaited(row):
+        """Rows that it waits for: open ones, and of the newest ones those that wait for their commit."""
+        newest = waits[row.position] - set().union(*(waits[earlier] for earlier in waits[row.position]))
+        in_the_way = [
+            one for one in settled if one.position in newest and one.lock_keys[0] != row.lock_keys[0]
+        ]
+        return [one for one in still_open if one.position in waits[row.position]], in_the_way
+
+    while coming or still_open or settled:
+        free = [row for row in still_open if row.position not in waiting]
+        step = roll.choice(["join"] * bool(coming) + ["settle"] * bool(free) + ["commit"] * bool(settled))
+        found = []
+        if step == "join":
+            row = coming.pop(0)
+            waits[row.position] = linked(row, [*still_open, *settled], waits)
+            waiting |= {one.position: one for one in groups.join([row])}
+            assert (row.position in waiting) == any(awaited(row))
+            still_open.append(row)
+        elif step == "settle":
+            some = roll.sample(free, roll.randint(1, len(free)))
+            still_open = [row for row in still_open if row not in some]
+            stay = groups.must_stay(some)
+            settled += some if stay else []
+            found = groups.settle(some) if stay else groups.leave(some)
+        else:
+            count = roll.randint(1, len(settled))
+            some, settled = settled[:count], settled[count:]
+            found = groups.leave(some)
+        released = {row.position for row in found}
+        assert released == {position for position, row in waiting.items() if not any(awaited(row))}
+        waiting = {position: row for position, row in waiting.items() if position not in released}
+        assert groups.is_settled_awaited == any(awaited(row)[1] for row in waiting.values())
+        assert groups.waiting == len(waiting)
+        assert groups.linked <= len(still_open)
+    assert not any(vars(groups).values())
+
+
 def _largest(still_open, waits):
     sizes, left = [0], list(still_open)
     while left:

@@ -35,6 +35,8 @@ _KEPT = DEAD_LETTERS | {Outcome.PENDING, Outcome.SKIPPED}
 _KEPT_RAW = DEAD_LETTERS | {Outcome.PENDING}
 #: Measured memory of a kept settlement, without its row and message.
 _SETTLEMENT_BYTES = 700
+#: The same of a record without its contents, with its locks.
+_LOCKED_BYTES = 600
 
 
 @dataclass(slots=True)
@@ -47,12 +49,14 @@ class Uncommitted:
     updated_contacts: list[bytes] = field(default_factory=list)
     superseding: list[Superseding] = field(default_factory=list)
     canary: list[CanaryRow] = field(default_factory=list)
+    locked: list[Record] = field(default_factory=list)  #: whose locks end with the commit
 
     @property
     def size_bytes(self) -> int:
         """Approximate memory in use."""
         texts = sum(map(len, self.lines)) + sum(map(len, self.updated_contacts))
-        return texts + sum(map(_size_bytes, self.kept)) + sum(map(_size_bytes, self.settled))
+        locked = _LOCKED_BYTES * len(self.locked)
+        return texts + locked + sum(map(_size_bytes, self.kept)) + sum(map(_size_bytes, self.settled))
 
     def copy(self) -> "Uncommitted":
         return Uncommitted(*(getattr(self, one.name)[:] for one in fields(self)))
@@ -105,16 +109,23 @@ class Commits:
         outcomes: Collection[Outcome],
         updated_contacts: Sequence[UpdatedContacts],
         superseding: Sequence[Superseding],
+        locked: Sequence[Record] = (),
     ) -> None:
-        """Add settled rows. `outcomes`: the outcomes that occur among them."""
-        added = Uncommitted(updated_contacts=list(map(pack, updated_contacts)), superseding=list(superseding))
+        """Add settled rows. `outcomes`: the outcomes that occur among them. `locked`: those whose locks end
+        with the commit.
+        """
+        added = Uncommitted(
+            updated_contacts=list(map(pack, updated_contacts)),
+            superseding=list(superseding),
+            locked=list(locked),
+        )
         if self._results and settlements:
             added.lines.append(self._results.lines(settlements))
         if not _KEPT.isdisjoint(outcomes):
             added.kept += [settlement for settlement in settlements if settlement.outcome in _KEPT]
         if self._snapshot or self._on_committed:
             added.settled += settlements
-        for settlement in added.settled or added.kept:
+        for settlement in settlements if locked or added.settled else added.kept:
             _drop_contents(settlement)
         for one in fields(added):
             getattr(self._waiting, one.name).extend(getattr(added, one.name))
@@ -126,15 +137,17 @@ class Commits:
     def list_identity_conflicts(self, identity_conflicts: Sequence[IdentityConflict]) -> None:
         self._identity_conflicts = identity_conflicts
 
-    async def commit(self, make_state: Callable[[], State]) -> None:
+    async def commit(self, make_state: Callable[[], State]) -> Sequence[Record]:
         """Make durable what was added by now, with the state of the run at this moment. StorageError if
         the disk refuses.
+
+        Returns the records whose locks end with this.
         """
         async with self._committing:
             state = make_state()
             state.results = self.committed.results
             if replace(state, elapsed_seconds=0.0) == replace(self.committed, elapsed_seconds=0.0):
-                return
+                return ()
             former, changes = self._waiting.copy(), self._note_counts(state.tallies)
             try:
                 is_cancelled = await self._to_completion(lambda: self._append(state, former))
@@ -152,6 +165,7 @@ class Commits:
                     self._timeline.give_back(changes)
             if is_cancelled:
                 raise asyncio.CancelledError
+            return former.locked
 
     async def _to_completion(self, call: Callable[[], None]) -> bool:
         """Run a disk call to its end even if this task is cancelled. Returns whether it was cancelled."""

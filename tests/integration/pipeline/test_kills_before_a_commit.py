@@ -1,0 +1,83 @@
+"""Rows move values between contacts, and the process is killed when some are written and not committed.
+
+Those are sent again. The account must end as that of a job that was not killed.
+"""
+
+import pytest
+
+from support.jobs import Job, write_csv
+from support.mock_transport import make_simulator
+from support.model.cases import Stop
+from support.model.running import KillableCheckpoint, reading, run_process
+from uploader.jobs import opening
+from uploader.pipeline.collector import COMMIT_SECONDS
+
+LATENCY_SECONDS = 0.02
+COLUMNS = ("external_id", "email", "firstname", "city")
+#: The contact of a row by address alone loses this address to another one.
+BY_EITHER_KEY = [
+    ("k1", "v2@x.com", "Ann", ""),
+    ("", "v2@x.com", "", "Ulm"),
+    ("k1", "v1@x.com", "Anne", ""),
+    ("k2", "v2@x.com", "Bob", ""),
+    ("k3", "v3@x.com", "Cem", ""),
+    ("k1", "v9@x.com", "", ""),
+    ("", "v1@x.com", "", "Bonn"),
+]
+#: The address of the first row is taken by the third one.
+BY_ONE_KEY = [
+    ("k1", "v1@x.com", "Ann", ""),
+    ("k1", "v2@x.com", "", "Ulm"),
+    ("k2", "v1@x.com", "Bob", ""),
+    ("k1", "", "", "Bonn"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _mortal(monkeypatch):
+    monkeypatch.setattr(opening, "Checkpoint", KillableCheckpoint)
+
+
+def job_of(folder, lines, match) -> Job:
+    folder.mkdir()
+    rows = [dict(zip(COLUMNS, line, strict=True)) for line in lines]
+    properties = [{"name": "external_id", "unique": True}]
+    simulator = make_simulator(latency_seconds=LATENCY_SECONDS, properties=properties)
+    simulator.reset(0.0, [])
+    return Job(write_csv(folder / "rows.csv", rows), simulator, {"match": match})
+
+
+def run(job, stop=None, most_open=30_000):
+    with reading(slice_rows=1, most_open=most_open):
+        return run_process(job, stop, batch_records=3)
+
+
+def contacts_of(job):
+    held = [contact["properties"] for contact in job.simulator.objects(1e9)]
+    return sorted(tuple(one.get(name, "") for name in COLUMNS) for one in held)
+
+
+@pytest.mark.parametrize("most_open", [2, 30_000])
+@pytest.mark.parametrize("kind", ["kill", "kill in a commit"])
+@pytest.mark.parametrize(
+    ("lines", "match"),
+    [(BY_EITHER_KEY, ("external_id", "email")), (BY_ONE_KEY, ("external_id",))],
+    ids=["either key", "one key"],
+)
+def test_rows_sent_again_find_their_contacts(tmp_path, lines, match, kind, most_open):
+    calm = job_of(tmp_path / "calm", lines, match)
+    assert run(calm, most_open=most_open).exit_code == 0
+    for step in range(15):
+        job = job_of(tmp_path / str(step), lines, match)
+        run(job, Stop(step * LATENCY_SECONDS, kind), most_open)
+        assert run(job, most_open=most_open).exit_code == 0
+        assert set(job.outcomes().values()) <= {"created", "updated"}
+        assert contacts_of(job) == contacts_of(calm), f"killed in step {step}"
+
+
+def test_rows_that_wait_for_nothing_but_a_commit_get_it_at_once(tmp_path):
+    """Two contacts exchange an address; each row can only leave when the one before it is committed."""
+    lines = [(f"k{n % 2}", f"v{n % 3}@x.com", str(n), "") for n in range(60)]
+    job = job_of(tmp_path / "job", lines, ("external_id", "email"))
+    assert run(job).tallies.settled == 60
+    assert job._clock < 60 * (LATENCY_SECONDS + COMMIT_SECONDS / 2)
