@@ -64,7 +64,7 @@ def identity_conflicts(
         if len(reply.rows) == 1 or row.lock_keys[0] in held
     }
     ordered = [rows[position] for position in sorted(rows)]
-    if len(ordered) < 2 and _are_of_several_properties(replies):
+    if _are_of_several_properties(replies) and (len(ordered) < 2 or _has_lost_a_key(held, replies)):
         # A key of each led to it, and one of them is no longer the contact's.
         return [conflict_of_unread(hubspot_id)]
     if all(set(before.lock_keys) & set(after.lock_keys) for before, after in pairwise(ordered)):
@@ -80,6 +80,14 @@ def identity_conflicts(
 def _are_of_several_properties(replies: Sequence[UpdatedContacts]) -> bool:
     names = {row.lock_keys[0].partition("=")[0] for reply in replies for row in reply.rows}
     return len(names) > 1
+
+
+def _has_lost_a_key(held: Collection[str], replies: Sequence[UpdatedContacts]) -> bool:
+    """Whether some reply names the contact, and none of its rows can be one of the contact as it is now."""
+    return any(
+        len(reply.rows) > 1 and all(set(held).isdisjoint(row.lock_keys) for row in reply.rows)
+        for reply in replies
+    )
 
 
 def conflict_of_unread(hubspot_id: str) -> IdentityConflict:

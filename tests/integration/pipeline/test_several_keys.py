@@ -170,6 +170,18 @@ def test_two_keys_of_one_contact_that_no_row_has_both_of_are_listed(tmp_path):
     assert report.doubts == {"several keys of the file led to it": 2}
 
 
+def test_a_contact_reached_by_an_address_that_it_has_lost_is_listed(tmp_path):
+    """The row by that address is written before the one that takes the address away, in a reply of two rows
+    that does not say which row is whose.
+    """
+    rows = [row("e1", "new@x.com"), row("e1", city="Ulm"), row("", "ann@x.com"), row("", "bob@x.com")]
+    people = [{"email": "ann@x.com", "external_id": "e1"}, {"email": "bob@x.com"}]
+    late = {"kind": "status", "status": 503, "keys": ["e1"], "requests": [1, 1]}
+    job = job_of(tmp_path, rows, people, rules={"echo_trace_ids": False}, faults=[late])
+    summary = job.run_virtual().as_dict()
+    assert (summary["updated"], summary["aliases"]) == (4, 1)
+
+
 def test_a_contact_that_changes_its_address_and_one_that_takes_it(tmp_path):
     rows = [
         row("e1", "old@x.com", city="Ulm"),

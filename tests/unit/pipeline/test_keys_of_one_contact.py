@@ -59,6 +59,19 @@ def test_rows_that_share_a_value_one_after_the_other_were_ordered():
     assert [alias.key for alias in identity_conflicts("1", (), [first, second, third])] == ["a", "b", "c"]
 
 
+def test_a_key_that_the_contact_has_lost_is_noticed_unless_its_row_was_ordered():
+    def by_id(position: int) -> UpdatedContacts:
+        return UpdatedContacts(("1",), (ConfirmedRow(position, 0, position + 2, "k", ("external_id=k",)),))
+
+    def by_address(*linked: str) -> UpdatedContacts:
+        return UpdatedContacts(("1", "2"), (confirmed(5, "old", *linked), confirmed(6, "b")))
+
+    held = {"external_id=k", *values("new")}
+    (alias,) = identity_conflicts("1", held, [by_id(0), by_id(1), by_address()])
+    assert (alias.position, alias.key) == (-1, "")
+    assert identity_conflicts("1", held, [by_id(0), by_id(1), by_address("external_id=k")]) == []
+
+
 def test_only_updates_are_followed_and_those_named_stand_alone():
     settlements = [
         Settlement(record(0), Outcome.CREATED, "10"),
