@@ -4,7 +4,10 @@ Each test is named after what a trial with such files showed.
 """
 
 import asyncio
+import gzip
+import io
 import shlex
+import tarfile
 
 import openpyxl
 import pyarrow as pa
@@ -18,7 +21,8 @@ from uploader.check.run import Check
 from uploader.cli.options.columns import parse_map
 from uploader.cli.text.check import as_dict, lines
 from uploader.cli.text.numbers import printable
-from uploader.errors import SettingsError
+from uploader.errors import SettingsError, SourceError
+from uploader.sources.open import open_source
 
 HEADER = "email,firstname,lastname,address\n"
 
@@ -288,3 +292,41 @@ def test_a_folded_name_of_ndjson_suppresses(tmp_path):
     run = job(tmp_path, rows, "c.ndjson", suppress_where={"Opt Out": ()})
     assert run.run_virtual().exit_code == 0
     assert run.held().keys() == {"b@x.com"}
+
+
+# --- bytes ---
+
+
+def reason_of(tmp_path, data, name="contacts.csv"):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(SourceError) as raised:
+        open_source(str(tmp_path / name))
+    return str(raised.value)
+
+
+def test_a_small_tar_archive_is_named(tmp_path):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("\U0001f600"), io.BytesIO())
+    assert "is a tar archive" in reason_of(tmp_path, file.getvalue())
+    assert "is a binary file" in reason_of(tmp_path, gzip.compress(b"\0\0\1\0" * 9))
+
+
+def test_a_nul_byte_is_named_with_its_line(tmp_path):
+    reason = reason_of(tmp_path, b"email,firstname\na@x.com,Ann\nb@x.com,B\0b\n")
+    assert "line 3 is damaged: it holds a NUL byte" in reason
+    assert "is a binary file; CSV" in reason_of(tmp_path, bytes(range(256)) * 20)
+
+
+@pytest.mark.parametrize("row", ["b@x.com,René\n", '{"email": "b@x.com", "firstname": "René"}\n'])
+def test_an_encoding_that_shows_late_is_proposed(tmp_path, row):
+    first = (
+        "email,firstname\n" + "a@x.com,Ann\n" * 40_000
+        if row.startswith("b")
+        else '{"email": "a@x.com"}\n' * 40_000
+    )
+    path = tmp_path / "contacts.csv"
+    path.write_bytes(first.encode() + row.encode("windows-1252"))
+    *_, last = (row for part in open_source(str(path)).slices() for row in part.rows)
+    assert last.content.reason.endswith("if that is right, use --encoding windows-1252")
+    assert "René" in last.content.reason

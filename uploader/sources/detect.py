@@ -46,6 +46,8 @@ _PACKED = (
 
 #: git's rule: text has no NUL in its first 8,000 bytes. A later one only damages its row.
 _BINARY_BYTES = 8000
+#: Control characters that text does not have, without NUL.
+_CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
 
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
 #: An object that begins with scalar fields, if any, followed by an array of objects or an empty array.
@@ -64,6 +66,8 @@ def refuse_foreign(name: str, magic: bytes) -> None:
     for start, advice in _FOREIGN:
         if magic.startswith(start):
             raise SourceError(f"{name}: {advice}")
+    if magic[257:262] == b"ustar":
+        raise SourceError(f"{name}: is a tar archive, which is not supported; unpack it and give the files")
 
 
 def refuse_packed(name: str, sample: bytes) -> None:
@@ -76,10 +80,15 @@ def refuse_packed(name: str, sample: bytes) -> None:
 
 def refuse_binary(name: str, sample: bytes, encoding: str | None) -> None:
     """Refuse content that is not text. `sample`: decoded to UTF-8; `encoding`: the encoding given."""
-    if sample[257:262] == b"ustar":
-        raise SourceError(f"{name}: is a tar archive, which is not supported; unpack it and give the files")
-    if b"\0" in sample[:_BINARY_BYTES]:
+    head = sample[:_BINARY_BYTES]
+    if b"\0" in head:
         what = f"is not text in {encoding}" if encoding else "is a binary file"
+        if head.count(b"\0") <= head.count(b"\n") and not _CONTROLS.search(head):
+            line = head.count(b"\n", 0, head.index(b"\0")) + 1
+            raise SourceError(
+                f"{name}: {what}, or line {line:,} is damaged: it holds a NUL byte, which text never has; "
+                "remove it, for example with `tr -d '\\000' < OLD > NEW`"
+            )
         raise SourceError(f"{name}: {what}; CSV, NDJSON, JSON, Parquet or .xlsx is needed")
     if not sample[marks_at_start(sample) :].strip():
         raise SourceError(f"{name}: contains only blank lines" if sample else f"{name}: is empty")

@@ -31,7 +31,7 @@ _NO_TEXT_SHARE = 20
 _NO_TEXT = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem"})
 #: Encodings whose byte order only a byte order mark shows.
 _ORDERLESS = frozenset({"utf-16", "utf-32"})
-_PROPOSED = "windows-1252"
+PROPOSED = "windows-1252"
 _EXAMPLES, _AROUND = 2, 20
 _ERRORS = "uploader.visible"
 _ESCAPED = 0xDC00  # lone surrogates, as in Python's surrogateescape, but for any byte
@@ -139,7 +139,8 @@ def _utf32(head: bytes) -> str | None:
     for encoding in ("utf-32-le", "utf-32-be"):
         with suppress(UnicodeDecodeError):
             text = head[: len(head) // 4 * 4].decode(encoding)
-            if text and not any(map(_is_no_text, text)):
+            has_lines = "\n" in text or "\r" in text or text[:1] in ("[", "{")
+            if has_lines and not any(map(_is_no_text, text)):
                 return encoding
     return None
 
@@ -185,17 +186,18 @@ def _refuse_other(name: str, sample: bytes) -> None:
 
 def not_utf8_text(name: str, lines: list[tuple[str, bytes]]) -> str:
     """The error text, with examples: a few characters around the first invalid one of a line."""
-    shown = [f"line {number} as {_around(line)!r}" for number, line in lines[:_EXAMPLES]]
+    shown = [f"line {number} as {around(line)!r}" for number, line in lines[:_EXAMPLES]]
     return (
-        f"{name}: is not UTF-8 (line {lines[0][0]}). As {_PROPOSED} it would be {' and '.join(shown)}: if "
-        f"that is right, use --encoding {_PROPOSED}; else use the encoding of the program that wrote the "
+        f"{name}: is not UTF-8 (line {lines[0][0]}). As {PROPOSED} it would be {' and '.join(shown)}: if "
+        f"that is right, use --encoding {PROPOSED}; else use the encoding of the program that wrote the "
         "file"
     )
 
 
-def _around(line: bytes) -> str:
+def around(line: bytes) -> str:
+    """A few characters around the first byte of a line that is not ASCII, as in the proposed encoding."""
     first = next((i for i, byte in enumerate(line) if byte > 0x7F), 0)
-    return line[max(0, first - _AROUND) : first + _AROUND].decode(_PROPOSED, "replace").strip()
+    return line[max(0, first - _AROUND) : first + _AROUND].decode(PROPOSED, "replace").strip()
 
 
 def utf8(blocks: Iterator[bytes], encoding: str, *, complete: bool = True) -> Iterator[bytes]:

@@ -91,7 +91,7 @@ class CsvRows:
         try:
             cells = self._layout.cells(raw.decode())
         except UnicodeDecodeError:
-            return Unreadable(not_text(self._encoding))
+            return Unreadable(not_text(self._encoding, raw))
         except csv.Error as error:
             return Unreadable(_reason(error))
         width = self._layout.width

@@ -73,7 +73,7 @@ class NdjsonRows:
             return _exact(raw, value)
         except _NotJsonError as error:
             reason = str(error)
-            return Unreadable(not_text(self._encoding) if reason == NOT_UTF8 else reason)
+            return Unreadable(not_text(self._encoding, raw) if reason == NOT_UTF8 else reason)
 
 
 def _loads(raw: bytes) -> Any:  # noqa: ANN401
