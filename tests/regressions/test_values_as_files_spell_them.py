@@ -1,5 +1,7 @@
 """Values of real files that were written wrong, or refused although they were right."""
 
+import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +13,10 @@ import pytest
 import uploader
 from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
+from uploader.check.run import Check
+from uploader.cli.text.check import as_dict, lines
 from uploader.errors import SettingsError
+from uploader.records.suppression_file import read_suppression
 
 
 def job_of(tmp_path, column, texts, **options):
@@ -100,6 +105,75 @@ def test_rows_that_are_read_once_say_what_to_do_about_such_a_cell(tmp_path):
     job.run_virtual()
     (letter,) = job.dead_letters()
     assert '--options "country_code=value" or =label' in letter.message
+
+
+# --- what spreadsheets and exports do to texts ---
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.ndjson"])
+def test_a_text_that_excel_wrapped_in_a_formula_is_that_text(tmp_path, name):
+    """Also as a key, as a date, and as the address of somebody who is suppressed."""
+    rows = [
+        {"email": '="a@x.com"', "zip": '="01234"', "renewal_date": '="31.12.2025"'},
+        {"email": "b@x.com", "zip": '="say ""hi"""', "renewal_date": ""},
+        {"email": '="out@x.com"', "zip": "1", "renewal_date": ""},
+        {"email": "c@x.com", "zip": '=A1&"x"', "renewal_date": ""},
+    ]
+    source = tmp_path / name
+    if name == "a.csv":
+        write_csv(source, rows)
+    else:
+        source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "out").write_text("out@x.com")
+    suppression = read_suppression([tmp_path / "out"])
+    job = Job(source, make_simulator(quota="none"), {"suppression": suppression})
+    assert job.run_virtual().exit_code == 0
+    assert {key: properties["zip"] for key, properties in job.held().items()} == {
+        "a@x.com": "01234",
+        "b@x.com": 'say "hi"',
+        "c@x.com": '=A1&"x"',
+    }
+    assert job.held()["a@x.com"]["renewal_date"] == "2025-12-31"
+
+
+def test_a_key_in_e_notation_is_refused(tmp_path):
+    """Excel had made one key, 1.23457E+11, of thousands of customer numbers."""
+    rows = [{"external_id": key, "firstname": "A"} for key in ("1.23457E+11", "1,2E+05", "12E5", "x")]
+    job = Job(write_csv(tmp_path / "a.csv", rows), make_simulator(quota="none"), {"match": ("external_id",)})
+    job.run_virtual()
+    assert set(job.held("external_id")) == {"12e5", "x"}
+    assert {letter.category for letter in job.dead_letters()} == {"LOST_DIGITS"}
+
+
+CHANGED = {
+    "APOSTROPHE": "'+4930",
+    "PHONE_PREFIX": "p:+4930",
+    "LOST_DIGITS": "1.23457E+11",
+    "DECIMALS": "491512345678.0",
+    "SPREADSHEET_ERROR": "#NAME?",
+    "SEVERAL_VALUES": "+49 1 ::: +49 2",
+}
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.ndjson"])
+def test_check_counts_texts_that_a_spreadsheet_may_have_changed(tmp_path, name):
+    texts = [*CHANGED.values(), "+49 30 1", "'t Hooft", "1E5"]
+    rows = [{"email": f"c{number}@x.com", "phone": text} for number, text in enumerate(texts)]
+    source = tmp_path / name
+    if name == "a.csv":
+        write_csv(source, rows)
+    else:
+        source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = Job(source, make_simulator()).settings(offline=True)
+    report = asyncio.run(Check(settings).run())
+    told = as_dict(report)
+    assert told["sendable"] == len(texts)
+    assert [(one["category"], one["column"], one["count"]) for one in told["remarks"]] == [
+        (category, "phone", 1) for category in CHANGED
+    ]
+    text = "\n".join(lines(report, settings, ()))
+    assert "6  texts may have been changed by a spreadsheet or an export" in text
+    assert "'1.23457E+11' is a number in E notation" in text
 
 
 # --- time zones ---

@@ -22,6 +22,7 @@ from uploader.records.values.date_numbers import is_number, question, readings
 from uploader.records.values.datetimes import DateOrder, is_date, lacks_zone, orders_of
 from uploader.records.values.numbers import marks_of
 from uploader.records.values.options import clash_in
+from uploader.records.values.wrappings import unwrap
 
 
 @dataclass(slots=True)
@@ -155,17 +156,18 @@ class OrderFinder:
             self._feed_fields(content, row)
         elif isinstance(content, list | tuple):
             for index, column, kind in self._open:
-                text = content[index].strip()
+                text = unwrap(content[index].strip())
                 if text:
                     self._note(column, kind, text, row)
             for index, column in self._timed:
-                text = content[index].strip()
+                text = unwrap(content[index].strip())
                 if text:
                     order = setting_of(column, self._mapper.rules.date_orders)
                     self.times.setdefault(column, _Times()).add(text, order, row)
 
             for index, column, clashing in self._options:
-                if column not in self.clashes and (found := clash_in(content[index], clashing, column)):
+                text = unwrap(content[index].strip())
+                if column not in self.clashes and (found := clash_in(text, clashing, column)):
                     self.clashes[column] = f"{column}: row {row}: {found}"
 
     def _feed_fields(self, fields: Mapping[str, object], row: int) -> None:

@@ -41,6 +41,7 @@ from uploader.records.suppressed_rows import SUPPRESSED, SuppressionCheck
 from uploader.records.tables import BadValue, Table, filled, shortened
 from uploader.records.values.convert import Converter, converter, setting_of
 from uploader.records.values.options import clashing_options
+from uploader.records.values.wrappings import unwrapped
 
 
 @dataclass(slots=True)
@@ -163,6 +164,7 @@ class Mapper:
 
     def map(self, first: int, rows: Sequence[Row]) -> list[Record | Unsent]:
         """Return a record or an unsent row for each of the rows from position `first` on."""
+        rows = unwrapped(rows)
         mapped: list[Record | Unsent | None] = [None] * len(rows)
         contents = [row.content for row in rows]
         if self._suppression is not None or Unreadable in set(map(type, contents)):
@@ -326,6 +328,7 @@ class Mapper:
         """Return a record or an unsent row for each row of a table, in no order."""
         superseded = {place: self._superseded(table, place) for place in table.superseded}
         table.blank_wordless_keys()
+        table.refuse_lost_keys()
         table.convert()
         table.check_texts(has_addresses=self.rules.has_addresses)
         for place, bad in table.bad.items():

@@ -18,6 +18,7 @@ from uploader.records.layouts import Layout, Text
 from uploader.records.values.convert import MOST_CHARACTERS, is_text, text_fault
 from uploader.records.values.email import implausible_emails
 from uploader.records.values.nothing import hold_nothing, is_nothing
+from uploader.records.values.wrappings import LOST_DIGITS, has_lost_digits, have_lost_digits
 
 #: What a column is converted from: its text, or its text and another one.
 Given = TypeVar("Given", Text, tuple[Text, Text])
@@ -55,6 +56,15 @@ class Table:
                 self.columns[at] = [
                     self.layout.blanks[at] if row in found else text for row, text in enumerate(texts)
                 ]
+
+    def refuse_lost_keys(self) -> None:
+        """Note keys that have lost digits: the same text may stand for many keys."""
+        for at, _ in self.layout.keys:
+            texts = self.columns[at]
+            if have_lost_digits(_given(texts)):
+                for row, text in enumerate(texts):
+                    if text and has_lost_digits(text):
+                        self._note(row, at, text, LOST_DIGITS)
 
     def convert(self) -> None:
         """Convert the columns. Texts that cannot be converted stay, and are noted as bad."""

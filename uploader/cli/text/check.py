@@ -14,6 +14,7 @@ The keys of `--json`, which others script against:
     repeated_keys, repeated_rows, repeats     how many, and the first (source, row, first_source, first_row)
     owners, unknown_owners  property -> value -> rows; the second: of owners that the account does not have
     cleared         column -> blanks that clear
+    remarks                 the same, of texts that are sent and may have been changed on their way
     words_for_nothing       column -> word, such as NULL -> cells
     forecast        batches, requests, seconds (where rows may turn out not to be written, once their contacts
                     are read: at most), days (pauses at midnight), ends_at,
@@ -83,6 +84,7 @@ def as_dict(report: Report) -> dict[str, object]:
         "owners": {column: dict(counts.most_common()) for column, counts in found.owners.items()},
         "unknown_owners": {name: dict(who.most_common()) for name, who in report.unknown_owners.items()},
         "cleared": dict(found.cleared),
+        "remarks": _groups(found.remarks, names),
         "words_for_nothing": {column: dict(words.most_common()) for column, words in found.nothings.items()},
         "forecast": _forecast_dict(report),
         "requests": report.requests,
@@ -256,6 +258,11 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
     texts += [
         f"{count:>12,}  blank cells clear {printable(column, 60)}" for column, count in found.cleared.items()
     ]
+    if changed := sum(group.count for group in found.remarks.values()):
+        texts.append(
+            f"{changed:>12,}  texts may have been changed by a spreadsheet or an export, and are sent:"
+        )
+        texts += _group_lines(found.remarks, report)
     texts += [
         f"{words.total():>12,}  cells of {printable(column, 60)} hold a word for no value: "
         + ", ".join(f"{printable(word, 20)} ({count:,})" for word, count in words.most_common(_SHOWN_OWNERS))

@@ -20,7 +20,10 @@ from uploader.records.mapper import Mapper, fields_of
 from uploader.records.not_a_row import NOT_A_ROW
 from uploader.records.suppressed_rows import SUPPRESSED
 from uploader.records.values.nothing import hold_nothing, is_nothing
+from uploader.records.values.wrappings import have_remarks, remark_on, unwrapped
 
+#: Types of properties that take any text. Of a text so many characters are shown.
+_TEXTS, _SHOWN = frozenset({"string", "phone_number"}), 40
 #: Maximum number of groups of faults, and of owners; the rest is counted together.
 _MOST_GROUPS, _MOST_OWNERS = 500, 2_000
 
@@ -56,6 +59,7 @@ class Findings:
     dropped: dict[tuple[str, str], Group] = field(default_factory=dict)  #: values left out of rows
     values_dropped: int = 0
     nothings: dict[str, Counter[str]] = field(default_factory=dict)  #: by column, words for no value
+    remarks: dict[tuple[str, str], Group] = field(default_factory=dict)  #: texts that may have been changed
     owners: dict[str, Counter[str]] = field(default_factory=dict)  #: by column, the owners with their counts
     cleared: Counter[str] = field(default_factory=Counter)  #: column -> blanks that clear the property
     repeated_keys: int = 0
@@ -110,6 +114,15 @@ class Findings:
                 invalid = Outcome.INVALID
                 self._note_unsent(Unsent(0, source, row.number, "", (), invalid, UNREADABLE, reason, row.raw))
 
+    def note_remark(self, source: int, row: int, remark: Fault) -> None:
+        """Count a text that may have been changed on its way into the source."""
+        name = (remark.category, remark.column)
+        if name in self.remarks or len(self.remarks) < _MOST_GROUPS:
+            group = self.remarks.setdefault(name, Group())
+            group.count += 1
+            if len(group.examples) < self.most_examples:
+                group.examples.append(Example(source, row, remark.reason))
+
     def note_repeats(self, found: Sequence[Repeat]) -> None:
         firsts = sum(repeat.comes_before for repeat in found)
         self.repeated_keys += firsts
@@ -138,10 +151,12 @@ class Surveyor:
         """Count the findings of rows from position `first` on; return the rows that have a key."""
         self._findings.rows += len(rows.rows)
         self._findings.row_bytes += rows.end.offset - rows.start.offset
-        self._count_cleared(rows.rows)
-        self._count_owners(rows.rows)
-        self._count_nothings(rows.rows)
-        mapped = self._mapper.map(first, rows.rows)
+        read = unwrapped(rows.rows)
+        self._count_cleared(read)
+        self._count_owners(read)
+        self._count_nothings(read)
+        self._note_remarks(read)
+        mapped = self._mapper.map(first, read)
         self._findings.note(mapped)
         keys = [self._key_of(one) for one in mapped]
         if None in keys:
@@ -190,6 +205,35 @@ class Surveyor:
             for name, value in named:
                 if not self._mapper.rules.leaves_out(name):
                     self._note_nothings(name, [value])
+
+    def _note_remarks(self, rows: Sequence[Row]) -> None:
+        """Note the texts of text and telephone properties that may have been changed."""
+        columns = self._mapper.columns
+        for index, name in columns.names.items() if columns else ():
+            texts = [str(text).strip() for text in _column(rows, index)]
+            if self._is_text(name) and columns and have_remarks(texts):
+                for row in rows:
+                    content = readable(row.content)
+                    if not isinstance(content, Mapping | Unreadable):
+                        self._note_remark(columns.column(index), content[index], row)
+        for row in rows if columns is None else ():
+            for column, value in fields_of(row.content).items():
+                if isinstance(value, str) and have_remarks([value.strip()]) and self._is_field(column):
+                    self._note_remark(column, value, row)
+
+    def _note_remark(self, column: str, text: str, row: Row) -> None:
+        if remark := remark_on(text.strip()):
+            shown = repr(text.strip()[:_SHOWN])
+            noted = Fault(f"{shown} {remark.reason}", remark.category, column)
+            self._findings.note_remark(self._mapper.source, row.number, noted)
+
+    def _is_text(self, name: str) -> bool:
+        schema = self._mapper.schema
+        return schema is None or (name in schema.kinds and schema.kinds[name].type in _TEXTS)
+
+    def _is_field(self, column: str) -> bool:
+        rules = self._mapper.rules
+        return not rules.leaves_out(column) and self._is_text(rules.mapped.get(column, column))
 
     def _note_nothings(self, column: str, values: Sequence[object]) -> None:
         texts = [str(value).strip() for value in values]

@@ -10,4 +10,5 @@ month_names   names of months and weekdays
 nothing       words for no value, such as NULL
 numbers       numbers, with any decimal mark
 options       options, by value or label
+wrappings     what spreadsheets do to texts
 """

@@ -1,0 +1,93 @@
+"""What spreadsheets and exports do to the texts of cells.
+
+In    the text of one cell.
+Out   the text without a wrapping that has one meaning; a remark on what has lost its meaning, or may have.
+Raise nothing.
+Rules `="01234"` is a formula that keeps a text a text, so it is that text. Everything else stays as it is: an
+      apostrophe or `p:` may be meant. A key in E notation is refused, since many keys are the same there.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from uploader.model.rows import Content, Fault, PartlyReadable, Row
+
+_WRAPPED = re.compile(r'="((?:[^"]|"")*)"')
+_E_NOTATION = r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}"
+
+
+class _Kind(NamedTuple):
+    category: str
+    pattern: str
+    reason: str
+
+
+_KINDS = (
+    _Kind("APOSTROPHE", r"'[=+\-@0-9(].*", "begins with the apostrophe that marks a text in spreadsheets"),
+    _Kind("PHONE_PREFIX", r"p:\+?[0-9(].*", "begins with p:, as lead forms write telephone numbers"),
+    _Kind("LOST_DIGITS", _E_NOTATION, "is a number in E notation, which has lost its last digits"),
+    _Kind("DECIMALS", r"[0-9]{5,}[.,]0", "is a whole number with a decimal, as programs write numbers"),
+    _Kind(
+        "SPREADSHEET_ERROR",
+        r"#(?:NAME\?|REF!|VALUE!|DIV/0!|NUM!|SPILL!|CALC!|FIELD!|GETTING_DATA)|#{2,}",
+        "is an error of a spreadsheet",
+    ),
+    _Kind("SEVERAL_VALUES", r".+:::.+", "holds several values, joined by :::"),
+)
+_ANY = re.compile("|".join(f"^(?:{kind.pattern})$" for kind in _KINDS), re.MULTILINE)
+_EACH = [(re.compile(kind.pattern, re.DOTALL), kind) for kind in _KINDS]
+_LOST = re.compile(f"^{_E_NOTATION}$", re.MULTILINE)
+
+LOST_DIGITS = Fault(
+    "is a number in E notation, which has lost its last digits: export the column as text", "LOST_DIGITS"
+)
+
+
+def unwrap(text: str) -> str:
+    """Return the text of a cell such as `="01234"`; other texts as they are."""
+    found = _WRAPPED.fullmatch(text) if text.startswith('="') else None
+    return found[1].replace('""', '"').strip() if found else text
+
+
+def unwrapped(rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the rows without wrappings. Rows without any cost one look at all of them together."""
+    raw = b"".join([row.raw for row in rows])
+    if b'="' not in raw and b'=\\"' not in raw:
+        return rows
+    return [Row(row.number, row.raw, _without(row.content)) for row in rows]
+
+
+def _without(content: Content) -> Content:
+    if isinstance(content, Mapping):
+        return {name: _unwrapped_value(value) for name, value in content.items()}
+    if isinstance(content, PartlyReadable):
+        return replace(content, cells=[unwrap(cell.strip()) for cell in content.cells])
+    return [unwrap(cell.strip()) for cell in content] if isinstance(content, Sequence) else content
+
+
+def _unwrapped_value(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {name: _unwrapped_value(inner) for name, inner in value.items()}
+    return unwrap(value.strip()) if isinstance(value, str) else value
+
+
+def remark_on(text: str) -> Fault | None:
+    """Return what has happened to a text, or None."""
+    kind = next((kind for pattern, kind in _EACH if pattern.fullmatch(text)), None)
+    return Fault(kind.reason, kind.category) if kind else None
+
+
+def have_remarks(texts: Iterable[str]) -> bool:
+    """Whether there may be a remark on any of the texts; fast for many texts."""
+    return _ANY.search("\n".join(texts)) is not None
+
+
+def have_lost_digits(texts: Iterable[str]) -> bool:
+    """Whether any of the texts may be a number in E notation; fast for many texts."""
+    return _LOST.search("\n".join(texts)) is not None
+
+
+def has_lost_digits(text: str) -> bool:
+    return _LOST.fullmatch(text) is not None
