@@ -104,7 +104,12 @@ def make_settings(sources: tuple[str, ...], given: Iterable[str], options: Mappi
         raise SettingsError(f"a setting has a wrong type: {error}") from error
 
 
-_KNOWN = frozenset(field.name for field in fields(Settings)) - {"sources", "given", "files", "offline"}
+_KNOWN = frozenset(field.name for field in fields(Settings)) - {
+    "sources",
+    "given",
+    "repeated_options",
+    "offline",
+}
 
 Read = Callable[[str, Any], Any]
 

@@ -300,7 +300,7 @@ def _given_options(settings: Settings | Options | None) -> dict[str, Any]:
     return {
         name: getattr(settings, name)
         for name in named
-        if name not in {"sources", "given", "files", "offline"}
+        if name not in {"sources", "given", "repeated_options", "offline"}
     }
 
 

@@ -230,7 +230,7 @@ def open_job(
     results = _open_results(settings, sources, checkpoint, stack)
     if found.checkpoint is not None:
         _check_settings(settings, checkpoint, identity, found.in_doubt_below)
-    checkpoint.note_files(settings.files)
+    checkpoint.note_repeated_options(settings.repeated_options)
     keys_file = KeysOfOneContactFile(settings.checkpoint_path)
     stack.callback(keys_file.close)
     carried = [frozenset(resolved.names.values()) if resolved else frozenset[str]() for resolved in columns]

@@ -21,8 +21,8 @@ class OutputSettings(SourceSettings):
     checkpoint_dir: Path | None = None  #: folder for these files; default: that of the first source
     results: Path | None = None  #: default: the first source's path + ".results.csv"
     write_results: bool = True
-    #: Option -> the names of the files it was read from, for the next command to be typed
-    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Options that printed commands repeat, with their values: files by name, and the account
+    repeated_options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     restart: bool = False
     accept_changed_results: bool = False  #: begin a new results file if the job's own was changed
 

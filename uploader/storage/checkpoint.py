@@ -227,13 +227,13 @@ class Checkpoint:
         """The job's unique id; "" if an earlier version began it."""
         return str(of_job(self._connection, "id", ""))
 
-    def files(self) -> dict[str, list[str]]:
-        """The paths of the option files last given (their content is in the settings), by option."""
+    def repeated_options(self) -> dict[str, list[str]]:
+        """The options that printed commands repeat, with the values last given."""
         return dict(of_job(self._connection, "files", {}))
 
-    def note_files(self, files: Mapping[str, Sequence[str]]) -> None:
+    def note_repeated_options(self, options: Mapping[str, Sequence[str]]) -> None:
         with self._storing(), self._connection as connection:
-            connection.execute("INSERT OR REPLACE INTO job VALUES ('files', ?)", (json.dumps(files),))
+            connection.execute("INSERT OR REPLACE INTO job VALUES ('files', ?)", (json.dumps(options),))
 
     def rows_not_in_results(self) -> int:
         """The number of rows that were settled before the results file was started again."""

@@ -3,26 +3,27 @@
 import csv
 import os
 import re
-import shlex
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import click
 import orjson
 
 from uploader.cli.logs import print_message
+from uploader.cli.options.columns import read_mapping
 from uploader.cli.output import rows_out
+from uploader.cli.text.next_command import command_line
+from uploader.cli.text.upload_again import upload_again_command
 from uploader.errors import SettingsError, StorageError
 from uploader.model.rows import UNREADABLE, Unreadable
 from uploader.records.columns import OWN_PREFIX, TO_LOOK_AT
-from uploader.records.duplicates import OnDuplicate
 from uploader.records.fields import spell
+from uploader.records.mapping_file import MappingFile
 from uploader.report.content import without_values
-from uploader.sources.formats.csv_header import DELIMITERS
 from uploader.sources.open import read_row_again
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.checkpoint_tables.failed_and_pending_rows import DeadLetter
@@ -89,7 +90,7 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
     if output is not None and output.exists():
         raise SettingsError(f"{output} exists already; choose another file, such as {unused(output)}")
     with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
-        identity, files = opened.identity(), opened.files()
+        identity, repeated = opened.identity(), opened.repeated_options()
         has_ended = opened.state().state == "complete"
         with opened.as_of_now(), _writing(output) as stream:
             if as_ndjson:
@@ -117,7 +118,9 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
         )
     elif output and count and not spreadsheet_safe:
         first = "upload them unchanged" if kind == "transient" else "correct them, then"
-        print_message(f"{first}: {_follow_up(output, identity, files)}")
+        delimiter = "" if as_ndjson else _delimiter(output, identity)
+        again = upload_again_command(output, delimiter, identity, repeated, _mapping(repeated))
+        print_message(f"{first}: {again}")
     return 0
 
 
@@ -142,85 +145,24 @@ def top_reasons(checkpoint: Path) -> list[tuple[str, int]]:
     return [*found, (f"for {len(reasons) - _TOP_REASONS:,} other reasons", others)] if others else found
 
 
-def _follow_up(output: Path, identity: Identity, files: Mapping[str, Sequence[str]]) -> str:
-    """The command that uploads the corrected file with the job's settings."""
-    settings = identity.settings
-    words = ["uploader", "upload", str(output)]
-    # It is in UTF-8, whatever the sources were; but a header may begin as JSON does.
-    if output.suffix.lower() not in _NDJSON and "".join(identity.sources[0].shape.columns[:1])[:1] in {
-        "[",
-        "{",
-    }:
-        words += ["--format", "csv"]
-    if output.suffix.lower() not in _NDJSON and (delimiter := _delimiter(output, identity)) not in DELIMITERS:
-        words += ["--delimiter", delimiter]
-    match = settings.get("match", [settings["id_property"]])
-    if len(match) > 1:
-        words += ["--match", ",".join(match)]
-    elif match != ["email"]:
-        words += ["--id-property", *match]
-    if settings["object_type"] != "contacts":
-        words += ["--object-type", settings["object_type"]]
-    for column, name in settings["map"].items():
-        words += ["--map", f"{column}={name}"]
-    for column in settings["ignore"]:
-        words += ["--ignore", column]
-    # The base URL is not recorded; --portal refuses the command if it is used with another account.
-    words += ["--portal", identity.portal] if identity.portal else []
-    # Earlier versions did not record the names of these files.
-    named = {"--owner-map": ["OWNERS"], "--suppress": ["THE SAME LIST"], **files}
-    return shlex.join([*words, *_value_words(settings, named), *_marking_words(settings, named)])
+def failures_command(checkpoint: Path) -> str:
+    """The command that writes the failed rows of a job to a file that can hold them."""
+    with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
+        identity = opened.identity()
+        tables = {place for place, source in enumerate(identity.sources) if source.shape.format == "csv"}
+        others = (letter for letter in opened.dead_letters() if letter.source not in tables)
+        kept = "ndjson" if any(_why_not_csv(letter, identity) for letter in others) else "csv"
+    stem = checkpoint.stem.split(".")[0]
+    fresh = unused(checkpoint.with_name(f"{stem}.failures.{kept}"))
+    return command_line("failures", checkpoint, "-o", fresh)
 
 
-def _value_words(settings: Mapping[str, Any], files: Mapping[str, Sequence[str]]) -> list[str]:
-    """The options for how values are written."""
-    words: list[str] = []
-    for option, name in (("--only", "only"), ("--clear", "clear")):
-        for column in settings.get(name, ()):
-            words += [option, column]
-    tables = (
-        ("--date-order", "date_orders"),
-        ("--decimal", "decimals"),
-        ("--options", "option_readings"),
-        ("--timezone", "timezones"),
-    )
-    for option, name in tables:
-        for column, value in settings.get(name, {}).items():
-            words += [option, f"{column}={value}" if column else value]
-    if settings.get("owner_map"):
-        words += ["--owner-map", *files["--owner-map"]]
-    if settings.get("on_bad_value"):
-        words += ["--on-bad-value", settings["on_bad_value"]]
-    return [*words, *_writing_words(settings)]
-
-
-def _writing_words(settings: Mapping[str, Any]) -> list[str]:
-    """The options for what may be overwritten."""
-    words = ["--write", settings["policy"]] if settings.get("policy") else []
-    if (rule := settings.get("on_duplicate", OnDuplicate.IN_ORDER)) != OnDuplicate.IN_ORDER:
-        words += ["--on-duplicate", rule]
-    for column, policy in settings.get("policies", {}).items():
-        words += [f"--{policy}", column]
-    words += [f"--only-{settings['only_records']}"] if settings.get("only_records") else []
-    return words + [f"--{name.replace('_', '-')}" for name in _FLAGS if settings.get(name)]
-
-
-_FLAGS = ("skip_unchanged", "snapshot")
-
-
-def _marking_words(settings: Mapping[str, Any], files: Mapping[str, Sequence[str]]) -> list[str]:
-    """The options for suppression, constants and allowed properties."""
-    words: list[str] = []
-    if settings.get("suppress"):
-        words += [word for name in files["--suppress"] for word in ("--suppress", name)]
-    for column, values in settings.get("suppress_where", {}).items():
-        for entry in [f"{column}={value}" for value in values] or [column]:
-            words += ["--suppress-where", entry]
-    for name, value in settings.get("set", {}).items():
-        words += ["--set", f"{name}={value}"]
-    for name in settings.get("allow", ()):
-        words += ["--allow", name]
-    return words
+def _mapping(repeated: Mapping[str, Sequence[str]]) -> MappingFile | None:
+    """The content of the job's mapping file; None without one, or if it cannot be read any more."""
+    with suppress(SettingsError):
+        for name in repeated.get("--mapping", ()):
+            return read_mapping(Path(name))
+    return None
 
 
 def _delimiter(output: Path | None, identity: Identity) -> str:
@@ -285,25 +227,24 @@ def _write_csv(
     count = 0
     for letter in filter(admits, checkpoint.dead_letters()):
         fields = _flat(_fields(letter, identity), str(identity.settings["id_property"]))
-        if not is_safe:
-            _refuse_other_row(letter, fields, identity)
+        if not is_safe and (problem := _why_not_csv(letter, identity)):
+            source = identity.sources[letter.source].name
+            raise SettingsError(
+                f"{source}, row {letter.row:,} {problem}, which CSV cannot express; use -o FILE.ndjson"
+            )
         lines.writerow({name: cell(value) for name, value in fields.items()})
         count += 1
     return count
 
 
-def _refuse_other_row(letter: DeadLetter, fields: Mapping[str, object], identity: Identity) -> None:
-    nested = [name for name, value in fields.items() if spell(value) is None]
-    problem = ""
+def _why_not_csv(letter: DeadLetter, identity: Identity) -> str:
+    """Why CSV cannot hold a failed row; "" if it can."""
+    fields = _fields(letter, identity)
+    id_property = str(identity.settings["id_property"])
+    nested = [name for name, value in _flat(fields, id_property).items() if spell(value) is None]
     if nested:
-        problem = f"holds a list or an object in {nested[0]!r}"
-    elif _own_key(_fields(letter, identity)) not in {"", str(identity.settings["id_property"])}:
-        problem = "has its own idProperty"
-    if problem:
-        source = identity.sources[letter.source].name
-        raise SettingsError(
-            f"{source}, row {letter.row:,} {problem}, which CSV cannot express; use -o FILE.ndjson"
-        )
+        return f"holds a list or an object in {nested[0]!r}"
+    return "" if _own_key(fields) in {"", id_property} else "has its own idProperty"
 
 
 def _own_key(fields: Mapping[str, object]) -> str:

@@ -1,9 +1,8 @@
 """`uploader report`: write a job as a self-contained HTML page. `report/content` makes its content."""
 
 import os
-import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -12,8 +11,10 @@ from typing import Any
 
 import click
 
+from uploader.cli.commands.failures import failures_command
 from uploader.cli.commands.status import read_summary
 from uploader.cli.logs import print_message
+from uploader.cli.text.next_command import account_words, command_line
 from uploader.cli.text.numbers import duration
 from uploader.cli.text.summary import ending_text
 from uploader.cli.text.undo_state import undone_text
@@ -181,7 +182,7 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mappin
         "with_values": with_values,
         "settings": setting_lines(settings, _OPTIONS),
         "changes": checkpoint.changes(),
-        "next": _next_commands(path, summary),
+        "next": _next_commands(path, summary, checkpoint.repeated_options()),
     }
 
 
@@ -321,22 +322,21 @@ def _column_texts(identity: Identity) -> list[str]:
     return texts
 
 
-def _next_commands(path: Path, summary: Summary) -> list[tuple[str, str]]:
-    """What to do next, each with its command."""
-    where, found = shlex.quote(str(path)), []
+def _next_commands(
+    path: Path, summary: Summary, repeated: Mapping[str, Sequence[str]]
+) -> list[tuple[str, str]]:
+    """What to do next, each with its command. `repeated`: options of the job."""
+    account, found = account_words(repeated), []
     if summary.state == "stopped":
         found.append(("continue", "run the job's own command again"))
     if summary.tallies.failed:
-        name = shlex.quote(str(path.with_name(f"{path.stem.split('.')[0]}.failures.csv")))
-        found.append(
-            ("write the failed rows to a file, to correct them", f"uploader failures {where} -o {name}")
-        )
+        found.append(("write the failed rows to a file, to correct them", failures_command(path)))
     if summary.tallies.aliases:
-        found.append(("list keys that led to the same contact", f"uploader status --aliases {where}"))
+        found.append(("list keys that led to the same contact", command_line("status", "--aliases", path)))
     if summary.state != "running" and summary.tallies.confirmed:
-        found.append(("compare the records with the rows", f"uploader verify {where}"))
+        found.append(("compare the records with the rows", command_line("verify", path, *account)))
         if snapshot_path(path).exists() and not undone_text(path):
-            found.append(("see what an undo would do", f"uploader undo {where} --dry-run"))
+            found.append(("see what an undo would do", command_line("undo", path, *account, "--dry-run")))
     return found
 
 

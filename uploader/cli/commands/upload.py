@@ -33,6 +33,7 @@ from uploader.cli.text.canary import (
     review_lines,
 )
 from uploader.cli.text.forecast import forecast_lines, reads_text
+from uploader.cli.text.next_command import command_line
 from uploader.cli.text.numbers import about, printable
 from uploader.cli.text.summary import ending_text, summary_text
 from uploader.cli.typed_answer import answer
@@ -432,19 +433,18 @@ def _report(
     if tallies.aliases:
         print_message(
             f"{tallies.aliases:,} {noun(settings.object_type).many} were matched by more than one key of "
-            f"the file; the order of their rows is not certain: uploader status --aliases {checkpoint}"
+            f"the file; the order of their rows is not certain: "
+            + command_line("status", "--aliases", checkpoint)
         )
     _say_failures(tallies, checkpoint, has_ended=summary.state == "complete")
 
 
 def _say_failures(tallies: Tallies, checkpoint: Path, *, has_ended: bool) -> None:
     if tallies.failed and checkpoint.exists():
-        from uploader.cli.commands.failures import top_reasons, unused  # noqa: PLC0415  # a start does without
+        # A start does without it.
+        from uploader.cli.commands.failures import failures_command, top_reasons  # noqa: PLC0415
 
         for reason, count in top_reasons(checkpoint):
             print_message(f"{count:>9,}  {reason}")
-        fresh = unused(checkpoint.with_name(f"{checkpoint.stem.split('.')[0]}.failures.csv"))
         verb = "correct" if has_ended else "look at"  # corrected rows wait for those that are still to come
-        print_message(
-            f"to {verb} the failed rows ({tallies.failed:,}): uploader failures {checkpoint} -o {fresh}"
-        )
+        print_message(f"to {verb} the failed rows ({tallies.failed:,}): {failures_command(checkpoint)}")

@@ -87,7 +87,8 @@ def column_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     fields["policies"] = file.policies
     fields["file_suppress_where"] = {c: v for c, v in file.suppress_where.items() if c not in ignored}
     fields["owner_map"] = read_owner_map(owner_map) if owner_map else {}
-    fields["files"] = {"--owner-map": (str(owner_map),)} if owner_map else {}
+    named = {"--mapping": mapping, "--owner-map": owner_map}
+    fields["repeated_options"] = {option: (str(path),) for option, path in named.items() if path}
     return fields
 
 

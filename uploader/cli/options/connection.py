@@ -134,6 +134,22 @@ def connection_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
+#: Option -> the name of its value, and the value that goes without saying.
+_REPEATED = {
+    "--base-url": ("base_url", BASE_URL),
+    "--api-version": ("api_version", VERSIONS[0]),
+    "--token-file": ("token_file", None),
+    "--oauth-file": ("oauth_file", None),
+}
+
+
+def account_options(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The options for the account and its token that a printed command repeats, with their values."""
+    return {
+        option: (str(values[name]),) for option, (name, usual) in _REPEATED.items() if values[name] != usual
+    }
+
+
 def sign_in_of(token_file: Path | None, oauth_file: Path | None) -> tuple[str, OAuth | TokenFile | None]:
     """The first token, and where a new one comes from. Neither is an argument, which other users could see.
 

@@ -6,7 +6,12 @@ from typing import Any
 import click
 
 from uploader.cli.options.columns import COLUMN_OPTIONS, column_settings
-from uploader.cli.options.connection import CONNECTION_OPTIONS, PATH, connection_settings
+from uploader.cli.options.connection import (
+    CONNECTION_OPTIONS,
+    PATH,
+    account_options,
+    connection_settings,
+)
 from uploader.cli.options.group import Command, Heading, add_options, option
 from uploader.cli.options.suppression import SUPPRESSION_OPTIONS, suppression_settings
 from uploader.cli.options.write_policy import WRITE_POLICY_OPTIONS, write_policy_settings
@@ -131,6 +136,7 @@ def job_options(command: Command) -> Command:
 def job_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `Settings` from the values of these options; other values are passed through."""
     fields = suppression_settings(write_policy_settings(column_settings(connection_settings(values))))
+    fields["repeated_options"] = {**fields["repeated_options"], **account_options(values)}
     fields["match"] = _keys(fields.pop("id_property"), fields.pop("match"))
     fields["format"] = fields.pop("format_")
     fields["on_duplicate"] = OnDuplicate(fields["on_duplicate"])

@@ -37,7 +37,10 @@ def suppression_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     lists = fields.pop("suppress_files")
     fields["suppression"] = read_suppression(lists)
     if lists:
-        fields["files"] = {**fields.get("files", {}), "--suppress": tuple(map(str, lists))}
+        fields["repeated_options"] = {
+            **fields.get("repeated_options", {}),
+            "--suppress": tuple(map(str, lists)),
+        }
     where = parse_suppress_where(fields["suppress_where"])
     fields["suppress_where"] = {**fields.get("file_suppress_where", {}), **where}  # options go before a file
     fields.pop("file_suppress_where", None)

@@ -9,4 +9,5 @@ numbers             numbers, durations and texts of others
 preview             the findings of `preview`, as lines and as JSON
 summary             the summary of a run
 undo_state          whether a job was undone
+upload_again        the command that uploads failed rows again
 """

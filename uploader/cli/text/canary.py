@@ -1,9 +1,9 @@
 """The canary's review as text, and why nothing is written. Nothing is printed here."""
 
-import shlex
 from collections.abc import Iterable, Sequence
 
 from uploader.canary.assessment import Place, Review
+from uploader.cli.text.next_command import command_line
 from uploader.cli.text.numbers import printable
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import Noun
@@ -77,7 +77,7 @@ def review_lines(review: Review, noun: Noun) -> list[str]:
 def approving_command(words: Sequence[str]) -> str:
     """The command that was typed, with --approve-canary, and without the secrets of a URL."""
     shown_words = [shown(word) if is_url(word) else word for word in words if word != "--approve-canary"]
-    return shlex.join(["uploader", *shown_words, "--approve-canary"])
+    return command_line(*shown_words, "--approve-canary")
 
 
 def _listed(lines: Iterable[str]) -> list[str]:

@@ -1,7 +1,8 @@
-"""The next command to type, made of the one that was typed. Words in, words out."""
+"""The next command to type, made of the one that was typed, or of what a job records. Words in, words out."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from uploader.settings.write_policy import WritePolicySettings
 from uploader.sources.names import is_url, shown
@@ -9,7 +10,22 @@ from uploader.sources.names import is_url, shown
 #: Options of `check` and `preview` alone, and whether a value follows.
 _OWN = {"--sample": True, "--examples": True, "--write-mapping": True, "--json": False}
 #: Options for the account and its token.
-_ACCOUNT = frozenset({"--base-url", "--api-version", "--token-file", "--oauth-file"})
+_ACCOUNT = ("--base-url", "--api-version", "--token-file", "--oauth-file")
+
+
+def command_line(*words: str | Path) -> str:
+    """A command that works when it is pasted into a shell."""
+    return shlex.join(["uploader", *(_path_word(word) if isinstance(word, Path) else word for word in words)])
+
+
+def _path_word(path: Path) -> str:
+    """The path as a word that is not taken for an option."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
+
+
+def account_words(options: Mapping[str, Sequence[str]]) -> list[str]:
+    """The options for the account and its token, of those that a job records."""
+    return [word for name in _ACCOUNT for value in options.get(name, ()) for word in (name, value)]
 
 
 def next_command(typed: Sequence[str], verb: str, more: Sequence[str] = ()) -> str:
@@ -26,7 +42,7 @@ def next_command(typed: Sequence[str], verb: str, more: Sequence[str] = ()) -> s
             words.append(f"{option}={shown(value)}" if is_said_with else shown(word))
         elif _OWN[option] and not equals:
             next(rest, None)
-    return shlex.join(["uploader", verb, *words, *more])
+    return command_line(verb, *words, *more)
 
 
 def undo_command(checkpoint: str, typed: Sequence[str], more: Sequence[str]) -> str:
@@ -36,7 +52,7 @@ def undo_command(checkpoint: str, typed: Sequence[str], more: Sequence[str]) -> 
         option, equals, value = word.partition("=")
         if option in _ACCOUNT:
             words += [f"{option}={shown(value)}"] if equals else [option, *map(shown, typed[place + 1 :][:1])]
-    return shlex.join(["uploader", "undo", checkpoint, *words, *more])
+    return command_line("undo", Path(checkpoint), *words, *more)
 
 
 def upload_line(typed: Sequence[str], settings: WritePolicySettings, more: Sequence[str]) -> str:

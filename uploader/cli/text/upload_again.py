@@ -1,0 +1,121 @@
+"""The command that uploads a job's corrected rows, with the job's settings. Words in, words out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from uploader.cli.text.next_command import account_words, command_line
+from uploader.records.duplicates import OnDuplicate
+from uploader.records.mapping_file import MappingFile
+from uploader.sources.formats.csv_header import DELIMITERS
+from uploader.storage.checkpoint import Identity
+
+Options = Mapping[str, Sequence[str]]
+
+
+def upload_again_command(
+    output: Path, delimiter: str, identity: Identity, repeated: Options, mapping: MappingFile | None
+) -> str:
+    """`output`: the file of failed rows; `delimiter`: of its cells, "" for NDJSON. `repeated`: of the
+    checkpoint. `mapping`: the content of the mapping file that is named there, if it can be read.
+    """
+    settings = _beyond(identity.settings, mapping or MappingFile())
+    words = ["--mapping", *repeated["--mapping"]] if mapping else []
+    words += _source_words(delimiter, identity) if delimiter else []
+    words += _key_words(settings)
+    for column, name in settings["map"].items():
+        words += ["--map", f"{column}={name}"]
+    for column in settings["ignore"]:
+        words += ["--ignore", column]
+    words += ["--portal", identity.portal] if identity.portal else []
+    # Earlier versions did not record the names of these files.
+    named = {"--owner-map": ["OWNERS"], "--suppress": ["THE SAME LIST"], **repeated}
+    words += _value_words(settings, named) + _suppression_words(settings, named)
+    return command_line("upload", output, *words, *account_words(repeated))
+
+
+def _beyond(settings: Mapping[str, Any], mapping: MappingFile) -> dict[str, Any]:
+    """The settings that a mapping file does not give already."""
+    tables: dict[str, Mapping[str, object]] = {
+        "map": mapping.mapped,
+        "date_orders": mapping.date_orders,
+        "decimals": mapping.decimals,
+        "timezones": mapping.timezones,
+        "policies": mapping.policies,
+        "suppress_where": {column: list(values) for column, values in mapping.suppress_where.items()},
+    }
+    rest = dict(settings)
+    for name, given in tables.items():
+        rest[name] = {key: value for key, value in settings.get(name, {}).items() if given.get(key) != value}
+    for name, columns in (("ignore", mapping.ignored), ("clear", mapping.cleared)):
+        rest[name] = [column for column in settings.get(name, ()) if column not in columns]
+    if settings.get("on_bad_value") == mapping.on_bad_value:
+        rest["on_bad_value"] = ""
+    return rest
+
+
+def _source_words(delimiter: str, identity: Identity) -> list[str]:
+    """The options for reading a file of cells. It is in UTF-8, whatever the sources were."""
+    first = "".join(identity.sources[0].shape.columns[:1])
+    words = ["--format", "csv"] if first.startswith(("[", "{")) else []  # a header may begin as JSON does
+    return words + (["--delimiter", delimiter] if delimiter not in DELIMITERS else [])
+
+
+def _key_words(settings: Mapping[str, Any]) -> list[str]:
+    match = settings.get("match", [settings["id_property"]])
+    words = ["--match", ",".join(match)] if len(match) > 1 else []
+    if len(match) == 1 and match != ["email"]:
+        words = ["--id-property", *match]
+    kind = settings["object_type"]
+    return words + (["--object-type", kind] if kind != "contacts" else [])
+
+
+def _value_words(settings: Mapping[str, Any], named: Options) -> list[str]:
+    """The options for how values are written."""
+    words: list[str] = []
+    for option, name in (("--only", "only"), ("--clear", "clear")):
+        for column in settings.get(name, ()):
+            words += [option, column]
+    tables = (
+        ("--date-order", "date_orders"),
+        ("--decimal", "decimals"),
+        ("--options", "option_readings"),
+        ("--timezone", "timezones"),
+    )
+    for option, name in tables:
+        for column, value in settings.get(name, {}).items():
+            words += [option, f"{column}={value}" if column else value]
+    if settings.get("owner_map"):
+        words += ["--owner-map", *named["--owner-map"]]
+    if settings.get("on_bad_value"):
+        words += ["--on-bad-value", settings["on_bad_value"]]
+    return [*words, *_writing_words(settings)]
+
+
+def _writing_words(settings: Mapping[str, Any]) -> list[str]:
+    """The options for what may be overwritten."""
+    words = ["--write", settings["policy"]] if settings.get("policy") else []
+    if (rule := settings.get("on_duplicate", OnDuplicate.IN_ORDER)) != OnDuplicate.IN_ORDER:
+        words += ["--on-duplicate", rule]
+    for column, policy in settings.get("policies", {}).items():
+        words += [f"--{policy}", column]
+    words += [f"--only-{settings['only_records']}"] if settings.get("only_records") else []
+    return words + [f"--{name.replace('_', '-')}" for name in _FLAGS if settings.get(name)]
+
+
+_FLAGS = ("skip_unchanged", "snapshot")
+
+
+def _suppression_words(settings: Mapping[str, Any], named: Options) -> list[str]:
+    """The options for suppression, constants and allowed properties."""
+    words: list[str] = []
+    if settings.get("suppress"):
+        words += [word for name in named["--suppress"] for word in ("--suppress", name)]
+    for column, values in settings.get("suppress_where", {}).items():
+        for entry in [f"{column}={value}" for value in values] or [column]:
+            words += ["--suppress-where", entry]
+    for name, value in settings.get("set", {}).items():
+        words += ["--set", f"{name}={value}"]
+    for name in settings.get("allow", ()):
+        words += ["--allow", name]
+    return words
