@@ -119,7 +119,7 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
     elif output and count and not spreadsheet_safe:
         first = "upload them unchanged" if kind == "transient" else "correct them, then"
         delimiter = "" if as_ndjson else _delimiter(output, identity)
-        again = upload_again_command(output, delimiter, identity, repeated, _mapping(repeated))
+        again = upload_again_command(str(output), delimiter, identity, repeated, _mapping(repeated))
         print_message(f"{first}: {again}")
     return 0
 

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from uploader.settings.write_policy import WritePolicySettings
 from uploader.sources.names import is_url, shown
@@ -13,14 +12,16 @@ _OWN = {"--sample": True, "--examples": True, "--write-mapping": True, "--json":
 _ACCOUNT = ("--base-url", "--api-version", "--token-file", "--oauth-file")
 
 
-def command_line(*words: str | Path) -> str:
-    """A command that works when it is pasted into a shell."""
-    return shlex.join(["uploader", *(_path_word(word) if isinstance(word, Path) else word for word in words)])
+def command_line(*words: object) -> str:
+    """A command that works when it is pasted into a shell. Words that are no texts are paths."""
+    return shlex.join(
+        ["uploader", *(word if isinstance(word, str) else path_word(str(word)) for word in words)]
+    )
 
 
-def _path_word(path: Path) -> str:
+def path_word(path: str) -> str:
     """The path as a word that is not taken for an option."""
-    return f"./{path}" if str(path).startswith("-") else str(path)
+    return f"./{path}" if path.startswith("-") else path
 
 
 def account_words(options: Mapping[str, Sequence[str]]) -> list[str]:
@@ -52,7 +53,7 @@ def undo_command(checkpoint: str, typed: Sequence[str], more: Sequence[str]) -> 
         option, equals, value = word.partition("=")
         if option in _ACCOUNT:
             words += [f"{option}={shown(value)}"] if equals else [option, *map(shown, typed[place + 1 :][:1])]
-    return command_line("undo", Path(checkpoint), *words, *more)
+    return command_line("undo", path_word(checkpoint), *words, *more)
 
 
 def upload_line(typed: Sequence[str], settings: WritePolicySettings, more: Sequence[str]) -> str:

@@ -1,10 +1,9 @@
 """The command that uploads a job's corrected rows, with the job's settings. Words in, words out."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from uploader.cli.text.next_command import account_words, command_line
+from uploader.cli.text.next_command import account_words, command_line, path_word
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.mapping_file import MappingFile
 from uploader.sources.formats.csv_header import DELIMITERS
@@ -14,7 +13,7 @@ Options = Mapping[str, Sequence[str]]
 
 
 def upload_again_command(
-    output: Path, delimiter: str, identity: Identity, repeated: Options, mapping: MappingFile | None
+    output: str, delimiter: str, identity: Identity, repeated: Options, mapping: MappingFile | None
 ) -> str:
     """`output`: the file of failed rows; `delimiter`: of its cells, "" for NDJSON. `repeated`: of the
     checkpoint. `mapping`: the content of the mapping file that is named there, if it can be read.
@@ -31,7 +30,7 @@ def upload_again_command(
     # Earlier versions did not record the names of these files.
     named = {"--owner-map": ["OWNERS"], "--suppress": ["THE SAME LIST"], **repeated}
     words += _value_words(settings, named) + _suppression_words(settings, named)
-    return command_line("upload", output, *words, *account_words(repeated))
+    return command_line("upload", path_word(output), *words, *account_words(repeated))
 
 
 def _beyond(settings: Mapping[str, Any], mapping: MappingFile) -> dict[str, Any]:
