@@ -39,6 +39,7 @@ def _beyond(settings: Mapping[str, Any], mapping: MappingFile) -> dict[str, Any]
         "map": mapping.mapped,
         "date_orders": mapping.date_orders,
         "decimals": mapping.decimals,
+        "option_readings": mapping.option_readings,
         "timezones": mapping.timezones,
         "policies": mapping.policies,
         "suppress_where": {column: list(values) for column, values in mapping.suppress_where.items()},
