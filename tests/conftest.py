@@ -4,7 +4,7 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import aioresponses.core
@@ -13,7 +13,10 @@ from aiohttp import ClientResponse
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 
+from support.schema_check import SchemaCheck
 from support.virtual_loop import VirtualTimeLoop
+from uploader.mockserver.messages import Reply, Request
+from uploader.mockserver.simulator import Simulator
 from uploader.system import sqlite
 
 #: Properties are judged by what they find, not by how fast this machine is today.
@@ -124,3 +127,22 @@ def pytest_terminal_summary(terminalreporter):
     checking = sys.modules.get("support.model.checks")
     if checking and checking.SEEN:
         terminalreporter.write_line(f"the model has seen: {dict(checking.SEEN)}")
+
+
+_SCHEMAS = SchemaCheck()
+
+
+@pytest.fixture(autouse=True)
+def official_schemas(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a mock server gets and gives must be as HubSpot's schemas say, but for a scenario's faults."""
+    handle, found = Simulator.handle, []
+
+    def checked(self: Simulator, request: Request, now: float) -> Reply:
+        reply = handle(self, request, now)
+        if not reply.is_faulty:
+            found.extend(_SCHEMAS.check(request, reply, self.scenario.rules))
+        return reply
+
+    monkeypatch.setattr(Simulator, "handle", checked)
+    yield
+    assert found == []

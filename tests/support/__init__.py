@@ -12,9 +12,11 @@ killed_runs           a job whose process is killed while an upsert is under way
 mock_requests         requests to the simulated account without sockets
 mock_transport        the mock server's logic as a transport of the pipeline, without sockets
 model                 random jobs for the tests in tests/model
+official_schemas      HubSpot's official schemas of the paths that uploader uses
 paced_clients         several clients on one token, and their accepted requests
 processes             the command line as real processes: run, start, kill, wait
 programs              programs that use the Python API
+schema_check          what the mock server gets and gives, held against the official schemas
 source_files          files written in every format, and their cells as read
 undo_runs             jobs to be undone, undo in virtual time, and what an account holds
 verify_runs           verify in virtual time

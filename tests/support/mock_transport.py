@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from multidict import CIMultiDict
 
+from support.schema_check import USER_AGENT
 from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply, no_reply
 from uploader.hubspot.reply_decoding import decode
@@ -62,13 +63,15 @@ class MockTransport:
 
     async def _answer(self, call: Call, loop: asyncio.AbstractEventLoop) -> Reply:
         path, _, query = call.path.partition("?")
+        kind = "application/x-www-form-urlencoded" if call.is_form else "application/json"
+        headers = {"user-agent": USER_AGENT, "content-type": kind}
+        if not call.is_form:
+            headers["authorization"] = f"Bearer {self._token}"
         request = Request(
             method=call.method,
             path=path,
             query=dict(parse_qsl(query)),
-            headers={"content-type": "application/x-www-form-urlencoded"}
-            if call.is_form
-            else {"authorization": f"Bearer {self._token}", "content-type": "application/json"},
+            headers=headers,
             body=call.body or b"",
         )
         reply = self.simulator.handle(request, loop.time() + self.ahead_seconds)

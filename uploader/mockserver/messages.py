@@ -50,6 +50,7 @@ class Reply:
     delivery: Delivery = Delivery.SEND
     sent_bytes: int = 0
     drip_seconds: float = 0.0
+    is_faulty: bool = False  #: a fault of the scenario made it what it is
     remaining_of: str | None = None  #: the app whose remaining requests `complete_headers` counts
 
     def json(self) -> Any:  # noqa: ANN401 - whatever the body holds

@@ -21,6 +21,7 @@ from uploader.mockserver.account.endpoints import Account, Exchange
 from uploader.mockserver.account.store import Record
 from uploader.mockserver.account.tokens import Tokens
 from uploader.mockserver.bodies import error_bodies
+from uploader.mockserver.bodies.documented_form import documented
 from uploader.mockserver.bodies.error_bodies import Answer
 from uploader.mockserver.faults import broken_replies
 from uploader.mockserver.faults.broken_replies import ErrorContext
@@ -254,7 +255,8 @@ class Simulator:
 
     def _reply(self, exchange: Exchange, answer: Answer) -> Reply:
         failure = exchange.faults.failure
-        body, usual_type = _encode(answer, exchange.correlation_id)
+        is_documented = exchange.faults.rules.reply_form == "documented"
+        body, usual_type = _encode(answer, exchange.correlation_id, is_documented=is_documented)
         body = broken_replies.garble_body(failure, body)
         headers = {"Content-Type": broken_replies.content_type(failure, usual_type), **answer.headers}
         headers["Date"] = formatdate(exchange.wall + exchange.latency_seconds, usegmt=True)
@@ -278,6 +280,7 @@ class Simulator:
             delivery=delivery,
             sent_bytes=sent_bytes,
             drip_seconds=drip_seconds,
+            is_faulty=failure is not None,
             remaining_of=self._tokens.app_of(exchange.request) if is_late else None,
         )
 
@@ -349,7 +352,7 @@ def _size(exchange: Exchange) -> int:
     return 0 if isinstance(exchange.inputs, Answer) else len(exchange.inputs)
 
 
-def _encode(answer: Answer, correlation_id: str) -> tuple[bytes, str]:
+def _encode(answer: Answer, correlation_id: str, *, is_documented: bool) -> tuple[bytes, str]:
     body = answer.body
     if isinstance(body, bytes):
         return body, error_bodies.JSON_TYPE
@@ -357,4 +360,6 @@ def _encode(answer: Answer, correlation_id: str) -> tuple[bytes, str]:
         return b"", error_bodies.JSON_TYPE
     if body.get("status") == "error":
         body = {**body, "correlationId": correlation_id}
+    if is_documented:
+        body = documented(answer.status, body, correlation_id)
     return orjson.dumps(body), error_bodies.JSON_TYPE

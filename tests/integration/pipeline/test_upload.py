@@ -30,6 +30,18 @@ def test_every_row_of_a_clean_file_is_created(tmp_path):
     run.check(rows, summary)
 
 
+def test_replies_in_the_documented_form_mean_the_same_as_recorded_ones(tmp_path):
+    rows = contacts(300)
+    scenario = {
+        "rules": {"reply_form": "documented"},
+        "faults": [{"kind": "reject", "keys": ["c7@example.com"]}],
+    }
+    run = job(tmp_path, rows, quota="20/1", options={"skip_unchanged": True}, **scenario)
+    summary = run.run_virtual()
+    assert (summary.as_dict()["created"], summary.as_dict()["rejected"]) == (299, 1)
+    run.check(rows, summary)
+
+
 @pytest.mark.parametrize("by", ["trace", "key", "nameless"])
 def test_a_contact_that_an_answer_lists_twice_confirms_no_other(tmp_path, by):
     """The first answer leaves out a row that was not written, and lists another one twice instead."""

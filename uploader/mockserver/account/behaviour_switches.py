@@ -45,6 +45,7 @@ class Rules:
     arrival_jitter_seconds: float = 0.0  #: maximum travel time of a request
     retry_after_seconds: int | None = None  #: Retry-After on 429; real CRM answers have none
     refused_calls_count: bool = False  #: whether 429 answers count in the window
+    reply_form: Literal["recorded", "documented"] = "recorded"  #: as recorded, or as the official schemas
     gzip: bool = False  #: compress for clients that accept it; off, as it costs more than all the rest
 
 

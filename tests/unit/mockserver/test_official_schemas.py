@@ -1,0 +1,126 @@
+"""The mock server's replies and HubSpot's official schemas. `conftest` checks all that the tests exchange."""
+
+from dataclasses import replace
+from urllib.parse import urlencode
+
+import orjson
+import pytest
+
+from support.mock_requests import ARCHIVE, READ, UPSERT, MockClient, one
+from support.schema_check import USER_AGENT, SchemaCheck, Violation
+from uploader.mockserver.account.behaviour_switches import Rules
+from uploader.mockserver.messages import Request
+from uploader.mockserver.quota import Quota
+
+UPDATE = "/crm/v3/objects/contacts/batch/update"
+ASSOCIATIONS = "/crm/v4/associations/contacts/notes/batch/read"
+BAD = one("a@x.com", num_children="many") | {"objectWriteTraceId": "1"}
+GOOD = one("b@x.com") | {"objectWriteTraceId": "2"}
+TWICE = [one("a@x.com"), one("a@x.com")]
+DOCUMENTED = Rules(reply_form="documented")
+
+
+def inputs(*items):
+    return orjson.dumps({"inputs": list(items)})
+
+
+def form(**fields):
+    return urlencode(fields).encode()
+
+
+REFRESH = {"client_id": "c", "client_secret": "s", "grant_type": "refresh_token", "refresh_token": "r"}
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+#: The request, and the status of its reply.
+EXCHANGES = {
+    "upsert": (("POST", UPSERT, inputs(GOOD)), 200),
+    "partial failure": (("POST", UPSERT, inputs(GOOD, BAD)), 207),
+    "partial failure, 2026-09": (("POST", "/crm/objects/2026-09/0-1/batch/upsert", inputs(GOOD, BAD)), 200),
+    "refused upsert": (("POST", UPSERT, inputs(*TWICE)), 400),
+    "upsert without JSON": (("POST", UPSERT, b"{"), 400),
+    "update": (("POST", UPDATE, inputs({"id": "99", "properties": {"city": "Bonn"}})), 207),
+    "read": (("POST", READ, orjson.dumps({
+        "idProperty": "email", "properties": ["phone"], "propertiesWithHistory": [],
+        "inputs": [{"id": "seeded@x.com"}, {"id": "nobody@x.com"}],
+    })), 207),
+    "archive": (("POST", ARCHIVE, inputs({"id": "99"})), 204),
+    "associations": (("POST", ASSOCIATIONS, inputs({"id": "99"})), 207),
+    "properties": (("GET", "/crm/v3/properties/contacts", b""), 200),
+    "validations": (("GET", "/crm/v3/property-validations/0-1", b""), 200),
+    "owners": (("GET", "/crm/v3/owners", b""), 200),
+    "account": (("GET", "/account-info/v3/details", b""), 200),
+    "usage": (("GET", "/account-info/v3/api-usage/daily/private-apps", b""), 200),
+    "limits": (("GET", "/crm/v3/limits/records", b""), 200),
+    "unknown object type": (("GET", "/crm/v3/properties/butterflies", b""), 400),
+    "refresh": (("POST", "/oauth/v1/token", form(**REFRESH)), 200),
+    "refresh, v3": (("POST", "/oauth/v3/token", form(**REFRESH)), 200),
+    "refused refresh": (("POST", "/oauth/v1/token", form(client_id="c")), 400),
+    "introspection": (
+        ("POST", "/oauth/v3/token/introspect", form(client_id="c", client_secret="s", token="t")), 200
+    ),
+    "old introspection": (("GET", "/oauth/v1/access-tokens/t", b""), 200),
+}  # fmt: skip
+
+
+def exchange(method, path, body, rules=DOCUMENTED, **settings):
+    client = MockClient({"rules": {"reply_form": rules.reply_form}}, **settings)
+    client.seed({"properties": {"email": "seeded@x.com"}})
+    headers = FORM if "oauth" in path else {"content-type": "application/json"}
+    request = Request(method=method, path=path, body=body, headers={"authorization": "Bearer t", **headers})
+    return request, client.simulator.handle(request, 0.0)
+
+
+@pytest.mark.parametrize("name", EXCHANGES)
+def test_documented_replies_are_as_the_schemas_say(name):
+    sent, status = EXCHANGES[name]
+    request, reply = exchange(*sent)
+    check = SchemaCheck()
+    assert reply.status == status
+    assert check.check(request, reply, DOCUMENTED) == []
+    assert check.checked == 1
+
+
+@pytest.mark.parametrize("name", EXCHANGES)
+def test_recorded_replies_differ_from_them_in_known_ways(name):
+    request, reply = exchange(*EXCHANGES[name][0], rules=Rules())
+    assert SchemaCheck().check(request, reply, Rules()) == []
+
+
+def test_a_refusal_for_the_quota_is_documented_too():
+    request, reply = exchange("POST", UPSERT, inputs(GOOD), quota=Quota(0, 10.0))
+    assert reply.status == 429
+    assert SchemaCheck().check(request, reply, DOCUMENTED) == []
+
+
+def test_what_lacks_a_field_or_has_a_wrong_one_is_found():
+    request, reply = exchange("POST", UPSERT, inputs(GOOD))
+    body = orjson.loads(reply.body)
+    (result,) = body["results"]
+    lacking = {name: value for name, value in result.items() if name != "id"}
+    for wrong, place in (
+        (body | {"status": "DONE"}, "status"),
+        (body | {"startedAt": "yesterday"}, "startedAt"),
+        (body | {"results": [lacking]}, "results/*"),
+        (body | {"results": [result | {"new": "yes"}]}, "results/*/new"),
+    ):
+        found = SchemaCheck().check(request, replace(reply, body=orjson.dumps(wrong)), Rules())
+        assert [one.place for one in found] == [place]
+
+
+def test_requests_of_the_client_are_checked_too_and_nothing_excuses_them():
+    _, reply = exchange("POST", UPSERT, inputs(GOOD))
+    body = inputs({"id": 7, "properties": {}})
+    request = Request(method="POST", path=UPSERT, body=body, headers={**FORM, "user-agent": USER_AGENT})
+    (found,) = SchemaCheck().check(request, reply, Rules())
+    assert "mimetype" in found.reason
+    request = replace(request, headers={"content-type": "application/json", "user-agent": USER_AGENT})
+    (found,) = SchemaCheck().check(request, reply, Rules())
+    assert (found.status, found.place) == (0, "inputs/*/id")
+    assert not Violation(UPSERT, 0, "errors/*", "'links' is a required property").is_allowed(Rules())
+
+
+def test_what_has_a_form_that_was_seen_is_not_validated_again():
+    request, reply = exchange("POST", UPSERT, inputs(GOOD))
+    check = SchemaCheck()
+    wrong = replace(reply, body=orjson.dumps(orjson.loads(reply.body) | {"status": "DONE"}))
+    assert len(check.check(request, wrong, Rules())) == 1
+    assert check.check(request, wrong, Rules()) == []
