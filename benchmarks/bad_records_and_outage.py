@@ -7,7 +7,7 @@ and an outage in the middle of a run. The expected prices are what halving predi
     python -m benchmarks.bad_records_and_outage --outage-seconds 180 --only outage
 
 Demands: the rejected rows are the poisoned ones and no others; a batch never costs more than the halving of
-one with so many bad records can; after an outage no row is abandoned and the books are right.
+one with so many bad records can; after an outage no row is abandoned and the counts are right.
 """
 
 import argparse

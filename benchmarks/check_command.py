@@ -33,7 +33,7 @@ class Planted:
     """Indices of rows; of repeats with the first of the key."""
 
     repeats: dict[int, int]
-    #: By category and column, as `check` tells them.
+    #: By category and column, as `check` reports them.
     faults: dict[tuple[str, str], list[int]]
 
     @property

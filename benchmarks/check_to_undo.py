@@ -37,7 +37,7 @@ keys = [{{}}]
 _NAMES = ("email", "firstname", "lastname", PROPERTY)
 
 
-class Desk:
+class Workplace:
     """Commands of one user in one folder."""
 
     def __init__(self, folder: Path, server: Server) -> None:
@@ -57,10 +57,10 @@ class Desk:
         )
 
     def run(self, *words: str) -> tuple[int, dict[str, Any], str]:
-        """The exit code, what `--json` printed, and what was said beside it."""
+        """The exit code, what `--json` printed, and the messages."""
         process = self.start(*words, "--json")
-        out, told = process.communicate(timeout=3_600)
-        return process.returncode, json.loads(out) if out.strip() else {}, told
+        out, messages = process.communicate(timeout=3_600)
+        return process.returncode, json.loads(out) if out.strip() else {}, messages
 
     def run_killed(self, kills: int, requests: int, *words: str) -> tuple[int, dict[str, Any], int]:
         """The same, killed so many times; `requests` is about what all of it takes. How often it was, too."""
@@ -123,32 +123,34 @@ def _before(number: int) -> dict[str, str]:
     return {"email": f"c{number}@example.com", **{name: text for name, text in named.items() if text}}
 
 
-def go(desk: Desk, options: argparse.Namespace, table: Table) -> None:
+def go(workplace: Workplace, options: argparse.Namespace, table: Table) -> None:
     source = "contacts.csv"
-    seeded = make(desk.folder / source, options.rows)
-    desk.seed(seeded)
-    before = desk.contacts()
+    seeded = make(workplace.folder / source, options.rows)
+    workplace.seed(seeded)
+    before = workplace.contacts()
     table.add("rows; contacts there before", f"{options.rows:,}; {len(before):,}")
     fast = ("--rate", options.rate)
-    code, _, told = desk.run("check", source, *fast)
+    code, _, messages = workplace.run("check", source, *fast)
     table.demand("check: exit code (1: something deserves attention)", code, met=code in {0, 1})
-    code, seen, told = desk.run("preview", source, *fast)
+    code, seen, messages = workplace.run("preview", source, *fast)
     table.demand("preview: exit code", code, met=code == 0)
-    table.demand("the account after preview is as before", "yes", met=desk.contacts() == before)
+    table.demand("the account after preview is as before", "yes", met=workplace.contacts() == before)
     upload = ("upload", source, "--snapshot", "--portal", options.portal, *fast)
-    code, _, told = desk.run(*upload, "--portal", "1")
+    code, _, messages = workplace.run(*upload, "--portal", "1")
     table.demand(
-        "another --portal: exit code, requests that wrote", code, met=code == 2 and desk.contacts() == before
+        "another --portal: exit code, requests that wrote",
+        code,
+        met=code == 2 and workplace.contacts() == before,
     )
-    code, _, told = desk.run(*upload, "--canary-wait", "1")
-    named = WORKFLOW in told and PROPERTY in told
+    code, _, messages = workplace.run(*upload, "--canary-wait", "1")
+    named = WORKFLOW in messages and PROPERTY in messages
     table.demand("canary: exit code", code, met=code == 3)
-    table.demand("canary: the workflow is named", "yes" if named else told[-300:], met=named)
-    code, _, _ = desk.run(*upload, "--canary-wait", "1")
+    table.demand("canary: the workflow is named", "yes" if named else messages[-300:], met=named)
+    code, _, _ = workplace.run(*upload, "--canary-wait", "1")
     table.demand("the same again without approval: exit code", code, met=code == 3)
     batches = -(-options.rows // 100)
     began = time.monotonic()
-    code, done, struck = desk.run_killed(options.kills, 2 * batches, *upload, "--approve-canary")
+    code, done, struck = workplace.run_killed(options.kills, 2 * batches, *upload, "--approve-canary")
     table.add("run: seconds; killed", f"{time.monotonic() - began:.1f}; {struck}")
     table.demand("run: exit code", code, met=code == 0)
     foreseen = {name: seen.get(name) for name in ("created", "updated", "unchanged", "invalid", "skipped")}
@@ -156,9 +158,9 @@ def go(desk: Desk, options: argparse.Namespace, table: Table) -> None:
     replayed = done["replayed"]
     written["created"], written["updated"] = _without_replays(foreseen, written, replayed)
     table.demand(f"preview = run ({replayed:,} replayed)", str(written), met=written == foreseen)
-    held = desk.contacts()
+    held = workplace.contacts()
     touched = {one for one, properties in held.items() if properties.get(PROPERTY) == ROUTED}
-    code, found, _ = desk.run("verify", f"{source}.checkpoint", *fast)
+    code, found, _ = workplace.run("verify", f"{source}.checkpoint", *fast)
     table.demand(
         "verify: differs; the workflow changed",
         f"{found['differs']:,}; {len(touched):,}",
@@ -166,18 +168,18 @@ def go(desk: Desk, options: argparse.Namespace, table: Table) -> None:
     )
     began = time.monotonic()
     undo = ("undo", f"{source}.checkpoint", "--yes", *fast)
-    code, undone, struck = desk.run_killed(options.kills, 3 * batches, *undo)
+    code, undone, struck = workplace.run_killed(options.kills, 3 * batches, *undo)
     table.add("undo: seconds; killed", f"{time.monotonic() - began:.1f}; {struck}")
     table.add(
         "undo", str({name: undone[name] for name in ("archived", "restored", "as_before", "kept", "failed")})
     )
-    after = desk.contacts()
+    after = workplace.contacts()
     differ = {one for one in before.keys() | after.keys() if before.get(one) != after.get(one)}
     # A row that is sent again after a kill replaces the workflow's value: touched, though it no longer shows.
     keys = _followed(options.rows)
     followed = {one for one, properties in held.items() if properties["email"] in keys}
     table.demand("contacts that are not as before", len(differ), met=differ <= followed)
-    with (desk.folder / f"{source}.kept.csv").open(encoding="utf-8", newline="") as file:
+    with (workplace.folder / f"{source}.kept.csv").open(encoding="utf-8", newline="") as file:
         listed = {line["hubspot_id"] for line in csv.DictReader(file)}
     table.demand("of these, listed", len(differ & listed), met=differ <= listed)
 
@@ -188,19 +190,19 @@ def _without_replays(foreseen: dict[str, Any], written: dict[str, int], replayed
     return written["created"] + moved, written["updated"] - moved
 
 
-def go_again(desk: Desk, options: argparse.Namespace, table: Table) -> None:
+def go_again(workplace: Workplace, options: argparse.Namespace, table: Table) -> None:
     """The same file twice into an account in which nobody meddles."""
     source = "contacts.csv"
-    make(desk.folder / source, options.rows)
+    make(workplace.folder / source, options.rows)
     upload = ("upload", source, "--yes", "--rate", options.rate)
-    code, _, _ = desk.run(*upload)
-    before, log = desk.contacts(), len(desk.server.log())
-    code, done, _ = desk.run(*upload, "--restart", "--skip-unchanged")
-    wrote = sum(seen.is_upsert for seen in desk.server.log()[log:])
+    code, _, _ = workplace.run(*upload)
+    before, log = workplace.contacts(), len(workplace.server.log())
+    code, done, _ = workplace.run(*upload, "--restart", "--skip-unchanged")
+    wrote = sum(seen.is_upsert for seen in workplace.server.log()[log:])
     table.demand(
         "again with --skip-unchanged: exit code, unchanged, upserts",
         f"{code}, {done['unchanged']:,}, {wrote}",
-        met=(code, done["unchanged"], wrote) == (0, options.rows, 0) and desk.contacts() == before,
+        met=(code, done["unchanged"], wrote) == (0, options.rows, 0) and workplace.contacts() == before,
     )
 
 
@@ -220,7 +222,7 @@ def main() -> int:
             place.mkdir(exist_ok=True)
             try:
                 with Server([*quota, *more], folder / "server.log") as server:
-                    part(Desk(place, server), options, table)
+                    part(Workplace(place, server), options, table)
             except Failed as error:
                 table.demand(name, error, met=False)
     print(table)

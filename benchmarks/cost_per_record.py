@@ -28,7 +28,7 @@ RATE = "100000/1"
 
 MOST_CPU, LEAST_SPEED = 0.60, 1.5  # of the plain loop's
 LEAST_OVER_OFFICIAL = 25.0
-MOST_WITH_BOOKS = 1.10
+MOST_WITH_FILES = 1.10
 #: Beyond this the figures would be the server's.
 MOST_BUSY = 0.90
 
@@ -49,7 +49,7 @@ class Contender:
     title: str
     form: str = "ndjson"  #: of its source
     loop: str = ""  #: in `cost_contenders`; the uploader has none
-    has_books: bool = True  #: of the uploader: checkpoint on the disk, results file
+    keeps_files: bool = True  #: of the uploader: checkpoint on the disk, results file
     scale: float = 1.0  #: sends so much of the records: the slow ones' cost shows in fewer, too
     every_round: bool = True  #: also where time is short
     reads_all_first: bool = False
@@ -60,8 +60,8 @@ class Contender:
 
 
 OURS, OURS_CSV = Contender("uploader, NDJSON"), Contender("uploader, CSV", "csv")
-BARE = Contender("uploader, NDJSON, no books", has_books=False)
-BARE_CSV = Contender("uploader, CSV, no books", "csv", has_books=False, every_round=False)
+BARE = Contender("uploader, NDJSON, no files", keeps_files=False)
+BARE_CSV = Contender("uploader, CSV, no files", "csv", keeps_files=False, every_round=False)
 PLAIN = Contender("plain loop, NDJSON", loop="plain")
 PLAIN_CSV = Contender("plain loop, CSV", "csv", "plain")
 HTTPX = Contender("the same loop on httpx", loop="httpx", every_round=False)
@@ -128,7 +128,7 @@ class Field:
 
     folder: Path
     server: EchoServer
-    bare: Sequence[str]  #: arguments that leave out the uploader's books
+    bare: Sequence[str]  #: arguments that leave out the uploader's files
 
     def take_turn(self, contender: Contender, rows: int, stem: str) -> Turn:
         source = self.folder / f"{stem}.{contender.form}"
@@ -150,8 +150,18 @@ class Field:
         return Turn(rows, spent, load)
 
     def _our_command(self, contender: Contender, source: Path) -> list[object]:
-        books = [] if contender.has_books else [*self.bare, "--restart"]
-        return ["uploader", "upload", source, "--base-url", self.server.url, "--rate", RATE, "--json", *books]
+        arguments = [] if contender.keeps_files else [*self.bare, "--restart"]
+        return [
+            "uploader",
+            "upload",
+            source,
+            "--base-url",
+            self.server.url,
+            "--rate",
+            RATE,
+            "--json",
+            *arguments,
+        ]
 
 
 def measure(folder: Path, rows: int, rounds: int, *, is_quick: bool) -> Measured:
@@ -159,7 +169,7 @@ def measure(folder: Path, rows: int, rounds: int, *, is_quick: bool) -> Measured
     for form in ("ndjson", "csv"):
         make(folder / f"records.{form}", rows)
         make(folder / f"start.{form}", START_ROWS)
-    with EchoServer([], folder / "server.log") as server, without_books() as bare:
+    with EchoServer([], folder / "server.log") as server, without_files() as bare:
         place = Field(folder, server, bare)
         measured = {one: Costs(one, _start(place, one)) for one in CONTENDERS}
         for number in range(rounds):
@@ -180,11 +190,11 @@ def _start(place: Field, contender: Contender) -> Spent:
 
 
 @contextmanager
-def without_books() -> Iterator[list[str]]:
+def without_files() -> Iterator[list[str]]:
     """No results file, and a checkpoint that touches no disk: there is no run without one."""
     place = MEMORY_FOLDER if MEMORY_FOLDER.is_dir() else None
     with TemporaryDirectory(prefix="uploader-benchmark-", dir=place) as folder:
-        yield ["--checkpoint", f"{folder}/books.checkpoint", "--no-results"]
+        yield ["--checkpoint", f"{folder}/no-files.checkpoint", "--no-results"]
 
 
 # --- what is printed ---
@@ -219,8 +229,8 @@ def judge(measured: Measured, table: Table) -> None:
     for form, (ours, bare) in BOOKS.items():
         cpu = ratios(measured[ours].us_per_record, measured[bare].us_per_record)
         seconds = ratios(measured[bare].records_per_second, measured[ours].records_per_second)
-        _at_most(table, f"2. {form}: CPU per record with books, of that without", cpu, MOST_WITH_BOOKS)
-        _at_most(table, f"2. {form}: time per record with books, of that without", seconds, MOST_WITH_BOOKS)
+        _at_most(table, f"2. {form}: CPU per record with files, of that without", cpu, MOST_WITH_FILES)
+        _at_most(table, f"2. {form}: time per record with files, of that without", seconds, MOST_WITH_FILES)
     _judge_server(measured, table)
 
 

@@ -149,11 +149,11 @@ def _measure(folder: Path, name: str, rows: int) -> list[str]:
 
 def _look_through(folder: Path, name: str, rows: int) -> list[str]:
     """All rows, by `uploader check` without a token: what a format costs to read, no server in the way."""
-    source, told = folder / name, folder / "report.json"
+    source, report_file = folder / name, folder / "report.json"
     FORMS[name][0](source, rows)
     environment = {name: value for name, value in os.environ.items() if name != "HUBSPOT_ACCESS_TOKEN"}
     command = [sys.executable, "-m", "uploader", "check", str(source), "--json"]
-    with told.open("wb") as out:
+    with report_file.open("wb") as out:
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.DEVNULL)
     # Not `ru_maxrss`: that begins with what this process holds.
     peak, ended = 0, 0
@@ -162,7 +162,7 @@ def _look_through(folder: Path, name: str, rows: int) -> list[str]:
         time.sleep(0.05)
         ended, status, usage = os.wait4(process.pid, os.WNOHANG)
     process.returncode = os.waitstatus_to_exitcode(status)
-    report = json.loads(told.read_bytes())
+    report = json.loads(report_file.read_bytes())
     if (report["rows"], report["invalid"]) != (rows, 0):
         raise Failed(f"{name}: {report['rows']:,} rows, {report['invalid']:,} of them invalid")
     size = source.stat().st_size
@@ -177,7 +177,7 @@ def _high_water(pid: int) -> int:
     return int(found[1]) if found else 0
 
 
-#: The CPU is the uploader's alone, per row; what a kill costs is also told in seconds of sending.
+#: The CPU is the uploader's alone, per row; what a kill costs is also given in seconds of sending.
 _HEAD = ["", "rows/s", "CPU us", "peak MB", "resumes", "again", "in s", "account", "after SIGKILL"]
 
 

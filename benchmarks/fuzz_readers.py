@@ -426,13 +426,13 @@ def turns(folder: Path, seed: int, until: float) -> Iterator[dict[str, Any]]:
         ]
         done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
         if done.returncode == 0:
-            told = json.loads(done.stdout)
+            turn = json.loads(done.stdout)
         else:
             at = json.loads((folder / "case.json").read_text())["seed"]
             _leave(folder, at, f"the process ended with {done.returncode}")
-            told = {"counts": {}, "next": at + 1, "failed": 1}
-        seed = told["next"]
-        yield told
+            turn = {"counts": {}, "next": at + 1, "failed": 1}
+        seed = turn["next"]
+        yield turn
 
 
 def main() -> int:
@@ -456,9 +456,9 @@ def main() -> int:
         return 0
     counts: Counter[str] = Counter()
     failed, began = 0, time.time()
-    for told in turns(folder, options.seed, began + options.minutes * 60):
-        counts.update(told["counts"])
-        failed += told["failed"]
+    for turn in turns(folder, options.seed, began + options.minutes * 60):
+        counts.update(turn["counts"])
+        failed += turn["failed"]
     for what, count in sorted(counts.items()):
         print(f"{count:>9,}  {what}")
     minutes = (time.time() - began) / 60

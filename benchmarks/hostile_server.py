@@ -149,7 +149,7 @@ HARMS: dict[str, Harm] = {
 
 def main() -> int:
     options = parse()
-    table = Table("A server that means harm: exit code, peak MB, requests, and the line that was said")
+    table = Table("A server that means harm: exit code, peak MB, requests, and the message")
     with workplace(options.keep) as folder:
         source = folder / "contacts.csv"
         make(source, 1_000, 7)
@@ -168,10 +168,10 @@ def tried(table: Table, name: str, harm: Harm, source: Path, folder: Path) -> No
     client = Client(source, f"http://127.0.0.1:{server.port}", words, folder)
     code = client.wait(200)
     server.stop()
-    said = (folder / "client.log").read_bytes()
+    printed = (folder / "client.log").read_bytes()
     line = last_words(folder / "client.log").splitlines()[-1]
     peak = client.peak_kilobytes / 1024
-    is_clean = all(byte >= 32 or byte == 10 for byte in said) and b"Traceback" not in said
+    is_clean = all(byte >= 32 or byte == 10 for byte in printed) and b"Traceback" not in printed
     met = code in {2, 75, 78} and peak < MOST_MB and is_clean and not server.elsewhere and server.requests > 0
     table.demand(name, f"exit {code}, {peak:.0f} MB, {server.requests} requests: {line[:150]}", met=met)
 

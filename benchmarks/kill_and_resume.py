@@ -37,7 +37,7 @@ from benchmarks.support.processes import (
     workplace,
 )
 
-#: Law 4: what may be settled and not yet committed.
+#: Seconds of work that may be settled and not yet committed.
 COMMIT_SECONDS = 0.5
 BATCH = 100
 #: What a signal may take that does not wait for replies.
@@ -146,21 +146,23 @@ class Job:
     def _assess(self, in_flight: int) -> None:
         """What was answered and is not committed; invariant 4 limits it."""
         run, log = self.run, self.server.log()
-        books = self.books()
-        lost = answered(log) - run.lost - settled_by_server(books)
+        tallies = self.tallies()
+        lost = answered(log) - run.lost - settled_by_server(tallies)
         upserts = [seen for seen in log if seen.is_upsert]
         last = upserts[-1].at if upserts else 0.0
         recent = sum(seen.inputs for seen in upserts if seen.at >= last - COMMIT_SECONDS)
-        strike = Strike(lost, recent + in_flight * BATCH, reach(upserts, lost), books["rows"] - books["open"])
+        strike = Strike(
+            lost, recent + in_flight * BATCH, reach(upserts, lost), tallies["rows"] - tallies["open"]
+        )
         run.strikes.append(strike)
 
-    def books(self) -> dict[str, Any]:
+    def tallies(self) -> dict[str, Any]:
         """The last commit. Its sums have to add up, whenever the kill came."""
         if not Path(f"{self.source}.checkpoint").exists():
             return dict.fromkeys(("rows", *oracle.PARTS), 0)
-        books = status(self.source)
-        oracle.check_sums(books, self.run.differences)
-        return books
+        tallies = status(self.source)
+        oracle.check_sums(tallies, self.run.differences)
+        return tallies
 
     def finish(self, client: Client) -> Run:
         run = self.run
@@ -257,7 +259,7 @@ def _interrupt(job: Job, records: int, slow_seconds: float, table: Table, *, twi
         raise Failed(f"the uploader ended before {records:,} records; see {job.source.parent}")
     if slow_seconds:
         server.misbehave({"kind": "delay", "seconds": slow_seconds})
-        time.sleep(slow_seconds / 4)  # so that requests are on the wire that will take long
+        time.sleep(slow_seconds / 4)  # so that slow requests are in flight
     in_flight = server.stats()["in_flight"]
     asked = time.monotonic()
     client.send(signal.SIGINT)
@@ -270,16 +272,18 @@ def _interrupt(job: Job, records: int, slow_seconds: float, table: Table, *, twi
     server.wait_until_quiet()
     if slow_seconds:
         server.misbehave()
-    books = job.books()
-    lost = answered(server.log()) - job.run.lost - settled_by_server(books)
+    tallies = job.tallies()
+    lost = answered(server.log()) - job.run.lost - settled_by_server(tallies)
     name = f"at {records:,} records{f', replies take {slow_seconds:g} s' if slow_seconds else ''}"
     limit = AT_ONCE_SECONDS if twice or not slow_seconds else slow_seconds + AT_ONCE_SECONDS
     table.demand(f"{name}: exit code", code, met=code == 130)
     table.demand(f"{name}: seconds to stop", f"{took:.2f}", met=took < limit)
-    table.demand(f"{name}: rows open", books["open"], met=books["state"] == "stopped" and books["open"] > 0)
+    table.demand(
+        f"{name}: rows open", tallies["open"], met=tallies["state"] == "stopped" and tallies["open"] > 0
+    )
     allowed = (in_flight + 1) * BATCH if twice else 0
     table.demand(f"{name}: records to be sent again", lost, met=0 <= lost <= allowed)
-    job.run.strikes.append(Strike(lost, 0, 0.0, books["rows"] - books["open"]))
+    job.run.strikes.append(Strike(lost, 0, 0.0, tallies["rows"] - tallies["open"]))
 
 
 def start_server(options: argparse.Namespace, folder: Path) -> Server:

@@ -113,8 +113,8 @@ def seen_in_files(folder: Path, app: Path) -> set[str]:
 def report(stats, summary, differences, *, code, seconds, kills, leaks) -> Table:  # type: ignore[no-untyped-def]
     table = Table(f"OAuth, tokens of {LIFE_SECONDS} s, {seconds:.0f} s, {kills} kills")
     confirmed = summary["created"] + summary["updated"]
-    told = f"{summary['rows']:,}, {confirmed:,}"
-    table.demand("rows, of them created or updated", told, met=code in {0, 1})
+    figures = f"{summary['rows']:,}, {confirmed:,}"
+    table.demand("rows, of them created or updated", figures, met=code in {0, 1})
     table.demand("differences from the oracle", differences.count, met=not differences.count)
     for text in differences.shown[:5]:
         table.add("", text)

@@ -181,16 +181,16 @@ def _go_on(client: Client, is_due: Callable[[], bool]) -> None:
 
 def _contender(name: str) -> Callable[[Path, Server, float], int]:
     def load(source: Path, server: Server, seconds: float) -> int:
-        books = _books(name, source, server.url, seconds)
+        counts = _counts_of(name, source, server.url, seconds)
         refused = server.stats()["throttled"]
-        if books["refused"] != refused:
-            raise Failed(f"{name} counts {books['refused']} refused requests, the server {refused}")
-        return int(books["lost"])
+        if counts["refused"] != refused:
+            raise Failed(f"{name} counts {counts['refused']} refused requests, the server {refused}")
+        return int(counts["lost"])
 
     return load
 
 
-def _books(name: str, source: Path, url: str, seconds: float) -> dict[str, Any]:
+def _counts_of(name: str, source: Path, url: str, seconds: float) -> dict[str, Any]:
     command = [
         sys.executable,
         "-m",
@@ -208,8 +208,8 @@ def _books(name: str, source: Path, url: str, seconds: float) -> dict[str, Any]:
         raise Failed(f"{name} did not end in time") from None
     if done.returncode:
         raise Failed(f"{name} ended with {done.returncode}: {done.stderr[-600:]}")
-    books: dict[str, Any] = json.loads(done.stdout)
-    return books
+    counts: dict[str, Any] = json.loads(done.stdout)
+    return counts
 
 
 # --- what is printed and drawn ---

@@ -224,8 +224,8 @@ def day(folder: Path, options: argparse.Namespace) -> Table:
                     time.sleep(5)
                     client = start(place, server, 0, rows=0, arguments=("--on-long-pause", how))
                     code = client.wait(300)
-            told = (place / "client.log").read_text(encoding="utf-8")
-            named = [line for line in told.splitlines() if "used up after" in line or "until" in line]
+            log_text = (place / "client.log").read_text(encoding="utf-8")
+            named = [line for line in log_text.splitlines() if "used up after" in line or "until" in line]
             _, differences = oracle.compare(
                 place / "contacts.csv",
                 server.contacts_url(),
@@ -263,7 +263,7 @@ def pauses(folder: Path, options: argparse.Namespace) -> Table:
         table.demand(f"{name}: exit code", code, met=code == 1)
         pauses_told = sum(summary["pauses"].values())
         table.demand(
-            f"{name}: pauses told, gaps in the log",
+            f"{name}: pauses reported, gaps in the log",
             f"{pauses_told}, {len(gaps)} ({', '.join(f'{gap:.1f} s' for gap in gaps)})",
             met=pauses_told == len(gaps) and pauses_told >= 1,
         )

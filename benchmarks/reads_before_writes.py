@@ -39,7 +39,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "upload --skip-unchanged": ("upload", "--skip-unchanged"),
     "preview": ("preview",),
 }
-#: Asked before the first row; told apart, since a file of any size costs as many.
+#: Asked before the first row; counted apart, since they do not depend on the size of the file.
 _UPSERT, _READ = "/batch/upsert", "/batch/read"
 
 
@@ -105,7 +105,7 @@ def measure(source: Path, rows: int, words: Sequence[str], quota: str, folder: P
 
 
 def judge(costs: dict[str, Cost], rows: int, table: Table) -> None:
-    """What has to hold on any machine; times are for whoever reads them."""
+    """What has to hold on any machine; times are shown only."""
     batches = -(-rows // 100)
     plain, ahead = costs["upload"], costs["preview"]
     table.demand("requests per 100 rows, upload", f"{plain.upserts / batches:.2f}", met=plain.reads == 0)

@@ -85,7 +85,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test depends on the variables of whoever runs it."""
+    """No test depends on the environment it runs in."""
     for name in list(os.environ):
         if name.startswith(("HUBSPOT_", "UPLOADER_")):
             monkeypatch.delenv(name)

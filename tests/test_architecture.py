@@ -1,4 +1,4 @@
-"""What uploader/README.md draws: who may import whom, which modules may do I/O, where tests lie."""
+"""The structure that uploader/README.md describes: imports, modules that do I/O, folders of tests."""
 
 import ast
 import re

@@ -235,8 +235,8 @@ def test_the_scenarios_of_the_manual_are_scenarios():
 
 def test_the_mapping_file_of_the_manual_is_one():
     [block] = toml_blocks("input.md")
-    said = parse_mapping(block)
-    assert said.mapped == {"Cell phone": "mobilephone", "Renewal": "renewal_date"}
+    mapping = parse_mapping(block)
+    assert mapping.mapped == {"Cell phone": "mobilephone", "Renewal": "renewal_date"}
 
 
 def test_on_a_terminal_links_between_pages_are_commands():

@@ -1,7 +1,7 @@
 """What people would run in the uploader's place, and the ceiling: each sends the same records, one a process.
 
-Lives here: the contenders of `cost_per_record`, as short as people write them. None keeps books, waits for a
-quota or can go on after a kill; none writes anything but what its library does by itself.
+Lives here: the contenders of `cost_per_record`, as short as people write them. None keeps a checkpoint, waits
+for a quota or can go on after a kill; none writes anything but what its library does by itself.
 
     python -m benchmarks.support.cost_contenders plain http://127.0.0.1:8080 records.ndjson --rows 400000
 
@@ -177,7 +177,7 @@ def official(url: str, source: Path, rows: int) -> int:
 
 
 def dlt(url: str, source: Path, rows: int) -> int:
-    """Its state goes beside the source: nothing is left in the user's home, and nobody is told."""
+    """Its state goes beside the source, nothing is left in the user's home, and it sends no telemetry."""
     os.environ["DLT_DATA_DIR"] = str(source.parent / "dlt")
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     import dlt as library  # noqa: PLC0415

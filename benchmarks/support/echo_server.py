@@ -8,7 +8,7 @@ the load. It checks nothing, keeps no contact and has no quota: all that is the 
 `batch/upsert` answers 200 COMPLETE with one result an input, about 35 KB for a hundred; the keys are found by
 a pattern, not by reading the JSON. Inputs whose key begins with `bad` are refused in a 207, by trace id.
 With `--known` every result is `new: false`, as of records that exist already.
-`GET /_echo/stats` tells what came since `POST /_echo/reset`. With `--rate-headers` it names a quota nobody
+`GET /_echo/stats` returns what came since `POST /_echo/reset`. With `--rate-headers` it names a quota nobody
 reaches; without, a client can't know what is left of its window. It ends by itself after `--seconds`.
 """
 
@@ -117,8 +117,8 @@ class Answers:
         inputs = orjson.loads(body)["inputs"]
         keys = [one["id"].encode() for one in inputs if not one["id"].startswith(BAD)]
         errors = [_refusal(one) for one in inputs if one["id"].startswith(BAD)]
-        told = b',"errors":%b,"numErrors":%d}' % (orjson.dumps(errors), len(errors))
-        return 207, self._written(keys) + told, len(inputs)
+        errors_part = b',"errors":%b,"numErrors":%d}' % (orjson.dumps(errors), len(errors))
+        return 207, self._written(keys) + errors_part, len(inputs)
 
     def _written(self, keys: Sequence[bytes]) -> bytes:
         self._batches += 1
@@ -213,7 +213,7 @@ class Echo:
         )
 
 
-# --- the wire ---
+# --- the connection ---
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)

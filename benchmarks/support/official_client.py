@@ -1,4 +1,4 @@
-"""The official client's own form of a batch, for whoever is measured with it."""
+"""The official client's own form of a batch, for what is measured with it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from hubspot.crm.contacts import (
 
 
 def as_inputs(batch: Sequence[Mapping[str, Any]]) -> Inputs:
-    """`batch`: inputs as they stand on the wire."""
+    """`batch`: inputs as they are sent."""
     return Inputs(
         inputs=[
             Input(

@@ -93,7 +93,7 @@ REPLAYED = {Expectation.FIRST: "updated"}
 
 @dataclass(slots=True)
 class Expected:
-    """Everything the file alone tells."""
+    """Everything that the file alone shows."""
 
     names: list[str]  #: the property of each column
     contacts: dict[str, bytes] = field(default_factory=dict)  #: key -> its values, packed
@@ -274,7 +274,7 @@ def compare_summary(
 
 
 def check_sums(summary: Mapping[str, Any], differences: Differences) -> None:
-    """Law 1: at every commit, rows read are the outcomes and what is open."""
+    """At every commit, rows read are the sum of the outcomes and the open rows."""
     total = sum(summary[name] for name in PARTS)
     differences.check("summary: outcomes and open rows add up to", total, summary["rows"])
 

@@ -1,7 +1,7 @@
 """Three usual ways of pacing, each a loader of contacts as short as people write them.
 
 Lives here: what competes with the uploader in `quota_use_compared`, one contender a process. Each sends the
-file in batches of 100 until its time is over, awaits what is on the wire, and prints one line of JSON.
+file in batches of 100 until its time is over, awaits what is in flight, and prints one line of JSON.
 
     python -m benchmarks.support.pacing_contenders asynclimiter http://127.0.0.1:8080 file.csv --seconds 60
 
@@ -64,7 +64,7 @@ Contact = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Books:
+class Counts:
     """What a contender knows of its own run; `quota_use_compared` compares it with the server's log."""
 
     sent: int = 0  #: requests
@@ -99,7 +99,7 @@ class Tasks:
         self._gate = gate
         self._work = batches(source)
         self._end = time.monotonic() + seconds
-        self.books = Books()
+        self.counts = Counts()
 
     async def run(self, url: str) -> None:
         headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -122,14 +122,14 @@ class Tasks:
             await asyncio.sleep(min(REFUSED_SLEEP_SECONDS, max(0.0, self._left())))
 
     async def _post(self, session: aiohttp.ClientSession, batch: list[Contact]) -> int:
-        self.books.sent += 1
+        self.counts.sent += 1
         async with session.post(PATH, json={"inputs": batch}) as reply:
             await reply.read()
         if reply.status == 429:
-            self.books.refused += 1
+            self.counts.refused += 1
         else:
             reply.raise_for_status()
-            self.books.written += 1
+            self.counts.written += 1
         return reply.status
 
     def _left(self) -> float:
@@ -161,7 +161,7 @@ class Threads:
         self._work = batches(source)
         self._end = time.monotonic() + seconds
         self._lock = threading.Lock()
-        self.books = Books()
+        self.counts = Counts()
 
     def run(self) -> None:
         with ThreadPoolExecutor(THREADS) as pool:
@@ -172,12 +172,12 @@ class Threads:
         while time.monotonic() < self._end:
             with self._lock:
                 batch = next(self._work)
-                self.books.sent += 1
+                self.counts.sent += 1
             status = self._post(batch)
             with self._lock:
-                self.books.written += status == 0
-                self.books.lost += status != 0
-                self.books.refused += status == 429
+                self.counts.written += status == 0
+                self.counts.lost += status != 0
+                self.counts.refused += status == 429
 
     def _post(self, batch: list[Contact]) -> int:
         """The status of what was raised, 0 for nothing."""
@@ -188,23 +188,23 @@ class Threads:
         return 0
 
 
-def asynclimiter(url: str, source: Path, seconds: float) -> Books:
+def asynclimiter(url: str, source: Path, seconds: float) -> Counts:
     return asyncio.run(_run_tasks(AsyncLimiter(190, 10), url, source, seconds))
 
 
-def nine(url: str, source: Path, seconds: float) -> Books:
+def nine(url: str, source: Path, seconds: float) -> Counts:
     return asyncio.run(_run_tasks(Schedule(REQUESTS_PER_SECOND), url, source, seconds))
 
 
 async def _run_tasks(
     gate: AbstractAsyncContextManager[None], url: str, source: Path, seconds: float
-) -> Books:
+) -> Counts:
     tasks = Tasks(gate, source, seconds)
     await tasks.run(url)
-    return tasks.books
+    return tasks.counts
 
 
-def official(url: str, source: Path, seconds: float) -> Books:
+def official(url: str, source: Path, seconds: float) -> Counts:
     # Word for word from the client's README. urllib3 retries no POST unless `allowed_methods` says so.
     retry = Retry(
         total=5,
@@ -214,7 +214,7 @@ def official(url: str, source: Path, seconds: float) -> Books:
     # Kept, as each `.batch_api` has connections of its own.
     threads = Threads(client.crm.contacts.batch_api, source, seconds)
     threads.run()
-    return threads.books
+    return threads.counts
 
 
 CONTENDERS = {"asynclimiter": asynclimiter, "official": official, "nine": nine}
@@ -227,8 +227,8 @@ def main() -> None:
     parser.add_argument("source", type=Path)
     parser.add_argument("--seconds", type=float, default=60.0)
     options = parser.parse_args()
-    books = CONTENDERS[options.name](options.url, options.source, options.seconds)
-    print(json.dumps(asdict(books)))
+    counts = CONTENDERS[options.name](options.url, options.source, options.seconds)
+    print(json.dumps(asdict(counts)))
 
 
 if __name__ == "__main__":

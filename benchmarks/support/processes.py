@@ -137,7 +137,7 @@ class Server(Listener):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What reached the echoing server since it was told to forget. Moments are `time.monotonic()`'s."""
+    """What reached the echoing server since its last reset. Moments are `time.monotonic()`'s."""
 
     first_request_at: float
     first_upsert_at: float
@@ -325,7 +325,7 @@ def _polls(every_seconds: float, patience_seconds: float, what: str) -> Iterator
 
 
 def status(source: Path) -> dict[str, Any]:
-    """Where a job stands, as `uploader status` tells it."""
+    """The state of a job, from `uploader status`."""
     done = subprocess.run(
         [sys.executable, "-m", "uploader", "status", f"{source}.checkpoint", "--json"],
         capture_output=True,

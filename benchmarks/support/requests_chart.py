@@ -13,7 +13,7 @@ from benchmarks.support.quota_figures import Quota
 #: 800 pixels at the 72 points an inch that SVG counts in.
 WIDTH_INCHES, PANEL_INCHES, MARGIN_INCHES = 800 / 72, 1.65, 0.9
 ACCEPTED, REFUSED, LINE, TEXT = "#4a90d9", "#e4572e", "#333333", "#1a1a1a"
-#: Peaks beyond so many times the quota are cut off and said in words; the rest would be too flat to read.
+#: Peaks beyond so many times the quota are cut off and named in words; the rest would be too flat to read.
 TALLEST = 3.5
 STYLE: dict[Any, Any] = {
     "font.size": 12,

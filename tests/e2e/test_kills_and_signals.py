@@ -355,8 +355,8 @@ def test_restart_removes_nothing_while_the_job_cannot_start(tmp_path, hubspot_mo
 def test_failures_overwrites_nothing_and_names_the_command_that_takes_its_file(tmp_path, hubspot_mock):
     (tmp_path / "contacts.csv").write_text("E-Mail,Old id\nno address,7\nb@example.com,8\n")
     mock = hubspot_mock(quota="100000/10")
-    told = ("--map", "E-Mail=email", "--ignore", "Old id")
-    ended = run("upload", "contacts.csv", *told, "--base-url", mock.url, cwd=tmp_path)
+    words = ("--map", "E-Mail=email", "--ignore", "Old id")
+    ended = run("upload", "contacts.csv", *words, "--base-url", mock.url, cwd=tmp_path)
     assert "invalid: ... is not an e-mail address" in ended.err
     assert "failures contacts.csv.checkpoint -o contacts.failures.csv" in ended.err
     before = (tmp_path / "contacts.csv").read_bytes()
@@ -369,7 +369,7 @@ def test_failures_overwrites_nothing_and_names_the_command_that_takes_its_file(t
     assert command in written.err
     mended = (tmp_path / "contacts.failures.csv").read_text().replace("no address", "a@example.com", 1)
     (tmp_path / "contacts.failures.csv").write_text(mended)
-    assert run("upload", "contacts.failures.csv", *told, "--base-url", mock.url, cwd=tmp_path).code == 0
+    assert run("upload", "contacts.failures.csv", *words, "--base-url", mock.url, cwd=tmp_path).code == 0
 
 
 def test_a_job_that_was_finished_before_says_that_nothing_was_sent(tmp_path, hubspot_mock):
@@ -473,6 +473,6 @@ def test_a_file_of_few_keys_ends_right_and_status_says_why_it_is_slow(tmp_path, 
     ended = run("upload", "contacts.csv", "--base-url", mock.url, *FAST, cwd=tmp_path)
     check(mock, tmp_path, rows, ended.summary)
     assert mock.stats()["upserts"] >= 200
-    told = run("status", "contacts.csv.checkpoint", cwd=tmp_path).out
-    assert "995 rows waited for an earlier one" in told
-    assert "a request carried 5.0 rows of at most 100" in told
+    words = run("status", "contacts.csv.checkpoint", cwd=tmp_path).out
+    assert "995 rows waited for an earlier one" in words
+    assert "a request carried 5.0 rows of at most 100" in words

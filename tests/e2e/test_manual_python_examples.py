@@ -29,8 +29,8 @@ def run(example: str, folder: Path, url: str) -> str:
         check=False,
     )
     # On a busy machine any step may take long, and asyncio's debug mode tells which.
-    told = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]
-    assert (done.returncode, told) == (0, [])
+    printed = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]
+    assert (done.returncode, printed) == (0, [])
     return done.stdout
 
 
@@ -66,8 +66,8 @@ def test_a_loop_over_a_database_tells_what_failed_each_time(tmp_path, hubspot_mo
 
 def test_two_jobs_run_side_by_side(tmp_path, hubspot_mock):
     hubspot = hubspot_mock()
-    told = run(EXAMPLES[2], tmp_path, hubspot.url)
-    assert told.splitlines() == ["north: complete", "south: complete"]
+    printed = run(EXAMPLES[2], tmp_path, hubspot.url)
+    assert printed.splitlines() == ["north: complete", "south: complete"]
     assert len(hubspot.contacts()) == 600
 
 

@@ -36,7 +36,7 @@ def write_source(folder: Path) -> None:
 
 
 def settled(folder: Path) -> int:
-    """As any other process is told it."""
+    """What any other process can read."""
     try:
         return read_summary(folder / "contacts.csv.checkpoint").tallies.settled
     except CheckpointError:
@@ -87,13 +87,13 @@ def test_what_was_committed_survives_a_power_cut(tmp_path, hubspot_mock, lossy_d
         process.send_signal(signal.SIGSTOP)  # the cut: nothing is written any more
     else:
         process.wait(120)
-    told = settled(before)
+    reported = settled(before)
     assert not list(before.glob("*-wal")) or file_system == "ext4"
     process.kill()
     end(process)
     mock.change_scenario({})
-    assert least <= told
-    assert settled(after) >= told, "what others were told as committed is lost"
+    assert least <= reported
+    assert settled(after) >= reported, "what others were told as committed is lost"
     ended = run(*command, cwd=after)
     assert ended.code == 0, ended
     assert (ended.summary["state"], ended.summary["open"]) == ("complete", 0)

@@ -1,4 +1,4 @@
-"""The library over real sockets, threads and loops: nothing is left open, whoever leaves and when."""
+"""The library over real sockets, threads and loops: nothing is left open, whenever a program stops."""
 
 import asyncio
 import gc
@@ -44,10 +44,10 @@ def test_an_async_iterable_becomes_contacts(tmp_path, hubspot_mock, loop):
     hubspot = hubspot_mock(quota="1000/10")
 
     async def work() -> None:
-        said = options(tmp_path, base_url=hubspot.url)
-        async with Uploader(**said) as job:
-            told = [row async for row in job.run(Rows(awaited(3_000), name="crm"))]
-        assert sorted(row.row for row in told) == list(range(1, 3_001))
+        settings = options(tmp_path, base_url=hubspot.url)
+        async with Uploader(**settings) as job:
+            outcomes = [row async for row in job.run(Rows(awaited(3_000), name="crm"))]
+        assert sorted(row.row for row in outcomes) == list(range(1, 3_001))
         assert job.summary.state == "complete"
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
@@ -81,7 +81,7 @@ async def leave(job: Uploader, rows, way: str) -> None:
 def test_who_leaves_leaves_nothing_open_and_can_go_on(tmp_path, hubspot_mock, way, is_async):
     hubspot = hubspot_mock(latency_seconds=0.05, quota="1000/10")
     loop = "uvloop" if is_async is (way in {"break", "timeout"}) else "plain"
-    said = options(tmp_path, base_url=hubspot.url)
+    settings = options(tmp_path, base_url=hubspot.url)
     threads, closed = threading.active_count(), threading.Event()
 
     def plain():
@@ -99,7 +99,7 @@ def test_who_leaves_leaves_nothing_open_and_can_go_on(tmp_path, hubspot_mock, wa
 
     async def work() -> None:
         rows = asked() if is_async else plain()
-        task = asyncio.ensure_future(leave(Uploader(**said), rows, way))
+        task = asyncio.ensure_future(leave(Uploader(**settings), rows, way))
         await asyncio.wait({task})
         if way in ENDS:
             with pytest.raises(ENDS[way]):
@@ -111,7 +111,7 @@ def test_who_leaves_leaves_nothing_open_and_can_go_on(tmp_path, hubspot_mock, wa
         assert not Lock(tmp_path / "crm.checkpoint").is_held()
 
     async def go_on() -> None:
-        async with Uploader(**said) as job:
+        async with Uploader(**settings) as job:
             async for _ in job.run(contacts(60_000), earlier=True):
                 break
         tallies = job.summary.tallies

@@ -69,8 +69,10 @@ def test_from_a_foreign_file_to_a_verified_account(tmp_path):
     assert ended == {line: EXIT_CODES.get(line, 0) for line in commands}, shown
 
     check = shown["uploader check contacts.csv --mapping map.toml"][1]
-    said = r"reports (\d+) invalid rows, (\d+) repeated keys, and (\d+) people who have opted out"
-    for number, word in zip(re.search(said, SECTION).groups(), ("invalid", "keys", "skipped"), strict=True):
+    pattern = r"reports (\d+) invalid rows, (\d+) repeated keys, and (\d+) people who have opted out"
+    for number, word in zip(
+        re.search(pattern, SECTION).groups(), ("invalid", "keys", "skipped"), strict=True
+    ):
         assert re.search(rf"^ *{number}  {word}", check, re.MULTILINE)
 
     upload = shown["uploader upload contacts.csv --mapping map.toml --snapshot"][1].splitlines()

@@ -78,7 +78,7 @@ def variables(tmp_path, state, hubspot_mock):
     """The options of an upload, and its mock server."""
     fault = {"kind": "delay", "seconds": 3_600, "requests": [8, 10]}
     mock = hubspot_mock(latency_seconds=0.1, scenario={"faults": [fault]})
-    said = {
+    given = {
         "SOURCE": str(write_contacts(tmp_path / "exports" / "contacts.csv", 6_000)),
         "CHECKPOINT_DIR": str(state),
         "SUMMARY_FILE": str(state / "summary.json"),
@@ -87,7 +87,7 @@ def variables(tmp_path, state, hubspot_mock):
         "DRAIN_TIMEOUT": "0.5",
         "NO_CANARY": "1",
     }
-    return mock, {f"UPLOADER_{name}": value for name, value in said.items()}
+    return mock, {f"UPLOADER_{name}": value for name, value in given.items()}
 
 
 def bare(variables: dict[str, str]) -> dict[str, str]:
@@ -115,12 +115,12 @@ def first_process(container: subprocess.Popen[str]) -> int:
 def test_as_a_scheduler_runs_it(tmp_path, state, variables):
     if not can_contain(state):
         pytest.skip("no namespaces here")
-    mock, said = variables
+    mock, given = variables
     checkpoint, summary_file = state / "contacts.csv.checkpoint", state / "summary.json"
-    job = begin(state, said)
+    job = begin(state, given)
     wait_until(lambda: settled(checkpoint) > 1_000 and mock.stats()["in_flight"] >= 3, job)
     # Another container of the same volume, where the uploader is number 1 as well.
-    other = end(begin(state, {**said, "UPLOADER_SUMMARY_FILE": str(state / "other.json")}))
+    other = end(begin(state, {**given, "UPLOADER_SUMMARY_FILE": str(state / "other.json")}))
     assert other.code == 2
     assert "another process is using" in other.err
     assert read_summary(checkpoint).state == "running"
@@ -133,24 +133,29 @@ def test_as_a_scheduler_runs_it(tmp_path, state, variables):
     assert stopped.code == 143, stopped
     assert "settings by variables: " in stopped.err
     for name in ("UPLOADER_CHECKPOINT_DIR", "UPLOADER_TOKEN_FILE"):
-        assert f"{name}={said[name][:70]}" in stopped.err  # of long values the beginning is shown
+        assert f"{name}={given[name][:70]}" in stopped.err  # of long values the beginning is shown
     assert "chmod" not in stopped.err
     assert TOKEN not in stopped.err + stopped.out
-    told = json.loads(summary_file.read_text())
-    assert (told["state"], told["exit_code"]) == ("stopped", 143)
-    assert told["open"] > 0
-    assert told["rows"] == told["created"] + told["updated"] + told["open"]
+    reported = json.loads(summary_file.read_text())
+    assert (reported["state"], reported["exit_code"]) == ("stopped", 143)
+    assert reported["open"] > 0
+    assert reported["rows"] == reported["created"] + reported["updated"] + reported["open"]
     assert read_summary(checkpoint).state == "stopped"
 
     mock.change_scenario({})
-    ended = end(begin(state, said))
+    ended = end(begin(state, given))
     assert ended.code == 0, ended
-    told = json.loads(summary_file.read_text())
-    assert (told["rows"], told["open"], told["state"], told["exit_code"]) == (6_000, 0, "complete", 0)
-    # What was on the wire when the time was up had been written: it is known as sent before.
-    assert told["replayed"] == told["updated"] == 300
+    reported = json.loads(summary_file.read_text())
+    assert (reported["rows"], reported["open"], reported["state"], reported["exit_code"]) == (
+        6_000,
+        0,
+        "complete",
+        0,
+    )
+    # What was in flight when the time was up had been written: it is known to have been sent before.
+    assert reported["replayed"] == reported["updated"] == 300
     assert len(mock.contacts()) == 6_000
-    again = end(begin(state, said))
+    again = end(begin(state, given))
     assert again.code == 0
     assert "nothing was sent" in again.err
     assert stat.S_IMODE(summary_file.stat().st_mode) == 0o600
@@ -163,9 +168,9 @@ def test_a_first_process_that_is_still_starting_ends_at_a_word(state, variables)
     """The kernel keeps from number 1 what it has no handler for; a scheduler would have to kill it."""
     if not can_contain(state):
         pytest.skip("no namespaces here")
-    _, said = variables
+    _, given = variables
     os.mkfifo(state / "token")
-    job = begin(state, {**said, "UPLOADER_TOKEN_FILE": str(state / "token")})
+    job = begin(state, {**given, "UPLOADER_TOKEN_FILE": str(state / "token")})
     held: list[int] = []
     wait_until(lambda: _hold(state / "token", held), job)  # it reads, and there is nothing to read yet
     os.kill(first_process(job), signal.SIGTERM)
@@ -221,11 +226,11 @@ def test_what_is_sorted_on_the_disk_goes_beside_the_checkpoint_where_nothing_els
 def test_what_looks_ahead_needs_no_place_for_temporary_files_either(command, state, variables):
     if not can_contain(state):
         pytest.skip("no namespaces here")
-    mock, said = variables
+    mock, given = variables
     mock.change_scenario({})
     done = subprocess.run(
         contained(state, sys.executable, "-m", "uploader", command, "--json"),
-        env=bare(said),
+        env=bare(given),
         capture_output=True,
         text=True,
         timeout=60,
@@ -240,29 +245,29 @@ def test_what_looks_ahead_needs_no_place_for_temporary_files_either(command, sta
 def test_where_nothing_can_be_written_one_line_says_so(command, tmp_path, state, variables):
     if not can_contain(state):
         pytest.skip("no namespaces here")
-    mock, said = variables
+    mock, given = variables
     mock.change_scenario({})
-    said = {**said, "UPLOADER_CHECKPOINT_DIR": str(tmp_path / "exports")}
+    given = {**given, "UPLOADER_CHECKPOINT_DIR": str(tmp_path / "exports")}
     done = subprocess.run(
         contained(state, sys.executable, "-m", "uploader", command),
-        env=bare(said),
+        env=bare(given),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert done.returncode == 2, done
-    told = [line for line in done.stderr.splitlines() if line.startswith("uploader: ")]
-    assert len(told) == 1
-    assert f"{tmp_path}/exports" in told[0]
-    assert "--checkpoint-dir" in told[0]
+    reported = [line for line in done.stderr.splitlines() if line.startswith("uploader: ")]
+    assert len(reported) == 1
+    assert f"{tmp_path}/exports" in reported[0]
+    assert "--checkpoint-dir" in reported[0]
     assert mock.contacts() == []
 
 
 # --- the summary file ---
 
 
-def told(path: Path) -> dict[str, object]:
+def reported(path: Path) -> dict[str, object]:
     found: dict[str, object] = json.loads(path.read_text())
     return found
 
@@ -277,7 +282,7 @@ def test_the_summary_file_says_what_json_says_and_is_gone_while_a_run_is_under_w
     wait_until(lambda: settled(tmp_path / "contacts.csv.checkpoint") > 200, process)
     stopped = kill(process, signal.SIGINT)
     assert stopped.code == 130
-    assert told(summary) == {**stopped.summary, "exit_code": 130}
+    assert reported(summary) == {**stopped.summary, "exit_code": 130}
     before = mock.stats()["upserts"]
     process = start(*command, cwd=tmp_path)
     wait_until(lambda: mock.stats()["upserts"] > before, process)
@@ -286,7 +291,7 @@ def test_the_summary_file_says_what_json_says_and_is_gone_while_a_run_is_under_w
     assert not summary.exists()
     ended = run(*command, cwd=tmp_path)
     assert ended.code == 0
-    assert told(summary) == {**ended.summary, "exit_code": 0}
+    assert reported(summary) == {**ended.summary, "exit_code": 0}
 
 
 def test_failed_rows_within_the_tolerance_are_a_success_and_status_tells_of_the_rows(tmp_path, hubspot_mock):
@@ -298,7 +303,7 @@ def test_failed_rows_within_the_tolerance_are_a_success_and_status_tells_of_the_
     ended = run(*command, "--tolerate", "2%", cwd=tmp_path)
     assert ended.code == 0, ended
     assert "complete; 2 rows failed, no more than --tolerate 2%" in ended.err
-    assert (told(tmp_path / "s.json")["tolerated"], told(tmp_path / "s.json")["exit_code"]) == (2, 0)
+    assert (reported(tmp_path / "s.json")["tolerated"], reported(tmp_path / "s.json")["exit_code"]) == (2, 0)
     # Each invocation says what it tolerates; the checkpoint holds what became of the rows.
     assert run(*command, "--tolerate", "1", cwd=tmp_path).code == 1
     assert run(*command, cwd=tmp_path).code == 1
@@ -333,7 +338,7 @@ def test_a_job_that_can_not_start_leaves_no_summary_of_an_earlier_one(tmp_path, 
     ended = run(*command, "--portal", "1", cwd=tmp_path)
     assert ended.code == 0  # a finished job asks nobody
     assert run(*command, "--restart", "--portal", "1", cwd=tmp_path).code == 2
-    document = told(tmp_path / "s.json")
+    document = reported(tmp_path / "s.json")
     assert document.keys() == {"state", "reason", "exit_code"}
     assert (document["state"], document["exit_code"]) == ("not started", 2)
     assert "--portal 1" in str(document["reason"])
@@ -361,8 +366,8 @@ def test_a_token_file_of_ones_own_that_others_can_read_gets_a_line(tmp_path, hub
 def test_the_command_that_goes_on_needs_no_variables(tmp_path, hubspot_mock):
     write_contacts(tmp_path / "contacts.csv", 30)
     mock = hubspot_mock()
-    said = {"SOURCE": "contacts.csv", "BASE_URL": mock.url, "CANARY": "5", "CANARY_WAIT": "0"}
-    env = environment(**{f"UPLOADER_{name}": value for name, value in said.items()})
+    given = {"SOURCE": "contacts.csv", "BASE_URL": mock.url, "CANARY": "5", "CANARY_WAIT": "0"}
+    env = environment(**{f"UPLOADER_{name}": value for name, value in given.items()})
     waiting = run("upload", "--set", "company=A B", cwd=tmp_path, env=env)
     assert waiting.code == 3
     (line,) = [line for line in waiting.err.splitlines() if line.startswith("to continue: uploader ")]
@@ -378,8 +383,8 @@ def test_what_upload_was_told_by_variables_serves_the_commands_after_it(tmp_path
     write_contacts(tmp_path / "exports" / "a.csv", 30)
     write_contacts(tmp_path / "exports" / "b.csv", 20)
     mock = hubspot_mock()
-    said = {"SOURCE": "exports/*.csv", "CHECKPOINT": "job.checkpoint", "BASE_URL": mock.url, "JSON": "1"}
-    env = environment(**{f"UPLOADER_{name}": value for name, value in said.items()})
+    given = {"SOURCE": "exports/*.csv", "CHECKPOINT": "job.checkpoint", "BASE_URL": mock.url, "JSON": "1"}
+    env = environment(**{f"UPLOADER_{name}": value for name, value in given.items()})
     uploaded = run("upload", cwd=tmp_path, env=env)
     assert (uploaded.code, uploaded.summary["rows"]) == (0, 50), uploaded
     assert run("status", cwd=tmp_path, env=env).summary == uploaded.summary

@@ -1,4 +1,4 @@
-"""Cells that a spreadsheet program would run: told apart on request, and such a file is never sent."""
+"""Cells that a spreadsheet program would run: marked on request, and such a file is never sent."""
 
 import csv
 

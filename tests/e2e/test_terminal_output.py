@@ -124,13 +124,13 @@ def test_json_lines_hold_job_and_account_and_no_address(tmp_path, hubspot_mock):
     assert all({"time", "level", "event", "message"} <= line.keys() for line in lines)
     assert "secret.person" not in done.err
     assert TOKEN not in done.err
-    told = {line["event"]: line for line in lines}
-    assert {"message", "log", "progress", "summary"} <= told.keys()
-    assert told["summary"]["rows"] == 12_000
-    assert told["summary"]["exit_code"] == 1
-    assert told["summary"]["account"] == "44237313"
-    assert len(told["summary"]["job"]) == 36
-    assert 0 < told["progress"]["settled"] <= 12_000
+    printed = {line["event"]: line for line in lines}
+    assert {"message", "log", "progress", "summary"} <= printed.keys()
+    assert printed["summary"]["rows"] == 12_000
+    assert printed["summary"]["exit_code"] == 1
+    assert printed["summary"]["account"] == "44237313"
+    assert len(printed["summary"]["job"]) == 36
+    assert 0 < printed["progress"]["settled"] <= 12_000
     assert any(line.get("correlation_id") for line in lines if line["event"] == "log")
 
 
@@ -189,7 +189,7 @@ def test_a_run_ends_in_order_after_its_longest_time(tmp_path, hubspot_mock):
     assert stopped.summary["reason"] == "--max-duration has passed"
     assert "run the same command again" in stopped.err
     done = run("upload", source, *options, cwd=tmp_path)
-    # In order: nothing was left on the wire, so nothing is replayed.
+    # In order: nothing was left in flight, so nothing is replayed.
     assert (done.code, done.summary["created"], done.summary["replayed"]) == (0, 12_000, 0)
 
 

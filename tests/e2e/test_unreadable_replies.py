@@ -78,9 +78,9 @@ def files_with(folder: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(("broken", "said"), BREAKS.values(), ids=BREAKS.keys())
+@pytest.mark.parametrize(("broken", "reason"), BREAKS.values(), ids=BREAKS.keys())
 def test_nothing_of_a_broken_answer_reaches_terminal_log_checkpoint_or_report(
-    tmp_path, hubspot_mock, broken, said
+    tmp_path, hubspot_mock, broken, reason
 ):
     (tmp_path / "contacts.csv").write_text("email,city\n" + "".join(f"c{n}@x.com,Ulm\n" for n in range(3)))
     with breaking(hubspot_mock().url, broken) as url:
@@ -90,10 +90,12 @@ def test_nothing_of_a_broken_answer_reaches_terminal_log_checkpoint_or_report(
             cwd=tmp_path,
         )
     assert ended.code == 75
-    assert said in ended.summary["reason"]
-    told = [ended.out, ended.err]
-    told += [run("status", "contacts.csv.checkpoint", *words, cwd=tmp_path).out for words in ([], ["--json"])]
-    told.append(run("report", "contacts.csv.checkpoint", "-o", "report.html", cwd=tmp_path).out)
+    assert reason in ended.summary["reason"]
+    printed = [ended.out, ended.err]
+    printed += [
+        run("status", "contacts.csv.checkpoint", *words, cwd=tmp_path).out for words in ([], ["--json"])
+    ]
+    printed.append(run("report", "contacts.csv.checkpoint", "-o", "report.html", cwd=tmp_path).out)
     assert (tmp_path / "report.html").exists()
-    assert [part for text in told for part in of_the_person(text)] == []
+    assert [part for text in printed for part in of_the_person(text)] == []
     assert files_with(tmp_path) == []

@@ -1,7 +1,9 @@
-"""A program that follows its job row by row: whatever it does, and whenever it dies, it is told the truth.
+"""A program that follows its job row by row: whatever it does and whenever it dies, what
+it receives is true.
 
-What it saw is never undone, no row is told twice, and the last stream, which begins with what earlier
-invocations settled, holds every row once. The account and the books are held against the same oracle as ever.
+What it saw is never undone, no row is reported twice, and the last stream, which begins with what earlier
+invocations settled, holds every row once. The account and the counts are compared with the
+same oracle as in the other model tests.
 """
 
 import asyncio
@@ -174,7 +176,7 @@ def test_what_a_program_sees_of_its_job_is_true_whatever_happens(request):
             end = ending(program.source, summary.as_dict(), list(program.simulator.objects(1e9)))
             check(program.case, end)
             outcomes = {number - 1: outcomes[0] for number, outcomes in end.outcomes.items()}
-            assert max(Counter(row for row, _ in program.seen).values(), default=0) <= 1, "told twice"
+            assert max(Counter(row for row, _ in program.seen).values(), default=0) <= 1, "reported twice"
             assert all(outcomes[row] == outcome for row, outcome in program.seen), "what was seen was undone"
             program.seen.clear()
             requests = summary.tallies.requests

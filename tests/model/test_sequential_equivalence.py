@@ -1,4 +1,4 @@
-"""As if sequential, and books that are right: any file, any server, killed at any moment, in virtual time.
+"""As if sequential, and counts that are right: any file, any server, killed at any moment, in virtual time.
 
 Cases are drawn by kinds (`cases.CASE_KINDS`), `--cases` of each. 2,000 of each, other ones for every seed:
 
@@ -116,7 +116,7 @@ def test_cases_of_its_kind_pass_where_the_bug_is_not_planted(bug, request):
 
 
 def _find(bug, strategy):
-    """Without shrinking: it is enough that some case shows it, in the account or the books.
+    """Without shrinking: it is enough that some case shows it, in the account or the counts.
 
     The same cases every time.
     """

@@ -34,7 +34,7 @@ class Deed:
 
     what: str  #: rename, delete, create anew, merge, or take over: a merge that keeps the winner's id
     key: str
-    other: str  #: with whom it is merged
+    other: str  #: the contact it is merged with
     by_our_app: bool
 
 
@@ -170,8 +170,8 @@ def _check(states: list[State], theirs: set[str], report: Report, kept: list[Kep
     for one in after:
         expected = before.get(one, then[one])
         if after[one] != expected:
-            told = one in listed or one in theirs
-            assert told, (one, before.get(one), then[one], after[one])
+            is_listed = one in listed or one in theirs
+            assert is_listed, (one, before.get(one), then[one], after[one])
     if report.exit_code == 0:
         assert {one: after[one]["city"] for one in before if one in after} == {
             one: before[one]["city"] for one in before if one in after

@@ -36,7 +36,7 @@ def test_the_order_of_lifecycle_stages_is_the_accounts():
 
 @pytest.mark.parametrize("lifecycle", ["forward", "any"])
 def test_a_stage_that_may_pass_is_sent_whichever_way_hubspot_decides(tmp_path, lifecycle):
-    """A built-in order took `customer` for later than `lead`, and booked the row as unchanged."""
+    """A built-in order took `customer` for later than `lead`, and settled the row as unchanged."""
     rows = [{"email": "a@x.com", "lifecyclestage": "Trial"}, {"email": "b@x.com", "lifecyclestage": "lead"}]
     there = [
         existing("a@x.com", lifecyclestage="customer"),

@@ -67,11 +67,11 @@ def test_every_sending_has_its_inputs_wrapper(tmp_path):
     rows[5]["email"] = "c5@example.badtld"
     faults = [{"kind": "status", "status": 503, "rate": 0.3}, {"kind": "drop_results", "rate": 0.3}]
     run = job(tmp_path, rows, rules={"multi_status": False}, faults=faults)
-    heard = record_upserts(run)
+    received = record_upserts(run)
     summary = run.run_virtual()
     run.check(rows, summary)
     assert summary.tallies.retries > 3
-    assert all(upsert.body.keys() == {"inputs"} and upsert.body["inputs"] for upsert in heard)
+    assert all(upsert.body.keys() == {"inputs"} and upsert.body["inputs"] for upsert in received)
 
 
 def test_a_2xx_with_neither_results_nor_errors_confirms_nobody(tmp_path):
@@ -136,18 +136,18 @@ def test_a_success_by_address_has_changed_the_contact(tmp_path):
     """Pain 8: an address as `id` without `idProperty` answered success and changed nothing (nodejs#548)."""
     rows = contacts(150, city="Ulm")
     run = job(tmp_path, rows, there=[existing(row["email"], city="Bonn") for row in rows])
-    heard = record_upserts(run)
+    received = record_upserts(run)
     summary = run.run_virtual()
     run.check(rows, summary)
     assert summary.as_dict()["updated"] == 150
-    assert {one["idProperty"] for upsert in heard for one in upsert.body["inputs"]} == {"email"}
+    assert {one["idProperty"] for upsert in received for one in upsert.body["inputs"]} == {"email"}
 
 
 def test_an_id_property_that_is_not_unique_stops_the_run_and_spares_its_rows(tmp_path):
     """Pain 8, its other half: "non-unique 0-1 property" refuses every batch alike."""
-    said = "Unable to perform update/upsert by non-unique 0-1 property email"
+    message = "Unable to perform update/upsert by non-unique 0-1 property email"
     rows = contacts(5_000)
-    run = job(tmp_path, rows, faults=[{"kind": "status", "status": 400, "message": said}])
+    run = job(tmp_path, rows, faults=[{"kind": "status", "status": 400, "message": message}])
     summary = run.run_virtual()
     assert (summary.cause, summary.exit_code) == (Cause.ID_PROPERTY, 2)
     assert (summary.tallies.settled, len(upserts(run))) == (0, 1)
@@ -170,7 +170,7 @@ def test_a_row_that_calls_hs_object_id_its_key_is_invalid_alone(tmp_path):
     run = job(tmp_path, rows, ndjson=True)
     run.run_virtual()
     assert run.outcomes() == {1: "invalid", 2: "created"}
-    assert run.simulator.stats()["by_status"] == {"200": 6}  # two of them for owners, whom any row may name
+    assert run.simulator.stats()["by_status"] == {"200": 6}  # two of them for owners, which any row may name
 
 
 @pytest.mark.parametrize("granted", [True, False], ids=["by record", "by batch"])
@@ -201,8 +201,8 @@ def test_duplicates_in_the_file_never_meet_in_a_batch(tmp_path):
 def test_the_watermark_does_not_pass_a_batch_that_was_refused_for_duplicates(tmp_path):
     """Pain 11: "Duplicate IDs found in batch input", and the watermark went on past them."""
     rows = contacts(525)
-    said = "Duplicate IDs found in batch input: [c150@example.com]. IDs must be unique"
-    fault = {"kind": "status", "status": 400, "message": said, "keys": ["c150@example.com"]}
+    message = "Duplicate IDs found in batch input: [c150@example.com]. IDs must be unique"
+    fault = {"kind": "status", "status": 400, "message": message, "keys": ["c150@example.com"]}
     run = job(tmp_path, rows, faults=[fault])
     run.run_virtual(stop_after=1.2)
     checkpoint = Checkpoint.open(Path(f"{run.source}.checkpoint"), read_only=True)
@@ -240,9 +240,11 @@ def test_a_null_is_not_sent_as_if_it_cleared(tmp_path):
     """Pain 14: `null` is answered with 200 and clears nothing (nodejs#324)."""
     rows = [{"email": "ann@x.com", "city": None, "firstname": "Ann"}]
     run = job(tmp_path, rows, ndjson=True, there=[existing("ann@x.com", city="Ulm")])
-    heard = record_upserts(run)
+    received = record_upserts(run)
     assert run.run_virtual().exit_code == 0
-    assert [one["properties"] for upsert in heard for one in upsert.body["inputs"]] == [{"firstname": "Ann"}]
+    assert [one["properties"] for upsert in received for one in upsert.body["inputs"]] == [
+        {"firstname": "Ann"}
+    ]
     assert run.held()["ann@x.com"]["city"] == "Ulm"
 
 

@@ -294,7 +294,7 @@ def test_transient_and_permanent_failures_are_told_apart(tmp_path):
     assert letters == [(32, "rejected"), (152, "abandoned")]
 
 
-# --- 9: what is told to whom ---
+# --- 9: what reaches logs and messages ---
 
 _TELLING = {
     "refused without a name": {"rules": {"errors_without_trace_id": True}},
@@ -354,10 +354,10 @@ def test_two_batches_in_flight_never_share_a_key(tmp_path):
         for number in range(1_500)
     ]
     run = job(tmp_path, rows, latency_seconds=1.0)
-    heard = record_upserts(run)
+    received = record_upserts(run)
     run.check(rows, run.run_virtual())
     spans = defaultdict(list)
-    for upsert in heard:
+    for upsert in received:
         for one in upsert.body["inputs"]:
             spans[one["id"].lower()].append((upsert.at, upsert.answered_at))
     assert len(spans) == 300

@@ -56,18 +56,18 @@ class ReceivedUpsert(NamedTuple):
 
 def record_upserts(run: Job) -> list[ReceivedUpsert]:
     """A list that every later upsert is added to."""
-    heard: list[ReceivedUpsert] = []
+    received: list[ReceivedUpsert] = []
     handle = run.simulator.handle
 
     def handle_and_hear(request: Request, now: float) -> Reply:
         reply = handle(request, now)
         if request.path.endswith("/batch/upsert"):
             until = now + reply.delay_seconds + reply.drip_seconds
-            heard.append(ReceivedUpsert(now, until, orjson.loads(request.body)))
+            received.append(ReceivedUpsert(now, until, orjson.loads(request.body)))
         return reply
 
     run.simulator.handle = handle_and_hear
-    return heard
+    return received
 
 
 def change_replies(run: Job, change: Callable[[Reply], Reply]) -> None:

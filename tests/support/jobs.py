@@ -61,8 +61,8 @@ class Job:
     batch_records: int = 100  # fewer for tests about requests, which then need fewer rows
 
     def settings(self, **options: object) -> Settings:
-        said = {"sources": (str(self.source),), "token": "test-token", **self.options, **options}
-        return Settings(**said)
+        values = {"sources": (str(self.source),), "token": "test-token", **self.options, **options}
+        return Settings(**values)
 
     async def run(
         self,

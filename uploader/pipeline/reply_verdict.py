@@ -3,7 +3,7 @@
 In    `records`: what was sent, in source order; `reply`: the decoded answer, every field optional;
       `columns`: the properties that every row of the job carries (empty where rows name their own).
 Out   a `Verdict`. Its four groups split `records` with no loss and no overlap, whatever the server
-      said; `action` tells the worker what to do with what is left open.
+      answered; `action` tells the worker what to do with what is left open.
 Raise nothing. A record the reply does not account for is `unresolved`, never confirmed: sending an
       upsert twice is safe, losing a contact is not.
 Rules Confirmed by trace id, else by key, else by elimination when the counts prove it. Nothing is

@@ -83,8 +83,8 @@ def test_a_token_that_may_not_tell_its_account_needs_a_yes(folder, hubspot_mock)
 
 
 def test_without_a_terminal_it_ends_after_the_canary_and_says_how_to_go_on(folder, production):
-    said = ("upload", "a.csv", "--portal", PORTAL, "--canary-wait", "0", "--base-url", production.url)
-    ended = run(*said, "--json", cwd=folder)
+    command = ("upload", "a.csv", "--portal", PORTAL, "--canary-wait", "0", "--base-url", production.url)
+    ended = run(*command, "--json", cwd=folder)
     assert ended.code == 3, ended
     assert (ended.summary["state"], ended.summary["created"]) == ("stopped", 100)
     assert "the canary waits for approval" in ended.summary["reason"]
@@ -115,10 +115,10 @@ def test_a_run_says_first_where_it_writes_and_how_much(folder, production):
 
 
 def test_yes_means_no_canary_and_a_number_means_one(folder, production):
-    said = ("upload", "a.csv", "--yes", "--canary-wait", "0", "--base-url", production.url)
-    assert run(*said, "--canary", "20", cwd=folder).code == 3
+    command = ("upload", "a.csv", "--yes", "--canary-wait", "0", "--base-url", production.url)
+    assert run(*command, "--canary", "20", cwd=folder).code == 3
     assert len(production.contacts()) == 20
-    assert run(*said, "--restart", cwd=folder).code == 0
+    assert run(*command, "--restart", cwd=folder).code == 0
 
 
 def test_senseless_numbers_are_refused(folder, production):
@@ -134,24 +134,24 @@ def test_senseless_numbers_are_refused(folder, production):
 
 
 def test_at_a_terminal_it_asks_twice(folder, production):
-    said = ("upload", "a.csv", "--canary-wait", "0", "--base-url", production.url)
-    code, seen = at_a_terminal(folder, ["y\n", "n\n"], *said)
+    command = ("upload", "a.csv", "--canary-wait", "0", "--base-url", production.url)
+    code, seen = at_a_terminal(folder, ["y\n", "n\n"], *command)
     assert (code, seen.count("[y/N]")) == (3, 2), seen
     assert "by AUTOMATION_PLATFORM 'Routing'" in seen
     assert seen.index("by email") < seen.index("[y/N]")
     assert len(production.contacts()) == 100
-    code, seen = at_a_terminal(folder, ["y\n"], *said)
+    code, seen = at_a_terminal(folder, ["y\n"], *command)
     assert (code, seen.count("[y/N]")) == (0, 1), seen
     assert len(production.contacts()) == 700
 
 
 def test_killed_while_it_waits_it_is_read_back_by_the_next(folder, production):
-    said = ("upload", "a.csv", "--portal", PORTAL, "--base-url", production.url)
-    process = start(*said, "--canary-wait", "600", cwd=folder)
+    command = ("upload", "a.csv", "--portal", PORTAL, "--base-url", production.url)
+    process = start(*command, "--canary-wait", "600", cwd=folder)
     wait_until(lambda: production.stats()["upserts"] == 1, process)
     process.kill()
     process.communicate()
-    again = [*said, "--canary-wait", "0"]
+    again = [*command, "--canary-wait", "0"]
     ended = run(*again, cwd=folder)
     assert (ended.code, len(production.contacts())) == (3, 100), ended
     process = start(*again, "--approve-canary", "--rate", "2/1", cwd=folder)

@@ -84,7 +84,7 @@ def test_the_longest_chain_of_one_key_is_counted_with_its_time(tmp_path, mock_ur
 
 
 @pytest.mark.parametrize(
-    ("option", "told"),
+    ("option", "text"),
     [
         (
             "--skip-unchanged",
@@ -94,26 +94,26 @@ def test_the_longest_chain_of_one_key_is_counted_with_its_time(tmp_path, mock_ur
         ("--no-canary", "10 batches: 10 requests, "),
     ],
 )
-def test_requests_are_the_most_where_rows_may_turn_out_not_to_be_written(tmp_path, mock_url, option, told):
+def test_requests_are_the_most_where_rows_may_turn_out_not_to_be_written(tmp_path, mock_url, option, text):
     (tmp_path / "contacts.csv").write_text("email\n" + "".join(f"c{n}@x.com\n" for n in range(1_000)))
     ended = run("check", "contacts.csv", option, "--base-url", mock_url, cwd=tmp_path)
-    assert told in ended.out
+    assert text in ended.out
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "text"),
     [
         (("--fill", "nickname"), "the column 'nickname', which does not exist"),
         (("--match", "email,external_id"), "no column is mapped to 'external_id'"),
     ],
 )
 def test_what_is_said_of_columns_that_are_not_there_is_a_problem_here_as_in_upload(
-    tmp_path, mock_url, options, told
+    tmp_path, mock_url, options, text
 ):
     (tmp_path / "contacts.csv").write_text("email,firstname\na@example.com,A\n")
     code, report = as_json(tmp_path, "contacts.csv", *options, HUBSPOT_BASE_URL=mock_url)
     assert code == 2
-    assert [told in problem for problem in report["problems"]] == [True]
+    assert [text in problem for problem in report["problems"]] == [True]
 
 
 def test_owners_are_looked_up_although_another_column_is_a_problem(tmp_path, mock_url):
@@ -130,10 +130,10 @@ def test_without_the_column_it_would_run_and_with_nothing_wrong_all_is_well(tmp_
     make(tmp_path / "contacts.csv")
     ended = run("check", "contacts.csv", "--ignore", "num_notes", "--base-url", mock_url, cwd=tmp_path)
     assert ended.code == 1, ended
-    said = f"contacts.csv --ignore num_notes --base-url {mock_url} --portal 44237313"
+    words = f"contacts.csv --ignore num_notes --base-url {mock_url} --portal 44237313"
     *_, preview, upload = ended.out.splitlines()
-    assert preview.endswith(f": uploader preview {said}")
-    assert upload.endswith(f": uploader upload {said} --snapshot")
+    assert preview.endswith(f": uploader preview {words}")
+    assert upload.endswith(f": uploader upload {words} --snapshot")
     (tmp_path / "good.csv").write_text("email,firstname\na@example.com,A\n")
     ended = run("check", "good.csv", "--base-url", mock_url, cwd=tmp_path)
     assert ended.code == 0, ended
@@ -354,16 +354,16 @@ def test_where_too_many_rows_would_fail_it_says_that_upload_would_stop(tmp_path,
     rows = [f"c{n}@example.com" if n % 10 else "nobody" for n in range(3_000)]
     rows[1_000:1_500] = ["nobody"] * 500
     (tmp_path / "bad.csv").write_text("\n".join(["email", *rows]))
-    said = ("bad.csv", "--base-url", mock_url, "--yes", "--no-canary")
-    ended = run("check", *said, cwd=tmp_path)
+    words = ("bad.csv", "--base-url", mock_url, "--yes", "--no-canary")
+    ended = run("check", *words, cwd=tmp_path)
     assert ended.code == 1, ended
     verdict, then = ended.out.splitlines()[-2:]
     assert "upload would stop before the end" in verdict
     assert "are invalid (--max-failures 20%)" in verdict
-    assert then == f"next: correct this, then uploader check {' '.join(said)}"
-    stopped = run("upload", *said, cwd=tmp_path)
+    assert then == f"next: correct this, then uploader check {' '.join(words)}"
+    stopped = run("upload", *words, cwd=tmp_path)
     assert stopped.code == 78, stopped
-    more = run("check", *said, "--max-failures", 1_000, cwd=tmp_path)
+    more = run("check", *words, "--max-failures", 1_000, cwd=tmp_path)
     assert (more.code, "upload would run" in more.out) == (1, True)
 
 
@@ -373,8 +373,8 @@ def test_what_is_said_to_upload_is_taken_and_another_account_is_a_problem(tmp_pa
     for command in ("check", "preview"):
         ended = run(command, "a.csv", "--base-url", mock_url, *ways.split(), cwd=tmp_path)
         assert ended.code == 0, ended
-        told = ended.out if command == "check" else ended.err
-        last = told.splitlines()[-1]
+        text = ended.out if command == "check" else ended.err
+        last = text.splitlines()[-1]
         assert last.endswith(f"uploader upload a.csv --base-url {mock_url} {ways} --portal 44237313"), last
         refused = run(command, "a.csv", "--base-url", mock_url, "--portal", "7", cwd=tmp_path)
         assert refused.code == 2
@@ -407,19 +407,19 @@ def test_check_groups_rows_by_reason(tmp_path, mock_url):
     (tmp_path / "contacts.csv").write_text("\n".join(["email,firstname,tier,date_of_birth", *lines]) + "\n")
     ended = run("check", "contacts.csv", "--examples", 3, "--base-url", mock_url, cwd=tmp_path)
     assert ended.code == 1, ended
-    told = [line.strip() for line in ended.out.splitlines()]
-    assert "rows 2, 4: tier: 'platinum' is not an option of the property" in told
-    assert "row 3: tier: 'nothing' is not an option of the property" in told
+    text = [line.strip() for line in ended.out.splitlines()]
+    assert "rows 2, 4: tier: 'platinum' is not an option of the property" in text
+    assert "row 3: tier: 'nothing' is not an option of the property" in text
     assert any(
-        line.startswith("103  invalid, 1 of them without a key (a row can have several") for line in told
+        line.startswith("103  invalid, 1 of them without a key (a row can have several") for line in text
     )
     assert (
         "100.0% of the rows; upload stops at more than --max-failures 20% (counted from 1,000 rows on)"
-        in told
+        in text
     )
-    born = told.index("date_of_birth -> date_of_birth (string)")
-    assert told[born + 1].startswith("these are dates, and the property is a text")
-    assert not any(line.startswith("these are") for line in told[:born])
+    born = text.index("date_of_birth -> date_of_birth (string)")
+    assert text[born + 1].startswith("these are dates, and the property is a text")
+    assert not any(line.startswith("these are") for line in text[:born])
 
 
 def test_an_archive_that_breaks_off_in_its_first_rows_is_a_problem_beside_the_others(tmp_path, mock_url):

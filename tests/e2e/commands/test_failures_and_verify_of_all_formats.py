@@ -48,7 +48,7 @@ def write_ndjson_of_csv(path):
     path.write_text("[email],firstname,renewal_date,num" + path.read_text()[len(",".join(COLUMNS)) :])
 
 
-#: What is said of the source, and how it is written.
+#: The options for the source, and how it is written.
 CASES = {
     "parquet": ((), write_parquet),
     "xlsx": (("--sheet", "Second"), write_xlsx),
@@ -63,11 +63,11 @@ CASES = {
 
 @pytest.mark.parametrize("kind", CASES)
 def test_failures_are_written_mended_and_sent_and_the_job_is_verified(tmp_path, hubspot_mock, kind):
-    said, write = CASES[kind]
+    options, write = CASES[kind]
     write(tmp_path / "contacts")
     mock = hubspot_mock()
     more = ("--map", "num=numemployees", "--base-url", mock.url)
-    ended = run("upload", "contacts", *said, *more, "--json", cwd=tmp_path)
+    ended = run("upload", "contacts", *options, *more, "--json", cwd=tmp_path)
     assert (ended.code, ended.summary["created"], ended.summary["invalid"]) == (1, 40, 1), ended
     ended = run("verify", "contacts.checkpoint", "--base-url", mock.url, "--json", cwd=tmp_path)
     assert (ended.code, ended.summary["equal"]) == (0, 40), ended
@@ -100,12 +100,12 @@ def test_sources_of_several_kinds_are_each_read_as_they_were(tmp_path, hubspot_m
 
 
 def test_what_the_job_was_told_of_what_is_there_is_said_again(tmp_path, hubspot_mock):
-    """Else the mended rows would overwrite what the job was told to leave."""
+    """Else the mended rows would overwrite what the job had to leave."""
     write_csv(tmp_path / "a.csv")
     mock = hubspot_mock()
-    said = ("--write", "fill", "--create-only", "firstname", "--only-new", "--on-duplicate", "first")
+    options = ("--write", "fill", "--create-only", "firstname", "--only-new", "--on-duplicate", "first")
     more = ("--map", "num=numemployees", "--base-url", mock.url)
-    ended = run("upload", "a.csv", *said, *more, cwd=tmp_path)
+    ended = run("upload", "a.csv", *options, *more, cwd=tmp_path)
     assert ended.code == 1, ended
     ended = run("failures", "a.csv.checkpoint", "-o", "failed.csv", cwd=tmp_path)
     for words in ("--write fill", "--create-only firstname", "--only-new", "--on-duplicate first"):

@@ -19,8 +19,8 @@ def test_companies_by_the_newest_version_and_what_failed_of_them_again(tmp_path,
         for i in range(300)
     ]
     write_csv(tmp_path / "rows.csv", rows)
-    said = ("--base-url", mock.url, "--object-type", "companies", "--id-property", "external_id")
-    ended = run("upload", "rows.csv", *said, "--api-version", "2026-09", "--json", cwd=tmp_path)
+    options = ("--base-url", mock.url, "--object-type", "companies", "--id-property", "external_id")
+    ended = run("upload", "rows.csv", *options, "--api-version", "2026-09", "--json", cwd=tmp_path)
     assert (ended.code, ended.summary["created"], ended.summary["invalid"]) == (1, 294, 6)
     assert "companies into account 44237313" in ended.err
     assert len(mock.objects("companies")) == 294
@@ -29,7 +29,7 @@ def test_companies_by_the_newest_version_and_what_failed_of_them_again(tmp_path,
     assert "--id-property external_id --object-type companies" in ended.err
     mended = (tmp_path / "mended.csv").read_text(encoding="utf-8").replace(",tin,", ",silver,")
     (tmp_path / "mended.csv").write_text(mended, encoding="utf-8")
-    ended = run("upload", "mended.csv", *said, "--json", cwd=tmp_path)
+    ended = run("upload", "mended.csv", *options, "--json", cwd=tmp_path)
     assert (ended.code, ended.summary["created"]) == (0, 6)
     ended = run("verify", "rows.csv.checkpoint", "--base-url", mock.url, "--json", cwd=tmp_path)
     assert (ended.code, ended.summary["equal"]) == (0, 294)
@@ -44,8 +44,8 @@ def test_rows_by_the_first_key_they_have(tmp_path, hubspot_mock):
         {"external_id": "", "email": "c@x.badtld", "city": "Trier"},
     ]
     write_csv(tmp_path / "rows.csv", rows)
-    said = ("--base-url", mock.url, "--match", "external_id, email")
-    ended = run("upload", "rows.csv", *said, cwd=tmp_path)
+    options = ("--base-url", mock.url, "--match", "external_id, email")
+    ended = run("upload", "rows.csv", *options, cwd=tmp_path)
     assert ended.code == 1
     assert "contacts into account 44237313 (DEVELOPER_TEST), by external_id, else email;" in ended.err
     assert "1 without a key" in " ".join(ended.out.replace("(", " ").split())
@@ -66,15 +66,15 @@ def test_what_verify_finds_is_told_by_the_key_s_property(tmp_path, hubspot_mock)
         {"external_id": "", "email": "b@x.com", "city": "B"},
     ]
     write_csv(tmp_path / "rows.csv", rows)
-    said = ("--base-url", mock.url)
-    assert run("upload", "rows.csv", "--match", "external_id,email", *said, cwd=tmp_path).code == 0
+    options = ("--base-url", mock.url)
+    assert run("upload", "rows.csv", "--match", "external_id,email", *options, cwd=tmp_path).code == 0
     mock.change_records(
         [
             {"external_id": "e1", "properties": {"city": "X"}},
             {"email": "b@x.com", "properties": {"city": "X"}},
         ]
     )
-    ended = run("verify", "rows.csv.checkpoint", "-o", "found.csv", *said, cwd=tmp_path)
+    ended = run("verify", "rows.csv.checkpoint", "-o", "found.csv", *options, cwd=tmp_path)
     assert ended.code == 1
     with (tmp_path / "found.csv").open(encoding="utf-8", newline="") as file:
         assert [line["key"] for line in csv.DictReader(file)] == ["e1", "email=b@x.com"]
@@ -84,14 +84,14 @@ def test_what_has_to_be_said_is_said_in_one_line(tmp_path, hubspot_mock):
     mock = hubspot_mock()
     write_csv(tmp_path / "rows.csv", [{"external_id": "e1", "name": "N", "domain": "x.com"}])
     companies = ("--base-url", mock.url, "--object-type", "companies")
-    for said, text in (
+    for options, text in (
         (companies, "--object-type companies: give the unique property"),
         ((*companies, "--id-property", "domain"), "choose one of customer_number, external_id"),
         ((*companies, "--id-property", "external_id", "--match", "external_id"), "not both"),
         ((*companies, "--match", "external_id,"), "not a list of properties"),
         ((*companies, "--match", "external_id,customer_number"), "no column is mapped to 'customer_number'"),
     ):
-        ended = run("upload", "rows.csv", *said, cwd=tmp_path)
+        ended = run("upload", "rows.csv", *options, cwd=tmp_path)
         assert ended.code == 2, ended
         assert text in ended.err
         assert "Traceback" not in ended.err

@@ -1,4 +1,4 @@
-"""`uploader report`: a page whose sums are the books', which obeys nothing that stood in the file."""
+"""`uploader report`: a page with the sums of the checkpoint, which runs nothing that stood in the file."""
 
 import json
 import os

@@ -56,8 +56,8 @@ def test_killed_and_taken_up_it_leaves_the_account_as_before_but_for_what_others
     )
     held = state(mock)
     undo = ("undo", CHECKPOINT, *fast(mock), "--max-in-flight", "2", "--json", "--yes")
-    told = run(*undo, "--dry-run", cwd=tmp_path)
-    assert (told.code, state(mock)) == (1, held), told
+    dry_run = run(*undo, "--dry-run", cwd=tmp_path)
+    assert (dry_run.code, state(mock)) == (1, held), dry_run
     for more in (12, 30):
         before_it = mock.stats()["requests"]
         mock.change_scenario(holding(more + 8, endpoint="any"))
@@ -70,7 +70,7 @@ def test_killed_and_taken_up_it_leaves_the_account_as_before_but_for_what_others
     names = ("contacts", "archived", "restored", "as_before", "kept", "gone", "failed", "alias", "left")
     expected = dict(zip(names, (1_200, 599, 598, 0, 2, 1, 0, 0, 0), strict=True))
     assert {name: ended.summary[name] for name in names} == expected
-    assert {name: told.summary[name] for name in names} == expected
+    assert {name: dry_run.summary[name] for name in names} == expected
     after = state(mock)
     ids = {one["properties"]["email"]: one["id"] for one in mock.contacts()}
     created = ids["c800@example.com"]
@@ -91,10 +91,10 @@ def test_killed_and_taken_up_it_leaves_the_account_as_before_but_for_what_others
         "c800@example.com": ("kept", "phone", "1"),
     }
     assert "example.com" not in ended.err
-    told = run(*undo, "--dry-run", cwd=tmp_path)
-    assert told.summary["as_before"] > 1_150
-    assert "the job was undone" in told.err
-    assert 'counted above as "unchanged: nothing to do"' in told.err
+    dry_run = run(*undo, "--dry-run", cwd=tmp_path)
+    assert dry_run.summary["as_before"] > 1_150
+    assert "the job was undone" in dry_run.err
+    assert 'counted above as "unchanged: nothing to do"' in dry_run.err
 
 
 def test_contacts_that_people_have_worked_with_are_kept_until_archive_touched_is_said(tmp_path, hubspot_mock):
@@ -135,9 +135,11 @@ def test_rows_without_a_snapshot_are_counted_listed_and_told(tmp_path, hubspot_m
     changed = ("--snapshot", "--accept-changed-settings", "--approve-canary")
     assert run(*upload, *changed, cwd=tmp_path).code == 0
     undo = ("undo", CHECKPOINT, *fast(mock), "--yes")
-    told = run(*undo, "--dry-run", cwd=tmp_path)
-    assert told.code == 1
-    assert "written without --snapshot, so not undone: 10 rows (among the rows 1 to 10, counted" in told.out
+    dry_run = run(*undo, "--dry-run", cwd=tmp_path)
+    assert dry_run.code == 1
+    assert (
+        "written without --snapshot, so not undone: 10 rows (among the rows 1 to 10, counted" in dry_run.out
+    )
     ended = run(*undo, "--json", cwd=tmp_path)
     assert ended.code == 1, ended
     names = ("contacts", "archived", "rows_without_snapshot", "rows_perhaps_without_snapshot")
@@ -197,12 +199,12 @@ def test_undo_on_a_terminal_asks_before_it_writes(tmp_path, hubspot_mock):
                 stdout=subprocess.PIPE,
                 stderr=slave,
             )
-            said = b""
-            while b"[y/N]" not in said:
-                said += os.read(master, 1_000)
+            printed = b""
+            while b"[y/N]" not in printed:
+                printed += os.read(master, 1_000)
             os.write(master, word + b"\n")
             process.communicate(timeout=60)
-            return process.returncode, said.decode()
+            return process.returncode, printed.decode()
         finally:
             os.close(master)
             os.close(slave)

@@ -70,8 +70,10 @@ def test_a_list_of_nothing_is_left_only_where_it_has_a_name(tmp_path, hubspot_mo
     former.write_text("verdict,row,source,key,hubspot_id,property,wanted,found,note\ndiffers,2\n")
     ended = run("verify", "contacts.csv.checkpoint", *fast, cwd=tmp_path)
     assert (ended.code, former.exists()) == (0, False), ended
-    told = "31 of 32 rows were written, 1 of them with a key of an earlier row; 1 were not (rejected, invalid"
-    assert told in ended.out
+    message = (
+        "31 of 32 rows were written, 1 of them with a key of an earlier row; 1 were not (rejected, invalid"
+    )
+    assert message in ended.out
     mock.change_records(update=[{"email": "c3@example.com", "properties": {"city": "Bonn"}}])
     again = run("verify", "contacts.csv.checkpoint", *fast, "--json", cwd=tmp_path)
     assert (again.code, again.summary["differs"], former.exists()) == (1, 1, True), "it has to be read anew"

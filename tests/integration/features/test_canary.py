@@ -268,7 +268,7 @@ def test_an_account_whose_kind_nobody_may_tell_has_one(tmp_path):
     assert nobody.review.as_sent == 100
 
 
-# --- what is said of it ---
+# --- what is reported ---
 
 
 @pytest.mark.parametrize("ahead", [3_600, -3_600])
@@ -319,7 +319,7 @@ def test_the_account_that_was_named_has_to_be_it(tmp_path):
 
 
 async def killed(job: Job, seconds: float, **options: object) -> None:
-    """As a kill: nothing is booked after it."""
+    """As a kill: nothing is settled after it."""
     loop = asyncio.get_running_loop()
     loop._jumping.now = getattr(job, "_clock", 0.0)
     run = asyncio.ensure_future(job.run(**options))
@@ -339,7 +339,7 @@ def kept(job: Job) -> Canary | None:
 
 
 def test_killed_at_any_moment_it_is_looked_at_before_anything_else_leaves(tmp_path):
-    """Before the first row, with rows on the wire, while it waits, and in the review."""
+    """Before the first row, with rows in flight, while it waits, and in the review."""
     rows, nobody = contacts(1_000), Judge(says=False)
     for number, seconds in enumerate((0.3, 0.8, 1.2, 1.6, 2.2, 5.0, 15.0, 34.0, 37.0)):
         folder = tmp_path / str(number)

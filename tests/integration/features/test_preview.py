@@ -120,11 +120,11 @@ def changes_of(job: Job, seen: Watched) -> dict[str, Counter]:
 
 def changes_told(report) -> dict[str, Counter]:
     """The same of a preview."""
-    told = {
+    changes = {
         name: Counter({kind: n for kind, n in counts.items() if kind != REFUSED})
         for name, counts in report.tally.properties.items()
     }
-    return {name: counts for name, counts in told.items() if counts}
+    return {name: counts for name, counts in changes.items() if counts}
 
 
 def outcomes_of(summary) -> dict[str, int]:
@@ -141,7 +141,7 @@ def predictable(case):
         case,
         rows=rows or [{**case.rows[0], "email": "p0@x.com"}],
         scenario={**case.scenario, "rules": rules, "faults": []},
-        # Two addresses of one contact in one batch are told as aliases; what they do to it is not foreseen.
+        # Two addresses of one contact in one batch are an identity conflict; its effect is not predicted.
         seeded=[(addresses[:1], values) for addresses, values in case.seeded],
         max_in_flight=case.max_in_flight if is_ordered else 1,
         # Kept for undo, which a preview has nothing to do with.
@@ -161,9 +161,9 @@ def test_its_figures_are_those_of_the_run_that_follows(request):
             seen = watched_run(job, case.batch_records)
             assert outcomes_of(report.summary) == outcomes_of(seen.summary)
             assert changes_told(report) == changes_of(job, seen)
-            told = {name: n for name, c in report.tally.properties.items() if (n := c[REFUSED])}
+            changes = {name: n for name, c in report.tally.properties.items() if (n := c[REFUSED])}
             conflicts = {name: n for (kind, name), n in report.tally.faults.items() if kind == "CONFLICT"}
-            assert Counter(told) - Counter(conflicts) == seen.refused
+            assert Counter(changes) - Counter(conflicts) == seen.refused
             assert sum(conflicts.values()) == outcomes_of(seen.summary).get("rejected", 0)
 
     figures()

@@ -77,13 +77,13 @@ async def test_every_row_of_every_source_is_told_once(tmp_path):
     file = write_csv(tmp_path / "a.csv", contacts(700))
     rows = [{"email": f"r{i}@example.com"} for i in range(700)] + [{"email": "nobody"}]
     async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
-        told = await follow(job, file, Rows(rows, name="crm-export"))
-    assert sorted((row.source, row.row) for row in told) == [
+        outcomes = await follow(job, file, Rows(rows, name="crm-export"))
+    assert sorted((row.source, row.row) for row in outcomes) == [
         *((str(file), number) for number in range(2, 702)),
         *(("crm-export", number) for number in range(1, 702)),
     ]
-    assert {row.outcome for row in told} == {Outcome.CREATED, Outcome.INVALID}
-    assert all(row.hubspot_id for row in told if row.outcome is Outcome.CREATED)
+    assert {row.outcome for row in outcomes} == {Outcome.CREATED, Outcome.INVALID}
+    assert all(row.hubspot_id for row in outcomes if row.outcome is Outcome.CREATED)
     assert (job.summary.state, job.summary.tallies.rows) == ("complete", 1401)
     assert len(held(simulator)) == 1400
 
@@ -101,16 +101,26 @@ async def test_a_failure_says_why_and_a_value_that_was_left_out_is_counted(tmp_p
     async with Uploader(
         **options(tmp_path), ignored=["name"], on_bad_value="drop", seams=seams_to(simulator)
     ) as job:
-        told = {row.row: row for row in await follow(job, rows)}
-    assert (told[1].outcome, told[1].values_dropped, told[1].key) == (Outcome.CREATED, 1, "a@example.com")
-    assert (told[2].outcome, told[2].values_dropped) == (Outcome.CREATED, 0)
-    assert (told[3].outcome, bool(told[3].category), bool(told[3].message)) == (Outcome.REJECTED, True, True)
-    assert (told[4].outcome, told[4].category, told[4].key) == (Outcome.INVALID, "KEY", "")
+        outcomes = {row.row: row for row in await follow(job, rows)}
+    assert (outcomes[1].outcome, outcomes[1].values_dropped, outcomes[1].key) == (
+        Outcome.CREATED,
+        1,
+        "a@example.com",
+    )
+    assert (outcomes[2].outcome, outcomes[2].values_dropped) == (Outcome.CREATED, 0)
+    assert (outcomes[3].outcome, bool(outcomes[3].category), bool(outcomes[3].message)) == (
+        Outcome.REJECTED,
+        True,
+        True,
+    )
+    assert (outcomes[4].outcome, outcomes[4].category, outcomes[4].key) == (Outcome.INVALID, "KEY", "")
     async with Uploader(
         **options(tmp_path), ignored=["name"], on_bad_value="drop", seams=seams_to(simulator)
     ) as job:
         again = {row.row: row for row in await follow(job, rows, earlier=True)}
-    assert again == {number: replace(row, is_earlier=True, values_dropped=0) for number, row in told.items()}
+    assert again == {
+        number: replace(row, is_earlier=True, values_dropped=0) for number, row in outcomes.items()
+    }
 
 
 @virtual
@@ -201,7 +211,7 @@ async def test_who_breaks_out_of_the_loop_stops_the_job_in_order(tmp_path):
         await asyncio.sleep(60)
         assert len(held(simulator)) == left < 20_000, "it goes on although nobody follows"
     assert is_free(tmp_path)
-    assert job.summary.tallies.settled == left, "what was on the wire was not awaited"
+    assert job.summary.tallies.settled == left, "what was in flight was not awaited"
     async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
         await follow(job, contacts(20_000))
     assert (job.summary.state, job.summary.tallies.replayed) == ("complete", 0)
@@ -210,7 +220,7 @@ async def test_who_breaks_out_of_the_loop_stops_the_job_in_order(tmp_path):
 @pytest.mark.parametrize("cancels", [1, 2])
 @pytest.mark.parametrize("way", ["stream", "upload"])
 def test_who_is_cancelled_stops_the_job_first(tmp_path, cancels, way):
-    """Once: what is on the wire is awaited. Twice: it is not, and the next invocation knows."""
+    """After one signal what is in flight is awaited. After two it is not, and the next invocation knows."""
     simulator = make_simulator(latency_seconds=5.0)
     rows = contacts(5_000)
 
@@ -243,17 +253,17 @@ def test_who_is_cancelled_stops_the_job_first(tmp_path, cancels, way):
 @virtual
 async def test_a_wait_that_is_cancelled_takes_no_outcome_with_it(tmp_path):
     simulator = make_simulator(latency_seconds=3.0)
-    told = []
+    outcomes = []
     async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
         stream = job.run(contacts(300))
         while True:
             try:
-                told.append(await asyncio.wait_for(anext(stream), 0.01))
+                outcomes.append(await asyncio.wait_for(anext(stream), 0.01))
             except TimeoutError:
                 continue
             except StopAsyncIteration:
                 break
-    assert sorted(row.row for row in told) == list(range(1, 301))
+    assert sorted(row.row for row in outcomes) == list(range(1, 301))
 
 
 @virtual
@@ -264,13 +274,13 @@ async def test_what_an_iterable_raises_reaches_the_program_with_the_books_closed
         yield from contacts(most)
         raise LookupError("a@example.com is gone")
 
-    told = []
+    outcomes = []
     async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
         stream = job.run(rows(4_000))
         with pytest.raises(LookupError, match="is gone"):  # noqa: PT012
             while True:
-                told.append(await anext(stream))
-    assert len(told) == len(held(simulator)) == 4_000
+                outcomes.append(await anext(stream))
+    assert len(outcomes) == len(held(simulator)) == 4_000
     assert (job.summary.state, job.summary.tallies.open) == ("stopped", 0)
     assert "LookupError after its row 4,000" in job.summary.reason
     assert "example.com" not in job.summary.reason
@@ -497,8 +507,8 @@ async def test_a_canary_of_a_file_is_judged_by_the_program(tmp_path):
         return True
 
     async with Uploader(token="test-token", seams=seams_to(simulator), canary=20, judge=judge) as job:
-        told = await follow(job, file)
-    assert (shown, sorted(row.row for row in told)) == ([20], list(range(2, 502)))
+        outcomes = await follow(job, file)
+    assert (shown, sorted(row.row for row in outcomes)) == ([20], list(range(2, 502)))
 
 
 @virtual
@@ -533,7 +543,7 @@ def test_every_setting_can_be_said_and_no_other():
 
 
 def test_simple_values_become_settings(tmp_path):
-    said = {
+    given = {
         "token": "t",
         "checkpoint": str(tmp_path / "x"),
         "rate": "190/10",
@@ -550,7 +560,7 @@ def test_simple_values_become_settings(tmp_path):
         "on_long_pause": "wait",
         "portal": 44237313,
     }
-    made = make_settings(("a.csv",), (), said)
+    made = make_settings(("a.csv",), (), given)
     assert (str(made.rate), made.share, made.max_failures) == ("190/10", 0.8, FailureLimit(count=5))
     assert (made.match, made.ignored, made.decimals) == (("external_id",), frozenset("a"), {"": ","})
     assert (made.policy, made.policies, made.portal) == ("fill", {"city": "create-only"}, "44237313")
@@ -558,7 +568,7 @@ def test_simple_values_become_settings(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("said", "text"),
+    ("given", "text"),
     [
         ({"check_point": "x"}, "did you mean checkpoint"),
         ({"ignored": "name"}, "several names"),
@@ -570,14 +580,14 @@ def test_simple_values_become_settings(tmp_path):
         ({"token": ""}, "no access token"),
     ],
 )
-def test_a_setting_that_is_none_is_refused_in_one_line(said, text):
+def test_a_setting_that_is_none_is_refused_in_one_line(given, text):
     with pytest.raises(SettingsError, match=text) as refused:
-        make_settings(("a.csv",), (), {"token": "t", **said})
+        make_settings(("a.csv",), (), {"token": "t", **given})
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("sources", "said", "text"),
+    ("sources", "given", "text"),
     [
         (({"email": "a@example.com"},), {}, "put it into a list"),
         ((["a.csv", "b.csv"],), {}, r"run\(\*paths\)"),
@@ -592,9 +602,9 @@ def test_a_setting_that_is_none_is_refused_in_one_line(said, text):
     ],
 )
 @virtual
-async def test_a_source_that_is_none_is_refused_in_one_line(tmp_path, sources, said, text):
+async def test_a_source_that_is_none_is_refused_in_one_line(tmp_path, sources, given, text):
     with pytest.raises(SettingsError, match=text):
-        await upload(*sources, **{**options(tmp_path), **said}, seams=seams_to(make_simulator()))
+        await upload(*sources, **{**options(tmp_path), **given}, seams=seams_to(make_simulator()))
     assert not list(tmp_path.iterdir())
 
 

@@ -1,4 +1,4 @@
-"""Reading a job back: exactly what was changed is found, and HubSpot's own doing is told apart."""
+"""Reading a job back: exactly what was changed is found, apart from what HubSpot changes by itself."""
 
 import re
 import sqlite3

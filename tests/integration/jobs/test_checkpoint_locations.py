@@ -157,12 +157,12 @@ class Reader:
     """Another program, such as a backup, that keeps a read transaction open once rows are settled."""
 
     def __init__(self, job, until=float("inf")):
-        self.job, self.until, self.told = job, until, set()
+        self.job, self.until, self.shown = job, until, set()
         self.connection = None
 
     def tick(self, run):
         now = asyncio.get_running_loop().time()
-        self.told.update(lines(run.view(), Pace(), 120))
+        self.shown.update(lines(run.view(), Pace(), 120))
         if self.connection is None and run.view().tallies.settled:
             self.connection = sqlite3.connect(place_of(self.job))
             self.connection.execute("BEGIN")
@@ -198,7 +198,7 @@ def test_a_commit_waits_as_long_as_another_program_reads_and_says_so(shared, cap
     shared.check(REFUSED, summary)
     assert summary.state == "complete"
     assert summary.elapsed_seconds > 600
-    assert "waiting for another process that is reading the checkpoint" in reader.told
+    assert "waiting for another process that is reading the checkpoint" in reader.shown
     assert [one for one in caplog.messages if "is being read by another process" in one] == [
         f"the checkpoint {place_of(shared)} is being read by another process; waiting until it has finished"
     ]

@@ -80,9 +80,9 @@ def test_its_file_is_spelled_as_the_source_was(tmp_path, capsys, encoding, delim
     rows = ["email|firstname", "nobody|M\u00fcller, Ann", "a@example.com|B"]
     source = tmp_path / "contacts.csv"
     source.write_text("\n".join(rows).replace("|", delimiter), encoding=encoding)
-    said = {"encoding": encoding} if encoding == "windows-1252" else {}
+    encoding_option = {"encoding": encoding} if encoding == "windows-1252" else {}
     odd = {"delimiter": delimiter} if delimiter == "^" else {}
-    Job(source, make_simulator(quota="none"), {**said, **odd}).run_virtual()
+    Job(source, make_simulator(quota="none"), {**encoding_option, **odd}).run_virtual()
     output = tmp_path / "failed.csv"
     assert main.run(["failures", f"{source}.checkpoint", "-o", str(output)]) == 0
     assert ("--delimiter ^" in capsys.readouterr().err.replace("'", "")) == bool(odd)
@@ -139,7 +139,7 @@ def write_ndjson(path, rows):
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
         ({"email": "a@x.com", "phone": ["1", ["2"]]}, "row 2 holds a list or an object in 'phone'"),
         ({"email": "a@x.com", "phone": {"home": "1"}}, "row 2 holds a list or an object in 'phone'"),
@@ -149,7 +149,9 @@ def write_ndjson(path, rows):
         ),
     ],
 )
-def test_a_row_that_cells_would_make_another_one_of_is_written_as_ndjson_alone(tmp_path, capsys, row, told):
+def test_a_row_that_cells_would_make_another_one_of_is_written_as_ndjson_alone(
+    tmp_path, capsys, row, message
+):
     """Taken back from a CSV, a list would be a text, and the record would be looked for by another key."""
     source = write_ndjson(tmp_path / "c.ndjson", [*contacts(1), row])
     simulator = make_simulator(quota="none", properties=[{"name": "crm_id", "unique": True}])
@@ -157,7 +159,7 @@ def test_a_row_that_cells_would_make_another_one_of_is_written_as_ndjson_alone(t
     Job(source, simulator, {"max_failures": FailureLimit(count=9)}).run_virtual()
     checkpoint, output = f"{source}.checkpoint", tmp_path / "mend.csv"
     assert main.run(["failures", checkpoint, "-o", str(output)]) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not output.exists()
     assert main.run(["failures", checkpoint, "-o", str(output), "--spreadsheet-safe"]) == 0
     assert main.run(["failures", checkpoint, "-o", str(tmp_path / "mend.ndjson")]) == 0
@@ -175,9 +177,9 @@ def test_before_a_job_has_ended_no_file_of_its_failures_is_proposed_for_upload(t
     _report(stopped, job.settings(), [], as_json=False)
     assert "to look at the failed rows (1): uploader failures" in capsys.readouterr().err
     assert main.run(["failures", f"{source}.checkpoint", "-o", str(tmp_path / "early.csv")]) == 0
-    told = capsys.readouterr().err
-    assert "the job has not ended" in told
-    assert "uploader upload" not in told
+    message = capsys.readouterr().err
+    assert "the job has not ended" in message
+    assert "uploader upload" not in message
     ended = job.run_virtual()
     _report(ended, job.settings(), [], as_json=False)
     assert "to correct the failed rows (1): uploader failures" in capsys.readouterr().err

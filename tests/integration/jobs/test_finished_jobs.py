@@ -11,7 +11,7 @@ from uploader.cli import main
 
 
 @pytest.fixture
-def said(capsys, monkeypatch):
+def printed_by(capsys, monkeypatch):
     monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "test-token")
 
     def run(*arguments: str) -> str:
@@ -29,41 +29,41 @@ def finished(tmp_path, **options) -> Job:
     return job
 
 
-def test_other_settings_than_it_was_finished_with_are_told(tmp_path, said):
+def test_other_settings_than_it_was_finished_with_are_told(tmp_path, printed_by):
     job = finished(tmp_path, mapped={"Joined": "firstname"})
-    text = said("upload", str(job.source), "--map", "Joined=lastname", "--set", "city=Ulm")
+    text = printed_by("upload", str(job.source), "--map", "Joined=lastname", "--set", "city=Ulm")
     assert "nothing was sent" in text
     assert "with other settings; to run it again with these, use --restart" in text
     assert "map was {'Joined': 'firstname'}, is {'Joined': 'lastname'}" in text
     assert "set was None, is {'city': 'Ulm'}" in text
 
 
-def test_the_same_settings_are_no_others(tmp_path, said):
+def test_the_same_settings_are_no_others(tmp_path, printed_by):
     job = finished(tmp_path, mapped={"Joined": "firstname"})
-    text = said("upload", str(job.source), "--map", "Joined=firstname", "--rate", "50/10", "--yes")
+    text = printed_by("upload", str(job.source), "--map", "Joined=firstname", "--rate", "50/10", "--yes")
     assert "nothing was sent" in text
     assert "other settings" not in text
 
 
-def test_status_and_upload_say_that_it_was_undone(tmp_path, said):
+def test_status_and_upload_say_that_it_was_undone(tmp_path, printed_by):
     source = write_csv(tmp_path / "contacts.csv", contacts(150))
     job = Job(source, make_simulator(quota="none"), {"snapshot": True})
     job.run_virtual()
     checkpoint = f"{source}.checkpoint"
-    assert "undone" not in said("status", checkpoint)
-    assert "undone" not in json.loads(said("status", checkpoint, "--json"))
+    assert "undone" not in printed_by("status", checkpoint)
+    assert "undone" not in json.loads(printed_by("status", checkpoint, "--json"))
     undo(job, dry=True)
-    assert "undone" not in said("status", checkpoint)
+    assert "undone" not in printed_by("status", checkpoint)
     report, _ = undo(job)
     assert not report.is_old
-    for text in (said("status", checkpoint), said("upload", str(source), "--snapshot")):
+    for text in (printed_by("status", checkpoint), printed_by("upload", str(source), "--snapshot")):
         assert "the job was undone on 20" in text
         assert "150 created records are archived, 0 changed records are restored" in text
-    undone = json.loads(said("status", checkpoint, "--json"))["undone"]
+    undone = json.loads(printed_by("status", checkpoint, "--json"))["undone"]
     assert (undone["archived"], undone["restored"], undone["left"]) == (150, 0, 0)
     assert undone["ended_at"].startswith("20")
     page = tmp_path / "undone.html"
-    said("report", checkpoint, "-o", str(page))
+    printed_by("report", checkpoint, "-o", str(page))
     assert "the job was undone on 20" in page.read_text()
     assert "--dry-run" not in page.read_text()
     again, _ = undo(job)
@@ -72,7 +72,7 @@ def test_status_and_upload_say_that_it_was_undone(tmp_path, said):
     assert not anew.is_old
 
 
-def test_one_that_is_undone_in_part_says_how_that_goes_on(tmp_path, said):
+def test_one_that_is_undone_in_part_says_how_that_goes_on(tmp_path, printed_by):
     source = write_csv(tmp_path / "contacts.csv", contacts(2_000))
     job = Job(source, make_simulator(quota="20/10"), {"snapshot": True})
     job.run_virtual()
@@ -81,17 +81,17 @@ def test_one_that_is_undone_in_part_says_how_that_goes_on(tmp_path, said):
         if any(report.counts.values()):
             break
     assert 0 < report.left < 2_000
-    undone = json.loads(said("status", f"{source}.checkpoint", "--json"))["undone"]
+    undone = json.loads(printed_by("status", f"{source}.checkpoint", "--json"))["undone"]
     assert (undone["left"], undone["ended_at"]) == (report.left, "")
-    text = said("status", f"{source}.checkpoint")
+    text = printed_by("status", f"{source}.checkpoint")
     assert "the job is partly undone" in text
     assert "the same undo continues" in text
 
 
-def test_a_job_begun_anew_is_not_called_undone(tmp_path, said):
+def test_a_job_begun_anew_is_not_called_undone(tmp_path, printed_by):
     source = write_csv(tmp_path / "contacts.csv", contacts(20))
     job = Job(source, make_simulator(quota="none"), {"snapshot": True})
     job.run_virtual()
     undo(job)
     job.run_virtual(restart=True)
-    assert "undone" not in said("status", f"{source}.checkpoint")
+    assert "undone" not in printed_by("status", f"{source}.checkpoint")

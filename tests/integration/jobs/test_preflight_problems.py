@@ -20,8 +20,8 @@ def test_columns_and_orders_are_named_together(tmp_path):
         job.run_virtual(mapped={"Phone": "phone"})
     text = str(refused.value)
     assert text.startswith("4 problems: (1) ")
-    for said in ("'Phone'; the columns are", "'Nonsense'", "num_notes", "--date-order"):
-        assert said in text
+    for part in ("'Phone'; the columns are", "'Nonsense'", "num_notes", "--date-order"):
+        assert part in text
     assert list(job.simulator.objects(1e9, "contacts")) == []
 
 
@@ -40,9 +40,9 @@ def test_without_a_key_the_other_columns_are_named_all_the_same(tmp_path):
         job.run_virtual()
     text = str(refused.value)
     assert text.startswith("3 problems: ")
-    for said in (
+    for part in (
         "'Opt out' tells",
         'map one with --map "E-mail=email"',
         "name or label 'E-mail', 'Nonsense'",
     ):
-        assert said in text
+        assert part in text

@@ -20,7 +20,7 @@ from uploader.model.stop import Cause
 from uploader.pipeline.rate.limiter import EARLY_READS
 
 WINDOW_SECONDS = 10.0
-#: The same for every request, so that rounds of them can be told apart.
+#: The same for every request, so that rounds of requests can be distinguished.
 LATENCY_SECONDS = 0.3
 LATENCY = {"kind": "delay", "endpoint": "any", "seconds": LATENCY_SECONDS}
 NO_HEADERS = {"rate_headers": False}
@@ -117,14 +117,14 @@ def test_rows_are_estimated_while_the_account_is_asked(tmp_path):
 
     job = job_of(tmp_path)
     job.offload = lambda name: Slow() if name == "reader" else Inline()
-    told = []
+    shown = []
 
     async def approve(_, rows):
-        told.append((rows, asyncio.get_running_loop().time()))
+        shown.append((rows, asyncio.get_running_loop().time()))
         return True
 
     job.run_virtual(approve=approve)
-    [(rows, at)] = told
+    [(rows, at)] = shown
     assert rows == 3
     assert at == pytest.approx(4 * LATENCY_SECONDS, abs=0.01)
 

@@ -303,7 +303,7 @@ def test_an_account_told_later_is_taken_over_where_nothing_was_sent(tmp_path):
 
 
 def test_of_two_tokens_that_can_not_tell_the_user_answers_for_each(tmp_path):
-    """Nobody can compare their accounts: whoever starts the job is asked every time."""
+    """Their accounts cannot be compared: the user is asked every time."""
     run = job(tmp_path, contacts(3_000), **UNTOLD)
     run.run_virtual(stop_after=1.5)
     asked = []

@@ -32,19 +32,19 @@ def job_of(tmp_path, rows, *, ndjson=False, held=(), options=None, quota="none",
 
 def listen(job: Job) -> list[bytes]:
     """The body of every request, of whatever endpoint, in lower case."""
-    heard: list[bytes] = []
+    sent_bodies: list[bytes] = []
     handle = job.simulator.handle
 
     def handle_and_hear(request, now):
-        heard.append(request.body.lower())
+        sent_bodies.append(request.body.lower())
         return handle(request, now)
 
     job.simulator.handle = handle_and_hear
-    return heard
+    return sent_bodies
 
 
-def is_heard(address: str, heard: list[bytes]) -> bool:
-    return any(address.strip().lower().encode() in body for body in heard)
+def is_sent(address: str, sent_bodies: list[bytes]) -> bool:
+    return any(address.strip().lower().encode() in body for body in sent_bodies)
 
 
 #: A mark, so that no address is part of another.
@@ -93,7 +93,7 @@ def test_whoever_is_listed_is_never_sent_whatever_fails_or_is_killed(tmp_path, m
         {"kind": "reset", "applied": True, "rate": 0.1},
     ]
     job = job_of(tmp_path, sent_as, ndjson=bool(shift), options=options, faults=faults)
-    heard = listen(job)
+    sent_bodies = listen(job)
     clock = 0.0
     for after in (0.25, 0.55, 1.1):
         with monkeypatch.context() as patch:
@@ -109,8 +109,8 @@ def test_whoever_is_listed_is_never_sent_whatever_fails_or_is_killed(tmp_path, m
     }
     assert summary.as_dict()["skipped"] == len(numbers)
     assert summary.as_dict()["skipped_because"] == {"SUPPRESSED": len(numbers)}
-    assert not [i for i in range(1_000) if i % 10 == 3 and is_heard(address(i), heard)]
-    assert is_heard(address(4), heard)
+    assert not [i for i in range(1_000) if i % 10 == 3 and is_sent(address(i), sent_bodies)]
+    assert is_sent(address(4), sent_bodies)
     assert len(job.held()) == 900
     report = counts(verify(job)[0])
     assert sum(report.values()) == 900
@@ -135,12 +135,12 @@ def test_rows_whose_cells_say_so_are_skipped_and_the_column_is_not_sent(tmp_path
     says = ["1", "0", "", "TRUE", "No", "perhaps"]
     rows = [{**row, "Email Opt Out": say} for row, say in zip(contacts(6), says, strict=True)]
     job = job_of(tmp_path, rows, options={"suppress_where": {"Email Opt Out": ()}})
-    heard = listen(job)
+    sent_bodies = listen(job)
     summary = job.run_virtual()
     outcomes = ["skipped", "created", "created", "skipped", "created", "invalid"]
     assert [job.outcomes()[number] for number in range(2, 8)] == outcomes
     assert summary.exit_code == 1
-    assert not any(b"opt" in body for body in heard)
+    assert not any(b"opt" in body for body in sent_bodies)
     assert [letter.category for letter in job.dead_letters()] == ["BOOLEAN"]
 
 

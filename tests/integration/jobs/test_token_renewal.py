@@ -21,8 +21,8 @@ CLIENT = {"client_id": "the-app", "client_secret": "its-secret", "refresh_tokens
 
 
 def oauth_job(tmp_path, *, lifetime=20, rows=ROWS, faults=(), auth=None, quota="60/10") -> Job:
-    told = {**CLIENT, "tokens": [], "token_lifetime_seconds": lifetime, **(auth or {})}
-    simulator = make_simulator(latency_seconds=0.2, auth=told, faults=list(faults), quota=quota)
+    auth_settings = {**CLIENT, "tokens": [], "token_lifetime_seconds": lifetime, **(auth or {})}
+    simulator = make_simulator(latency_seconds=0.2, auth=auth_settings, faults=list(faults), quota=quota)
     sign_in = OAuth("the-app", "its-secret", "r0")
     return Job(
         write_csv(tmp_path / "contacts.csv", rows),
@@ -129,7 +129,7 @@ def test_a_token_endpoint_that_is_down_is_an_outage(tmp_path):
 
 
 def test_a_token_revoked_ahead_of_its_end_is_renewed_after_one_refusal_for_all(tmp_path):
-    """Many are on the wire as it happens: each is refused once, and sent again by the next token."""
+    """Many requests are in flight then: each is refused once, and sent again by the next token."""
     job = oauth_job(tmp_path, lifetime=1800)
     revoked = []
 

@@ -32,16 +32,16 @@ def job(tmp_path, rows, daily_quota, *, batch_records=10, **scenario) -> Job:
 def test_a_spent_day_is_waited_out_and_the_forecast_named_the_pause(tmp_path):
     rows = contacts(30_000)
     run = job(tmp_path, rows, daily_quota=200, batch_records=100, **SHORT_DAY)
-    told = []
-    summary = run.run_virtual(on_start=lambda one: told.extend(_forecast(one)), **WAIT)
+    shown = []
+    summary = run.run_virtual(on_start=lambda one: shown.extend(_forecast(one)), **WAIT)
     run.check(rows, summary)
     assert (summary.exit_code, summary.as_dict()["pauses"]) == (0, {"daily quota used up": 1})
     assert 60 < run._clock < 80
     assert run.simulator.stats()["throttled"] == 0
-    assert re.match(r"about 3[0-4],\d{3} rows left: about 3[0-4]\d requests", told[0])
-    assert "of 200 requests" in told[1]
-    assert "used up after about 19" in told[2]
-    assert "it will wait until 19:01 (US/Eastern)" in told[3]
+    assert re.match(r"about 3[0-4],\d{3} rows left: about 3[0-4]\d requests", shown[0])
+    assert "of 200 requests" in shown[1]
+    assert "used up after about 19" in shown[2]
+    assert "it will wait until 19:01 (US/Eastern)" in shown[3]
 
 
 def test_a_spent_day_stops_the_impatient_and_the_same_command_goes_on(tmp_path):

@@ -117,8 +117,8 @@ def test_what_is_shown_says_when_only_rows_of_one_key_are_left(tmp_path):
     summary = job.run_virtual(on_tick=look)
     middle = len(shown) // 2
     assert "only these are left: " in shown[middle]
-    said = r"rows share a value and are written one after the other, 0\.5\d* s each: about"
-    assert re.search(said, shown[middle]), shown[middle]
+    message = r"rows share a value and are written one after the other, 0\.5\d* s each: about"
+    assert re.search(message, shown[middle]), shown[middle]
     chain = kept[middle].as_dict()
     assert (chain["only_chains"], chain["reading_waits"]) == (True, False)
     assert 10 < chain["longest_chain"] < 30

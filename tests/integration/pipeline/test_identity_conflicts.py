@@ -87,7 +87,7 @@ def test_a_contact_that_may_not_be_read_is_listed_without_its_rows(tmp_path):
     rows = contacts(300)
     rows[3]["email"], rows[250]["email"] = "ann@x.com", "ann.old@x.com"
     scopes = ["oauth", "crm.objects.contacts.write", "crm.schemas.contacts.read"]
-    # Among others that were there before: which of their ids is whose can't be told either.
+    # Among others that were there before: which id belongs to which is unknown, too.
     people = [["ann@x.com", "ann.old@x.com"], *([row["email"]] for row in contacts(300))]
     job = seeded(tmp_path, rows, people=people, auth={"scopes": scopes})
     summary = job.run_virtual()

@@ -120,17 +120,17 @@ def test_the_time_left_is_right_to_a_tenth_after_the_first_tenth(tmp_path, laten
     rows = contacts(40_000)
     run = job(tmp_path, rows, batch_records=100)  # forecasts count on full batches
     run.simulator = make_simulator(latency_seconds=latency, quota="100/10")
-    pace, told = Pace(), []
+    pace, forecasts = Pace(), []
 
     def look(one) -> None:
         view = one.view()
         pace.add(one.session.clocks.loop(), view)
-        told.append((one.session.clocks.loop(), pace.seconds_left(view)))
+        forecasts.append((one.session.clocks.loop(), pace.seconds_left(view)))
         assert line(view, pace)
 
     run.run_virtual(on_tick=look)
-    begin, end = told[0][0], run._clock
-    judged = [(at, left) for at, left in told if at >= begin + (end - begin) / 10 and end - at > 2]
+    begin, end = forecasts[0][0], run._clock
+    judged = [(at, left) for at, left in forecasts if at >= begin + (end - begin) / 10 and end - at > 2]
     assert len(judged) > 50
     # The last replies of all come late by what the slowest of them takes.
     tail = 0.5 + 4 * latency
@@ -141,16 +141,16 @@ def test_the_time_left_includes_a_pause_that_is_to_come(tmp_path):
     rows = contacts(30_000)
     run = job(tmp_path, rows, batch_records=100, account={"day_seconds": 60})
     run.simulator = make_simulator(daily_quota=200, latency_seconds=0.3, account={"day_seconds": 60})
-    pace, told = Pace(), []
+    pace, forecasts = Pace(), []
 
     def look(one) -> None:
         view = one.view()
         pace.add(one.session.clocks.loop(), view)
-        told.append((one.session.clocks.loop(), pace.seconds_left(view)))
+        forecasts.append((one.session.clocks.loop(), pace.seconds_left(view)))
 
     run.run_virtual(on_tick=look, on_long_pause=OnLongPause.WAIT)
     end = run._clock
-    judged = [(at, left) for at, left in told if at >= 5 and end - at > 2]
+    judged = [(at, left) for at, left in forecasts if at >= 5 and end - at > 2]
     wrong = [(at, left, end - at) for at, left in judged if abs(left - (end - at)) > 0.15 * (end - at) + 3]
     assert not wrong
 

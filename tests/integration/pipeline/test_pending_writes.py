@@ -1,4 +1,4 @@
-"""What HubSpot only accepts: confirmed by what was written since, or said to be pending, row by row."""
+"""What HubSpot only accepts: confirmed by what was written since, or reported as pending, row by row."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Contacts that are read before they are written: what is spared, what it costs, and what is kept of them."""
+"""Contacts that are read before they are written: which writes are saved, what that costs, what is stored."""
 
 import asyncio
 import sqlite3
@@ -154,7 +154,7 @@ def test_an_outage_that_is_told_contact_by_contact_is_not_the_rows_fault(tmp_pat
 
 
 def test_a_last_attempt_is_read_back_until_there_is_an_answer(tmp_path):
-    """It was written, though no answer ever said so; the first reads of it fail for the moment."""
+    """It was written, though no reply confirmed it; the first reads of it fail for the moment."""
     lost = {"kind": "reset", "applied": True, "keys": ["c7@example.com"]}
     job = job_of(tmp_path, contacts(120), faults=[lost])
     unread = make_simulator(quota="none", faults=[reads_refused("INTERNAL_ERROR")]).handle

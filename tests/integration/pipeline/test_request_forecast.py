@@ -13,13 +13,13 @@ from uploader.cli.progress import Pace
 @pytest.mark.parametrize("reads", [False, True])
 def test_as_many_requests_are_foretold_as_are_sent(tmp_path, reads):
     job = Job(write_csv(tmp_path / "contacts.csv", contacts(10_000)), make_simulator(latency_seconds=0.1))
-    told = []
-    summary = job.run_virtual(on_start=lambda run: told.extend(introduction(run)), snapshot=reads)
-    assert told[0] == (
+    shown = []
+    summary = job.run_virtual(on_start=lambda run: shown.extend(introduction(run)), snapshot=reads)
+    assert shown[0] == (
         "contacts into account 44237313 (DEVELOPER_TEST), by email; app.hubspot.com, US/Eastern"
     )
-    found = re.match(r"about ([\d,]+) rows left: about (\d+) requests", told[1])
-    assert ("is read before" in told[1]) is reads
+    found = re.match(r"about ([\d,]+) rows left: about (\d+) requests", shown[1])
+    assert ("is read before" in shown[1]) is reads
     foretold, sent = int(found[2]), summary.tallies.upserts * (2 if reads else 1)
     assert abs(foretold - sent) < 0.1 * sent  # the rows are estimated, by the first of them
 
@@ -36,18 +36,18 @@ def test_the_requests_are_the_most_until_it_is_seen_how_many_rows_are_written(tm
         simulator,
         options={"skip_unchanged": True, "max_in_flight": 4},
     )
-    told, requests = [], []
+    shown, requests = [], []
     for options in ({"stop_after": 8.0}, {}):
-        summary = job.run_virtual(on_start=lambda run: told.append(introduction(run)[1]), **options)
+        summary = job.run_virtual(on_start=lambda run: shown.append(introduction(run)[1]), **options)
         requests.append(summary.tallies.requests)
     most = re.match(
-        r"about [\d,]+ rows left: at most (\d+) requests .* until about .* at the latest$", told[0]
+        r"about [\d,]+ rows left: at most (\d+) requests .* until about .* at the latest$", shown[0]
     )
     assert abs(int(most[1]) - 200) <= 20
-    some = re.match(r"about [\d,]+ rows left: about (\d+) requests", told[1])
+    some = re.match(r"about [\d,]+ rows left: about (\d+) requests", shown[1])
     sent = requests[1] - requests[0]
     assert abs(int(some[1]) - sent) <= 0.1 * sent + 5  # a few at the start, and rows that are read once more
-    assert "latest" not in told[1]
+    assert "latest" not in shown[1]
 
 
 @pytest.mark.parametrize(
@@ -65,18 +65,18 @@ def test_the_time_left_is_right_where_contacts_are_read_first(tmp_path, latency,
     for row in rows[::changed]:
         row["firstname"] = "new"
     job = Job(write_csv(tmp_path / "contacts.csv", rows), simulator)
-    pace, told, foretold = Pace(), [], []
+    pace, shown, foretold = Pace(), [], []
 
     def look(run) -> None:
         view = run.view()
         pace.add(run.session.clocks.loop(), view)
-        told.append((run.session.clocks.loop(), pace.seconds_left(view)))
+        shown.append((run.session.clocks.loop(), pace.seconds_left(view)))
         foretold.append(run.session.forecast(200 + 200 // changed).seconds)
 
     summary = job.run_virtual(on_tick=look, snapshot=True, skip_unchanged=True)
     assert summary.tallies.upserts <= 200 / changed + 2
-    begin, end = told[0][0], job._clock
-    judged = [(at, left) for at, left in told if at >= begin + (end - begin) / 10 and end - at > 2]
+    begin, end = shown[0][0], job._clock
+    judged = [(at, left) for at, left in shown if at >= begin + (end - begin) / 10 and end - at > 2]
     assert len(judged) > 30
     tail = 0.5 + 8 * latency  # as without reading, and two replies one after the other
     assert not [(at, left, end) for at, left in judged if abs(left - (end - at)) > 0.1 * (end - at) + tail]

@@ -33,7 +33,7 @@ def test_what_waits_for_a_commit_is_bounded(tmp_path, monkeypatch, refused):
     for row in rows[::90] if refused else []:
         row["email"] = row["email"].replace("example.com", "example.badtld")
     job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none", latency_seconds=0.05))
-    waiting, out, told = [], [], set()
+    waiting, out, shown = [], [], set()
 
     async def work():
         seams = Seams(
@@ -46,14 +46,14 @@ def test_what_waits_for_a_commit_is_bounded(tmp_path, monkeypatch, refused):
             if run.pipeline is not None:
                 waiting.append(run.pipeline.collector.uncommitted)
                 out.append(run.pipeline.feed.batcher.open_records)
-                told.update(lines(run.view(), Pace(), 120))
+                shown.update(lines(run.view(), Pace(), 120))
             await asyncio.sleep(0.05)
         return await running
 
     summary = run_virtual(work())
     job.check(rows, summary)
     assert summary.exit_code == int(refused)
-    assert any(line.startswith("waiting for the disk") for line in told)
+    assert any(line.startswith("waiting for the disk") for line in shown)
     # What was out when the bound was reached still comes in. Without it, all rows would wait for a commit.
     most = BACKLOG_BYTES / LINE_BYTES + max(out)
     assert ROWS / 100 < max(waiting) <= most < ROWS / 2

@@ -417,8 +417,13 @@ def test_what_never_left_is_not_counted_as_replayed(tmp_path, maybe_applied, rep
     run.make_transport = partial(_Failing, maybe_applied=maybe_applied)
     run.simulator.reset(0.0, [{"properties": {"email": row["email"]}} for row in rows])
     summary = run.run_virtual()
-    told = summary.as_dict()
-    assert (run.transport.left, told["updated"], told["replayed"], summary.exit_code) == (0, 30, replayed, 0)
+    figures = summary.as_dict()
+    assert (run.transport.left, figures["updated"], figures["replayed"], summary.exit_code) == (
+        0,
+        30,
+        replayed,
+        0,
+    )
 
 
 def test_a_batch_that_weighs_more_than_its_rows_is_halved_before_it_is_sent(tmp_path):

@@ -244,8 +244,8 @@ def test_status_counts_what_left_after_the_last_commit_as_undo_does(tmp_path, mo
     kill(job, monkeypatch, _others_have_just_left)
     report, _ = undo(job)
     assert report.unkept.unsure > 0
-    told = undone_dict(checkpoint_of(job))
-    assert (told["rows_without_snapshot"], told["rows_perhaps_without_snapshot"]) == (
+    undone = undone_dict(checkpoint_of(job))
+    assert (undone["rows_without_snapshot"], undone["rows_perhaps_without_snapshot"]) == (
         report.unkept.written,
         report.unkept.unsure,
     )

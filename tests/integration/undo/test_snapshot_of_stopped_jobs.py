@@ -28,14 +28,14 @@ HELD = [{"email": f"c{n}@example.com", "city": "Ulm"} for n in range(0, ROWS, 2)
 class Watched(MockTransport):
     """Tells of each upsert when the server has applied it, before the answer comes."""
 
-    told: Callable[[int], None] = staticmethod(lambda _: None)
+    on_upsert: Callable[[int], None] = staticmethod(lambda _: None)
     upserts = 0
 
     async def _answer(self, call, loop):
         reply = await super()._answer(call, loop)
         if call.path.endswith("/batch/upsert"):
             self.upserts += 1
-            self.told(self.upserts)
+            self.on_upsert(self.upserts)
         return reply
 
 
@@ -95,7 +95,7 @@ def run_until(job: Job, end: str, monkeypatch, *, in_threads: bool) -> None:
         tasks.append(asyncio.current_task())
         return await run(**options)
 
-    monkeypatch.setattr(Watched, "told", staticmethod(lambda count: ends[end]() if count >= 5 else None))
+    monkeypatch.setattr(Watched, "on_upsert", staticmethod(lambda count: ends[end]() if count >= 5 else None))
     monkeypatch.setattr(job, "run", noted)
     if end == "too many failures":
         job.simulator.change_scenario(make_simulator(latency_seconds=0.01, faults=[REFUSED]).scenario)
@@ -189,7 +189,7 @@ def test_a_snapshot_under_way_when_its_worker_is_cancelled_is_taken_out_again(tm
 
 
 def test_what_is_taken_out_when_its_worker_is_cancelled_is_out(tmp_path, monkeypatch):
-    """Refused rows are taken out before they are booked, and booked although their worker is cancelled."""
+    """Refused rows are removed before they are settled, and settled although their worker is cancelled."""
     job = make_job(tmp_path, rows=50, held=(), max_failures=FailureLimit(share=1.0))
     job.simulator.change_scenario(make_simulator(latency_seconds=0.01, faults=[REFUSED]).scenario)
     entered, released = threading.Event(), threading.Event()

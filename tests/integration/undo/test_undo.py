@@ -96,8 +96,8 @@ def test_what_others_have_touched_since_is_kept_and_listed(tmp_path):
     assert {one: after[one] for one in rest} == {
         one: phone if one == id_of(job, "c4@example.com") else job.before[one] for one in rest
     }
-    told = {(one.key, one.finding.property): one.finding for one in kept}
-    assert told.keys() == {
+    reported = {(one.key, one.finding.property): one.finding for one in kept}
+    assert reported.keys() == {
         *((email, "city") for email in mixed),
         (created, "phone"),
         ("c31@example.com", "hs_lead_status"),
@@ -108,9 +108,9 @@ def test_what_others_have_touched_since_is_kept_and_listed(tmp_path):
         ("c37@example.com", ""),
         ("c7@example.com", ""),
     }
-    found = told[changed, "city"]
+    found = reported[changed, "city"]
     assert (found.ours, found.now, found.source) == ("Bonn", "Trier", "CRM_UI (userId:7)")
-    assert "AUTOMATION_PLATFORM" in told["c31@example.com", "hs_lead_status"].source
+    assert "AUTOMATION_PLATFORM" in reported["c31@example.com", "hs_lead_status"].source
 
 
 def test_a_contact_somebody_else_created_meanwhile_is_not_archived(tmp_path):
@@ -196,11 +196,11 @@ def test_a_dry_run_writes_nothing_and_says_what_will_be_done(tmp_path):
     job = uploaded(tmp_path, rows_for(120), people(60))
     change_records(job, [by("c3@example.com", city="Trier"), by("c90@example.com", phone="1")])
     held = state(job)
-    told, listed = undo(job, dry=True)
+    reported, listed = undo(job, dry=True)
     assert (state(job), writes(job)) == (held, 0)
     assert not Path(f"{job.source}.checkpoint.undo").exists()
     done, kept = undo(job)
-    assert (counts(told), listed, told.values_restored) == (counts(done), kept, done.values_restored)
+    assert (counts(reported), listed, reported.values_restored) == (counts(done), kept, done.values_restored)
 
 
 def test_a_snapshot_put_aside_undoes_its_own_job(tmp_path):
@@ -515,7 +515,11 @@ def test_what_an_answer_lacks_the_history_of_is_kept_and_listed(tmp_path, monkey
             results = [
                 structs.replace(
                     one,
-                    history={name: told for name, told in one.history.items() if lacking and name != lacking},
+                    history={
+                        name: versions
+                        for name, versions in one.history.items()
+                        if lacking and name != lacking
+                    },
                 )
                 for one in reply.results
             ]

@@ -96,7 +96,7 @@ def corrected(email: str, source=PERSON) -> dict[str, object]:
     return {"email": email, "properties": {"email": "new@example.com"}, "source": source}
 
 
-def told(kept) -> dict[str, tuple[UndoOutcome, str]]:
+def outcomes_and_reasons(kept) -> dict[str, tuple[UndoOutcome, str]]:
     return {one.key: (one.outcome, one.finding.why) for one in kept}
 
 
@@ -120,7 +120,7 @@ def test_a_created_contact_that_was_deleted_is_listed(tmp_path):
     change_records(job, archive=["c1@example.com"])
     report, kept = undo(job)
     assert (counts(report), report.exit_code) == ({"archived": 2, "gone": 1}, 1)
-    assert told(kept) == {"c1@example.com": (UndoOutcome.GONE, DELETED_SINCE)}
+    assert outcomes_and_reasons(kept) == {"c1@example.com": (UndoOutcome.GONE, DELETED_SINCE)}
 
 
 @pytest.mark.parametrize("source", [PERSON, OURS])
@@ -134,7 +134,7 @@ def test_a_contact_that_others_created_anew_under_the_same_key_is_not_the_jobs(t
     )
     report, kept = undo(job)
     assert (counts(report), report.exit_code) == ({"archived": 2, "gone": 1}, 1)
-    assert told(kept) == {"c1@example.com": (UndoOutcome.GONE, DELETED_SINCE)}
+    assert outcomes_and_reasons(kept) == {"c1@example.com": (UndoOutcome.GONE, DELETED_SINCE)}
     assert list(state(job).values()) == [values]
 
 
@@ -162,7 +162,7 @@ def test_a_contact_that_vanished_between_read_and_write_is_taken_back_as_created
 @pytest.mark.parametrize("stored", ["Bonn", "Bonn (DE)"])
 @pytest.mark.parametrize("source", [PERSON, OURS])
 def test_a_contact_that_others_created_between_read_and_write_is_not_archived(tmp_path, source, stored):
-    """The answer to the write said that it was there, though the read had found nobody. HubSpot may have
+    """By the reply to the write it existed, though the read had not found it. HubSpot may have
     `stored` what was sent in a form of its own.
     """
 
@@ -197,7 +197,7 @@ def test_a_key_that_nobody_confirmed_and_that_leads_to_nobody_is_listed(tmp_path
     job.simulator.change_scenario(make_simulator().scenario)
     report, kept = undo(job)
     assert (counts(report), report.exit_code) == ({"gone": 2}, 1)
-    assert {why for _, why in told(kept).values()} == {MAYBE_CREATED}
+    assert {why for _, why in outcomes_and_reasons(kept).values()} == {MAYBE_CREATED}
 
 
 def test_a_row_that_was_refused_before_a_kill_created_nobody(tmp_path):
@@ -212,7 +212,7 @@ def test_a_row_that_was_refused_before_a_kill_created_nobody(tmp_path):
     Path(f"{job.source}.checkpoint").unlink()
     report, kept = undo(job, restart=True)
     assert counts(report) == {"as_before": 2, "gone": 1}
-    assert told(kept) == {"c1@example.com": (UndoOutcome.GONE, MAYBE_CREATED)}
+    assert outcomes_and_reasons(kept) == {"c1@example.com": (UndoOutcome.GONE, MAYBE_CREATED)}
 
 
 def test_a_refused_row_does_not_hide_a_later_row_of_its_key_that_was_in_flight_at_a_kill(tmp_path):
@@ -226,7 +226,7 @@ def test_a_refused_row_does_not_hide_a_later_row_of_its_key_that_was_in_flight_a
     snapshot.close()
     report, kept = undo(job)
     assert (counts(report), report.exit_code) == ({"archived": 2, "gone": 1}, 1)
-    assert told(kept) == {"c1@example.com": (UndoOutcome.GONE, MAYBE_CREATED)}
+    assert outcomes_and_reasons(kept) == {"c1@example.com": (UndoOutcome.GONE, MAYBE_CREATED)}
 
 
 def test_a_confirmed_key_of_which_nobody_named_the_contact_is_listed_once_it_leads_to_nobody(tmp_path):
@@ -236,7 +236,7 @@ def test_a_confirmed_key_of_which_nobody_named_the_contact_is_listed_once_it_lea
     change_records(job, [corrected("c1@example.com")])
     report, kept = undo(job)
     assert (counts(report), report.exit_code) == ({"archived": 2, "gone": 1}, 1)
-    assert told(kept) == {"c1@example.com": (UndoOutcome.GONE, CREATED_LOST)}
+    assert outcomes_and_reasons(kept) == {"c1@example.com": (UndoOutcome.GONE, CREATED_LOST)}
 
 
 @pytest.mark.parametrize("category", ["INTERNAL_ERROR", "FORBIDDEN"])
@@ -247,7 +247,7 @@ def test_a_key_that_can_not_be_looked_up_is_listed_as_failed(tmp_path, category)
     job.simulator.change_scenario(make_simulator(faults=[fault]).scenario)
     report, kept = undo(job)
     assert counts(report) == {"archived": 3, "failed": 1}
-    assert told(kept) == {
+    assert outcomes_and_reasons(kept) == {
         "c1@example.com": (UndoOutcome.FAILED, f"HubSpot did not answer for it ({category})")
     }
 
@@ -263,7 +263,9 @@ def test_a_contact_of_the_file_that_took_over_a_created_ones_address_is_restored
         as_of_0_6_2(job)
     report, kept = undo(job)
     assert (counts(report), report.exit_code) == ({"restored": 1, "gone": 1}, 1)
-    assert told(kept) == {"b@x.com": (UndoOutcome.GONE, TAKEN_OVER if is_old else DELETED_SINCE)}
+    assert outcomes_and_reasons(kept) == {
+        "b@x.com": (UndoOutcome.GONE, TAKEN_OVER if is_old else DELETED_SINCE)
+    }
     (held,) = state(job).values()
     assert (held["email"], held["city"]) == ("a@x.com", "Ulm")
 
@@ -279,7 +281,9 @@ def test_an_older_contact_that_took_over_a_created_ones_address_is_left_alone(tm
     held = state(job)
     report, kept = undo(job)
     assert (counts(report), report.exit_code, writes(job)) == ({"gone": 1}, 1, 0)
-    assert told(kept) == {"b@x.com": (UndoOutcome.GONE, TAKEN_OVER if is_old else DELETED_SINCE)}
+    assert outcomes_and_reasons(kept) == {
+        "b@x.com": (UndoOutcome.GONE, TAKEN_OVER if is_old else DELETED_SINCE)
+    }
     assert state(job) == held
 
 
@@ -297,7 +301,7 @@ def test_what_a_merge_made_of_a_created_and_an_older_contact_is_kept(tmp_path, e
     job._clock += DAY
     report, kept = undo(job)
     assert (counts(report), report.exit_code, writes(job)) == ({"gone": len(emails)}, 1, 0)
-    found = told(kept)
+    found = outcomes_and_reasons(kept)
     assert found["b@x.com"] == (UndoOutcome.GONE, TAKEN_OVER if is_old else MERGED_SINCE)
     assert found.get("a@x.com") in {None, (UndoOutcome.GONE, MERGED_SINCE)}
     assert {one.finding.now for one in kept} == {made}
@@ -309,7 +313,7 @@ def test_two_created_contacts_that_were_merged_are_kept(tmp_path):
     job.simulator.merge(job._clock, {"email": "a@x.com"}, {"email": "b@x.com"})
     report, kept = undo(job)
     assert (counts(report), writes(job)) == ({"gone": 2}, 0)
-    assert {why for _, why in told(kept).values()} == {MERGED_SINCE}
+    assert {why for _, why in outcomes_and_reasons(kept).values()} == {MERGED_SINCE}
 
 
 def test_an_older_contact_that_a_later_row_wrote_by_a_created_ones_key_is_restored(tmp_path):
@@ -327,7 +331,7 @@ def test_an_older_contact_that_a_later_row_wrote_by_a_created_ones_key_is_restor
     assert [one["city"] for one in state(job).values()] == ["Kiel"]
     report, kept = undo(job)
     assert counts(report) == {"restored": 1, "gone": 1}
-    assert told(kept) == {"b@x.com": (UndoOutcome.GONE, DELETED_SINCE)}
+    assert outcomes_and_reasons(kept) == {"b@x.com": (UndoOutcome.GONE, DELETED_SINCE)}
     assert [one["city"] for one in state(job).values()] == ["Ulm"]
 
 
@@ -364,7 +368,7 @@ def test_what_an_earlier_undo_archived_is_as_before(tmp_path):
     for options in ({"dry": True}, {"restart": True}, {"restart": True}, {"dry": True}):
         report, kept = undo(job, **options)
         assert (counts(report), report.exit_code) == (expected, 1)
-        assert told(kept) == {"c9@example.com": (UndoOutcome.GONE, DELETED_SINCE)}
+        assert outcomes_and_reasons(kept) == {"c9@example.com": (UndoOutcome.GONE, DELETED_SINCE)}
     assert state(job) == job.before
 
 
@@ -417,7 +421,10 @@ def test_a_key_that_0_6_2_took_for_undone_because_it_leads_to_nobody_is_listed(t
     for is_old in (False, True):
         report, kept = undo(job)
         assert (counts(report), report.exit_code) == ({"archived": 2, "gone": 1}, 1)
-        assert (told(kept), report.is_old) == ({"c1@example.com": (UndoOutcome.GONE, MAYBE_CREATED)}, is_old)
+        assert (outcomes_and_reasons(kept), report.is_old) == (
+            {"c1@example.com": (UndoOutcome.GONE, MAYBE_CREATED)},
+            is_old,
+        )
 
 
 def test_a_snapshot_of_0_6_2_is_undone(tmp_path):
@@ -426,7 +433,7 @@ def test_a_snapshot_of_0_6_2_is_undone(tmp_path):
     change_records(job, archive=["c5@example.com"])
     report, kept = undo(job)
     assert counts(report) == {"archived": 2, "restored": 3, "gone": 1}
-    assert told(kept) == {"c5@example.com": (UndoOutcome.GONE, MAYBE_CREATED)}
+    assert outcomes_and_reasons(kept) == {"c5@example.com": (UndoOutcome.GONE, MAYBE_CREATED)}
 
 
 def test_what_an_earlier_attempt_was_about_to_write_stays_known(tmp_path):

@@ -34,8 +34,8 @@ C0, C1, C2, C3 = (f"c{n}@example.com" for n in range(4))
 
 def associate(job: Job, *links: tuple[str, str, int]) -> None:
     """Each an address, the type of objects, and how many of them."""
-    told = [{"email": email, "to": to, "ids": range(1, count + 1)} for email, to, count in links]
-    job.simulator.change_records(job._clock, [], [], "contacts", told)
+    associations = [{"email": email, "to": to, "ids": range(1, count + 1)} for email, to, count in links]
+    job.simulator.change_records(job._clock, [], [], "contacts", associations)
 
 
 def reasons(kept) -> dict[str, str]:
@@ -52,13 +52,13 @@ def without(*scopes: str) -> dict[str, object]:
 def test_a_contact_with_an_activity_a_deal_or_a_ticket_is_kept_and_listed(tmp_path, kind):
     job = uploaded(tmp_path, rows_for(5), people(2))
     associate(job, (C3, kind.name, 1))
-    told, listed = undo(job, dry=True)
+    preview, listed = undo(job, dry=True)
     report, kept = undo(job)
     assert counts(report) == {"archived": 2, "restored": 2, "kept": 1}
     assert report.exit_code == 1
     assert reasons(kept) == {C3: f"1 {kind.one} is associated with it"}
     assert state(job).keys() == job.before.keys() | {id_of(job, C3)}
-    assert (counts(told), listed) == (counts(report), kept)
+    assert (counts(preview), listed) == (counts(report), kept)
 
 
 def test_all_that_is_associated_is_counted_in_one_finding(tmp_path):
@@ -185,7 +185,7 @@ def test_a_token_that_may_not_read_tickets_keeps_what_the_job_created_and_names_
     job = uploaded(tmp_path, rows_for(5), people(2))
     associate(job, (C3, "notes", 1))
     job.simulator.change_scenario(make_simulator(auth=without("tickets")).scenario)
-    told, listed = undo(job, dry=True)
+    preview, listed = undo(job, dry=True)
     report, kept = undo(job)
     unknown = "it is unknown whether tickets are associated with it: the token lacks the scope tickets"
     assert reasons(kept) == {
@@ -194,7 +194,7 @@ def test_a_token_that_may_not_read_tickets_keeps_what_the_job_created_and_names_
         "c4@example.com": unknown,
     }
     assert (counts(report), report.exit_code) == ({"restored": 2, "kept": 3}, 1)
-    assert (counts(told), listed) == (counts(report), kept)
+    assert (counts(preview), listed) == (counts(report), kept)
     # With the scope, all of them are looked at again.
     job.simulator.change_scenario(make_simulator().scenario)
     report, kept = undo(job, restart=True)
@@ -263,8 +263,8 @@ def test_an_error_about_one_contact_keeps_it_unless_it_passes(tmp_path, category
     fault = {"kind": "reject", "endpoint": "associations", "category": category, "message": "no"}
     report, kept = under(job, {**fault, "keys": [id_of(job, C1)], **times})
     assert counts(report) == {"archived": 19, "kept": 1}
-    (told,) = reasons(kept).values()
-    assert why in told
+    (reason,) = reasons(kept).values()
+    assert why in reason
 
 
 def test_one_contact_that_breaks_the_question_keeps_no_other(tmp_path):
@@ -381,8 +381,8 @@ def test_after_the_machine_has_slept_contacts_are_looked_at_again(tmp_path, numb
         if len(asked) == number:
             asked.append("the machine sleeps")
             job.sleep_machine(8 * 3_600)
-            told = [{"email": f"c{n}@example.com", "to": "notes", "ids": [1]} for n in range(20, 90)]
-            job.simulator.change_records(now, [], [], "contacts", told)
+            associations = [{"email": f"c{n}@example.com", "to": "notes", "ids": [1]} for n in range(20, 90)]
+            job.simulator.change_records(now, [], [], "contacts", associations)
         return reply
 
     job.simulator.handle = handle_and_sleep
@@ -410,8 +410,8 @@ def _work_when_the_day_is_spent(job: Job, links, update=()) -> list[float]:
     def handle_and_work(request, now):
         if refused and not at_work and now > refused[0] + 3_600:
             at_work.append(now)
-            told = [{"email": email, "to": to, "ids": [1]} for email, to, _ in links]
-            job.simulator.change_records(now, update, [], "contacts", told)
+            associations = [{"email": email, "to": to, "ids": [1]} for email, to, _ in links]
+            job.simulator.change_records(now, update, [], "contacts", associations)
         reply = handle(request, now)
         if reply.status == 429:
             refused.append(now)

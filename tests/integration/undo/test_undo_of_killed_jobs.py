@@ -1,5 +1,5 @@
 """Undo of a job that was killed: what was there before is what was there before its first write, not before
-its first reading, whoever wrote between the kill and what came after it.
+its first reading, and what others wrote between the kill and the resume.
 """
 
 import sqlite3
@@ -175,7 +175,7 @@ def test_rows_that_never_left_are_nothing_to_undo_after_a_kill(tmp_path):
 
 
 def test_a_killed_job_that_is_started_over_can_still_be_undone(tmp_path):
-    """Its checkpoint is gone, which told what had left."""
+    """Its checkpoint is gone, which knew what had been sent."""
     job = make_job(tmp_path)
     before = state(job)
     killed(job)
@@ -233,7 +233,7 @@ def killed_now(job: Job) -> None:
 
 
 def test_what_a_history_does_not_tell_is_kept_and_listed(tmp_path, monkeypatch):
-    """Nobody knows whether the job had written, and the versions of before are not told any more."""
+    """It is unknown whether the job had written, and the history no longer has the earlier versions."""
     job = make_job(tmp_path)
     before = state(job)
     left = killed(job, applies=True)

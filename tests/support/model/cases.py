@@ -174,7 +174,7 @@ def fault(draw) -> dict[str, Any]:
     if draw(st.integers(0, 5)) == 0:
         kind = {"kind": "batch_status", **{name: draw(value) for name, value in ACCEPTED.items()}}
         late = draw(st.sampled_from([{}, {"applied": True}, {"late_seconds": 2}, {"late_seconds": 9}]))
-        # What was cancelled and is applied late all the same can't be told from what was not.
+        # What was cancelled and is applied late all the same cannot be distinguished from what was not.
         return {**kind, **when, **(late if kind["status"][0] == "P" or "late_seconds" not in late else {})}
     name = draw(st.sampled_from(sorted(KINDS)))
     details = {key: draw(value) for key, value in KINDS[name].items()}

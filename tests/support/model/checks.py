@@ -168,7 +168,7 @@ def check_listed(expected: expected_account.Expected, end: Ending) -> None:
             continue
         is_listed = {place + 2 for place in contact.rows} & listed or 0 in listed
         if is_one_of(contact, expected.unordered) and is_listed:
-            SEEN["told"] += 1
+            SEEN["reported"] += 1
             continue
         SEEN["in order"] += len(contact.keys) > 1
         check_contact(contact, by_id, by_address)

@@ -20,7 +20,7 @@ class Rows(NamedTuple):
     seeded: list[Person]  #: who was there before
 
 
-#: Each row writes some of them: who was the last to write is told of each.
+#: Each row writes some of them: each shows which row was the last to write it.
 COLUMNS = ["firstname", "lastname", "city", "company", "jobtitle", "phone", "state", "zip"]
 #: Where most rows write their own place in the file: a contact's history tells in which order they came.
 MARK = "message"

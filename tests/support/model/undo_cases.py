@@ -99,7 +99,7 @@ _OTHERS = st.builds(
     deleted=st.lists(_KEY, max_size=1).map(tuple),
     noted=_SOME_KEYS,
 )
-#: The last two can't be said of a column that blank cells clear.
+#: The last two cannot be used for a column that blank cells clear.
 _CHANGED: list[dict[str, Any]] = [
     {},
     {},

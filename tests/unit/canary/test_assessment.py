@@ -105,20 +105,20 @@ OUTCOMES = st.sampled_from(
 def test_every_row_is_told_of_once_whatever_is_answered(answers):
     rows = [sent(at, outcome, "no", city="Bonn") for at, (outcome, _, _) in enumerate(answers)]
     found = {at: there for at, (_, there, is_read) in enumerate(answers) if is_read}
-    told = review(rows, found, {}, BEGAN)
+    result = review(rows, found, {}, BEGAN)
     confirmed = [at for at, row in enumerate(rows) if row.outcome in {Outcome.CREATED, Outcome.UPDATED}]
-    assert told.rows == len(rows)
-    assert sum(place.count for place in told.failed.values()) == len(rows) - len(confirmed)
+    assert result.rows == len(rows)
+    assert sum(place.count for place in result.failed.values()) == len(rows) - len(confirmed)
     named = {there.id if (there := found.get(at)) and there.id else -at - 1 for at in confirmed}
-    assert told.contacts == len(named)
-    assert told.is_clean == (told.as_sent + told.adjusted == len(named) and len(confirmed) == len(rows))
-    assert all(place.count for place in told.changes.values())
+    assert result.contacts == len(named)
+    assert result.is_clean == (result.as_sent + result.adjusted == len(named) and len(confirmed) == len(rows))
+    assert all(place.count for place in result.changes.values())
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.ABANDONED, Outcome.PENDING])
 def test_a_reason_is_told_without_addresses(outcome):
-    told = review([sent(0, outcome, "ann@x.com is taken")], {}, {}, BEGAN)
-    assert list(told.failed) == [(outcome, "(an address) is taken")]
+    result = review([sent(0, outcome, "ann@x.com is taken")], {}, {}, BEGAN)
+    assert list(result.failed) == [(outcome, "(an address) is taken")]
 
 
 def test_rows_that_failed_for_one_reason_are_told_together():

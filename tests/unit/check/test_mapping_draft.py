@@ -53,7 +53,7 @@ Lifecycle Stage=Lead=lifecyclestage|Marketing contact status=Marketing contact=-
 """,
 }
 #: What is not drafted as it ought to be. None of it acts: the user is asked instead. Which property keeps
-#: another system's ids can't be known, nor whom its owner's id means; a country's code is not its name.
+#: another system's ids can't be known, nor which owner an id of it means; a country's code is not its name.
 WRONG: dict[str, dict[str, str]] = {
     "Salesforce": {"Id": "?", "OwnerId": "?"},
     "Pipedrive": {"Person - ID": "?"},
@@ -84,11 +84,11 @@ def test_an_export_is_drafted_without_a_word(system):
 @pytest.mark.parametrize("system", EXPORTS)
 def test_the_text_is_a_mapping_file_of_what_is_sure(system):
     found, _ = drafted_of(EXPORTS[system])
-    said = parse_mapping(found.toml())
-    assert said.mapped == {
+    parsed = parse_mapping(found.toml())
+    assert parsed.mapped == {
         one.column: one.property for one in found.columns if one.is_sure and not one.ignore
     }
-    assert said.ignored == {one.column for one in found.columns if one.is_sure and one.ignore}
+    assert parsed.ignored == {one.column for one in found.columns if one.is_sure and one.ignore}
 
 
 def test_opt_outs_are_flagged_and_likenesses_are_asked_for():
@@ -113,8 +113,8 @@ def test_an_opt_out_is_left_to_the_user_even_where_a_property_has_its_name():
     assert '\n# "UNSUB_TIME" = { suppress = ["*"] }' in text
     assert '\n"hs_marketable_status" = { ignore = true }' in text
     lines = [line for line in text.splitlines() if not line.startswith("# ") or "suppress" in line]
-    said = parse_mapping("\n".join(line.removeprefix("# ") for line in lines if "CAUTION" not in line))
-    assert said.suppress_where == {"Email Opt Out": (), "UNSUB_TIME": ("*",)}
+    parsed = parse_mapping("\n".join(line.removeprefix("# ") for line in lines if "CAUTION" not in line))
+    assert parsed.suppress_where == {"Email Opt Out": (), "UNSUB_TIME": ("*",)}
 
 
 def test_two_columns_of_one_property_and_dates_of_two_orders_are_pointed_at():

@@ -68,23 +68,23 @@ def test_values_flags_and_lists_are_read_from_variables(monkeypatch):
         MAP="First, name=firstname\n\nLast=lastname\r\n",
         SUPPRESS="list one.csv",
     )
-    said = context.params
-    assert said["sources"] == ("exports/a b.csv", "exports/c,d.csv")
-    assert (said["rate"], said["max_in_flight"], said["snapshot"]) == ("50/10", 7, True)
-    assert said["no_results"] is False
-    assert said["mapped"] == ("First, name=firstname", "Last=lastname")
-    assert [str(path) for path in said["suppress_files"]] == ["list one.csv"]
+    params = context.params
+    assert params["sources"] == ("exports/a b.csv", "exports/c,d.csv")
+    assert (params["rate"], params["max_in_flight"], params["snapshot"]) == ("50/10", 7, True)
+    assert params["no_results"] is False
+    assert params["mapped"] == ("First, name=firstname", "Last=lastname")
+    assert [str(path) for path in params["suppress_files"]] == ["list one.csv"]
     # The same as words, for a command that needs no variable.
     words = options_from_variables(context)
     for name in list(os.environ):
         if name.startswith("UPLOADER_"):
             monkeypatch.delenv(name)
-    assert parsed(monkeypatch, words).params == said
+    assert parsed(monkeypatch, words).params == params
 
 
 def test_the_command_line_goes_first_and_an_empty_variable_is_none(monkeypatch):
-    said = parsed(monkeypatch, ["b.csv", "--map", "A=b"], SOURCE="a.csv", MAP="C=d", RATE="").params
-    assert (said["sources"], said["mapped"], said["rate"]) == (("b.csv",), ("A=b",), None)
+    params = parsed(monkeypatch, ["b.csv", "--map", "A=b"], SOURCE="a.csv", MAP="C=d", RATE="").params
+    assert (params["sources"], params["mapped"], params["rate"]) == (("b.csv",), ("A=b",), None)
 
 
 def test_the_url_has_its_former_variable_and_the_new_one_goes_first(monkeypatch):
@@ -121,9 +121,9 @@ def test_a_bad_value_is_told_by_the_variable_it_came_from(tmp_path, name, value)
 def test_a_source_that_is_not_there_is_told_by_its_variable(tmp_path):
     ended = ran(tmp_path, "check", UPLOADER_SOURCE="missing.csv")
     assert ended.code == 2
-    settings, told = ended.err.splitlines()
+    settings, message = ended.err.splitlines()
     assert settings == "settings by variables: UPLOADER_SOURCE=missing.csv"
-    assert told == "uploader: missing.csv: no such file; check the path (SOURCE is set by UPLOADER_SOURCE)"
+    assert message == "uploader: missing.csv: no such file; check the path (SOURCE is set by UPLOADER_SOURCE)"
 
 
 def test_settings_are_shown_without_what_is_nobodys_business(tmp_path):
@@ -138,9 +138,9 @@ def test_settings_are_shown_without_what_is_nobodys_business(tmp_path):
     more = ("--base-url", "http://127.0.0.1:9", "--encoding", "no such")
     ended = ran(tmp_path, *arguments, *more, **variables)
     assert ended.code != 0
-    told = ended.err
-    options, variables, *_ = told.splitlines()
-    # The rate was said twice, and the cap is the default.
+    message = ended.err
+    options, variables, *_ = message.splitlines()
+    # The rate was given twice, and the cap is the default.
     assert sorted(options.removeprefix("settings by options: ").split(", ")) == [
         "--base-url http://127.0.0.1:9",
         "--encoding no such",
@@ -151,7 +151,7 @@ def test_settings_are_shown_without_what_is_nobodys_business(tmp_path):
     assert "UPLOADER_SUPPRESS_WHERE=(an address); A=b; C=d and 1 more" in variables
     assert "UPLOADER_JSON=1" in variables
     for secret in ("secret-token", "sesame", "pw@", "ann@", "bob@"):
-        assert secret not in told
+        assert secret not in message
 
 
 def test_a_bad_option_is_not_blamed_on_a_variable(tmp_path):
@@ -175,9 +175,9 @@ def test_a_variable_that_no_command_knows_is_told_in_one_line(tmp_path):
     names = ("RAET", "PORT_80_TCP", "SERVICE_HOST", "SERVICE_PORT")
     ended = ran(tmp_path, "status", "missing", **{f"UPLOADER_{name}": "secret-value" for name in names})
     assert ended.code == 2
-    told, _ = ended.err.splitlines()
-    assert told.startswith("ignored, not an option: UPLOADER_PORT_80_TCP, UPLOADER_RAET, ")
-    assert "secret-value" not in told
+    message, _ = ended.err.splitlines()
+    assert message.startswith("ignored, not an option: UPLOADER_PORT_80_TCP, UPLOADER_RAET, ")
+    assert "secret-value" not in message
 
 
 def test_a_slip_of_the_pen_is_named(tmp_path):

@@ -49,23 +49,23 @@ def test_no_line_is_wider_than_the_terminal(seen, width):
     pace = Pace()
     for second, view in enumerate(seen):
         pace.add(second * 5.0, view)
-    told = lines(seen[-1], pace, width)
-    assert told
-    assert all(0 < len(line) <= width for line in told)
-    assert all(line.isprintable() for line in told)
+    shown = lines(seen[-1], pace, width)
+    assert shown
+    assert all(0 < len(line) <= width for line in shown)
+    assert all(line.isprintable() for line in shown)
     if width >= 40:
-        assert f"{seen[-1].tallies.settled:,}" in told[0]
-        assert " rows" in told[0]
-        assert any("PAUSED" in line for line in told) == (seen[-1].pause is not None)
+        assert f"{seen[-1].tallies.settled:,}" in shown[0]
+        assert " rows" in shown[0]
+        assert any("PAUSED" in line for line in shown) == (seen[-1].pause is not None)
     assert figures(seen[-1], pace)["settled"] == seen[-1].tallies.settled
 
 
 @given(st.lists(st.text(min_size=1, max_size=30), max_size=6), st.integers(1, 60))
 def test_parts_are_whole_but_for_a_first_one_that_is_too_long(parts, width):
-    told = fit(parts, width)
-    assert len(told) <= width
+    shown = fit(parts, width)
+    assert len(shown) <= width
     whole = [" | ".join(parts[:count]) for count in range(len(parts) + 1)]
-    assert told in whole or (len(parts[0]) > width and told.rstrip(".") in parts[0])
+    assert shown in whole or (len(parts[0]) > width and shown.rstrip(".") in parts[0])
 
 
 def test_rows_that_are_settled_unsent_have_an_end_too():

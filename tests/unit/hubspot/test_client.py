@@ -114,17 +114,17 @@ FLAWED = {
 }
 
 
-@pytest.mark.parametrize(("answer", "status", "said"), FLAWED.values(), ids=FLAWED.keys())
+@pytest.mark.parametrize(("answer", "status", "flaw"), FLAWED.values(), ids=FLAWED.keys())
 async def test_of_an_answer_that_can_not_be_read_its_flaw_is_said_and_nothing_is_quoted(
-    answer, status, said, caplog
+    answer, status, flaw, caplog
 ):
     server, url, _ = await _answer_once(answer)
     async with server, HubSpot(url, "secret") as hubspot:
         reply = await hubspot.send(CALL)
     assert (reply.status, reply.readable, reply.maybe_applied) == (status, False, True)
-    assert said in reply.message
-    told = f"{reply!r} {classify_read(reply).reason} {caplog.text}"
-    assert not [part for part in ("Ann", "Lee", "170", "1234567", "ann@") if part in told]
+    assert flaw in reply.message
+    visible = f"{reply!r} {classify_read(reply).reason} {caplog.text}"
+    assert not [part for part in ("Ann", "Lee", "170", "1234567", "ann@") if part in visible]
 
 
 async def test_a_connection_that_is_closed_says_so():

@@ -114,15 +114,17 @@ def _read_off(decoded, shown):
     """All that is read of a reply, in a form in which two ways of reading can be compared."""
     results = []
     for one in decoded.results:
-        told = {name: value for name, value in one.properties.items() if shown in {name, ALL_PROPERTIES}}
+        shown_properties = {
+            name: value for name, value in one.properties.items() if shown in {name, ALL_PROPERTIES}
+        }
         results.append([getattr(one, name) for name in Result.__struct_fields__ if name != "properties"])
-        results[-1].append(told)
-    told = {
+        results[-1].append(shown_properties)
+    shown_properties = {
         name: getattr(decoded, name)
         for name in decoded.__slots__
         if name not in {"results", "body", "errors"}
     }
-    return told, results, [(error.category, error.message, error.ids) for error in decoded.errors]
+    return shown_properties, results, [(error.category, error.message, error.ids) for error in decoded.errors]
 
 
 @settings(max_examples=2 * settings.default.max_examples)
@@ -220,7 +222,7 @@ def test_an_answer_nested_without_end_is_unreadable(shown):
 
 @pytest.mark.parametrize("count", [-1, 0, True, 1.5, "3", None, [3], 2**64 - 1])
 def test_a_count_of_errors_that_is_none_counts_nothing_and_fits_the_books(count):
-    # The books hold 64-bit integers; a larger one would break every later commit.
+    # The checkpoint holds 64-bit integers; a larger one would break every later commit.
     assert 0 <= reply(200, body={"numErrors": count}).num_errors < 2**53
 
 
@@ -266,11 +268,11 @@ def test_a_correlation_id_is_taken_from_the_body_else_from_the_header():
 def test_what_is_logged_of_an_answer_are_codes_and_no_other_text():
     """A server that is out of order may put anything anywhere."""
     person = "Ann Lee <ann@x.com>"
-    told = {"status": person, "category": person, "errorType": person, "correlationId": person}
+    shown_properties = {"status": person, "category": person, "errorType": person, "correlationId": person}
     for status in (200, 400, 500):
-        answer = decode(status, headers(correlation_id=person), orjson.dumps(told))
-        said = (answer.batch_status, answer.category, answer.correlation_id)
-        assert said == ("UNKNOWN" if status == 200 else "", "", "")
+        answer = decode(status, headers(correlation_id=person), orjson.dumps(shown_properties))
+        fields = (answer.batch_status, answer.category, answer.correlation_id)
+        assert fields == ("UNKNOWN" if status == 200 else "", "", "")
 
 
 def test_the_embedded_list_of_a_message_gives_codes_and_names():

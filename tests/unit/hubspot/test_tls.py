@@ -1,4 +1,4 @@
-"""TLS and proxies over real sockets: whom the token is given to, and what is said where it is not."""
+"""TLS and proxies over real sockets: which servers get the token, and the message where one does not."""
 
 import asyncio
 import contextlib

@@ -71,8 +71,8 @@ def test_ordered_statuses_have_their_recorded_bodies(keys, path, value):
 
 def test_477_says_when_and_others_only_when_told():
     assert MockClient(fault("status", status=477)).upsert(one("a")).headers["Retry-After"] == "3600"
-    told = MockClient(fault("status", status=429, retry_after_seconds=9)).upsert(one("a"))
-    assert told.headers["Retry-After"] == "9"
+    reply = MockClient(fault("status", status=429, retry_after_seconds=9)).upsert(one("a"))
+    assert reply.headers["Retry-After"] == "9"
     assert "Retry-After" not in MockClient(fault("status", status=423)).upsert(one("a")).headers
 
 

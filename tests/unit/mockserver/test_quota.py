@@ -1,4 +1,4 @@
-"""The burst window, the day, and the headers that speak of them."""
+"""The burst window, the day, and the headers that show them."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The course of a job: nothing is lost when stretches become one, and what is kept is what there is."""
+"""The timeline of a job: nothing is lost when intervals are merged, and what is stored is what happened."""
 
 import random
 from collections import Counter
@@ -10,7 +10,7 @@ from uploader.model.timeline import LATENCIES, MAX_INTERVALS, Interval, Timeline
 EVENTS = st.lists(
     st.tuples(
         st.floats(0, 3_000),  # seconds since the last one
-        st.sampled_from(["answer", "books", "tick", "keep"]),
+        st.sampled_from(["answer", "counts", "tick", "keep"]),
         st.sampled_from([0, 200, 207, 429, 503]),
         st.floats(0, 200),
     ),
@@ -21,7 +21,7 @@ EVENTS = st.lists(
 def kept_by(file: dict, changes) -> None:
     if changes.replaces_all:
         file.clear()
-    file.update({began: Interval(began, seconds, **told) for began, seconds, told in changes.intervals})
+    file.update({began: Interval(began, seconds, **counts) for began, seconds, counts in changes.intervals})
 
 
 def sums(intervals) -> dict:
@@ -35,7 +35,7 @@ def sums(intervals) -> dict:
 
 @given(EVENTS, st.integers(1, 2_000_000_000), st.integers(0, 5))
 def test_what_is_kept_is_what_happened_whatever_is_lost_on_the_way(events, now, failures):
-    """Some writes fail and are given back; the course is taken up from its file in the middle."""
+    """Some writes fail and are given back; the timeline is read back from its file in the middle."""
     timeline, file, happened = Timeline([], now), {}, Counter()
     for seconds, kind, status, latency in events:
         now += seconds
@@ -43,7 +43,7 @@ def test_what_is_kept_is_what_happened_whatever_is_lost_on_the_way(events, now, 
         if kind == "answer":
             timeline.note_answer(now, status, latency, in_flight=3)
             happened[("statuses", str(status))] += 1
-        elif kind == "books":
+        elif kind == "counts":
             timeline.note_counts({"created": 7, "updated": 0}, retries=1)
             happened[("outcomes", "created")] += 7
             happened["retries"] += 1
@@ -109,9 +109,9 @@ def test_a_percentile_is_at_most_a_third_too_long(latencies, share):
     timeline = Timeline([], 0.0)
     for seconds in latencies:
         timeline.note_answer(0.0, 200, seconds, 1)
-    told = percentile(timeline.intervals[0].latencies, share)
+    found = percentile(timeline.intervals[0].latencies, share)
     exact = sorted(latencies)[max(0, -(-int(share * 1000) * len(latencies) // 1000) - 1)]
-    assert exact <= told <= max(LATENCIES[0], exact * 4 ** (1 / 5) + 0.001)
+    assert exact <= found <= max(LATENCIES[0], exact * 4 ** (1 / 5) + 0.001)
 
 
 def test_of_no_answer_there_is_no_percentile():

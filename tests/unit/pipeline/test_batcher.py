@@ -201,10 +201,10 @@ def test_a_record_that_waits_for_one_value_closes_its_other_ones_to_later_rows()
 
 def test_whoever_may_have_been_sent_without_an_answer_is_known_while_it_is_open():
     batcher = Batcher()
-    first, heir = record(0, "a@x.com"), record(1, "a@x.com")
-    for entry in (first, heir):
+    first, second = record(0, "a@x.com"), record(1, "a@x.com")
+    for entry in (first, second):
         batcher.add([entry])
-    for entry in (first, heir):
+    for entry in (first, second):
         assert not batcher.has_in_doubt()
         assert batcher.draw() == [entry]
         entry.in_doubt = True

@@ -1,4 +1,4 @@
-"""A value that an earlier row is about to free: whoever wants it is refused for good only after that row."""
+"""A value that an earlier row is about to free: a later row is refused for good only after that row."""
 
 import random
 

@@ -119,7 +119,7 @@ def test_judging_raises_nothing_and_confirms_only_with_every_property_there(want
     ],
 )
 def test_what_was_not_touched_since_confirms_nothing(updated, confirms):
-    """A time that is not told can't speak against it."""
+    """A missing time is no evidence against it."""
     sent = record(0, "ann@x.com", properties={"city": "Ulm"})
     there = Result(
         "7", new=False, trace_id="", properties={"email": "ann@x.com", "city": "Ulm"}, updated=updated

@@ -110,7 +110,7 @@ def test_what_is_left_open_stays_in_source_order(answer, size):
 
 
 def _named(result, records):
-    """The positions a result may speak of by what it says itself; None where it names nobody."""
+    """The positions that a result names by its own fields; None where it names none."""
     positions = {record.position for record in records}
     if result.trace_id:
         return {int(result.trace_id)} & positions if result.trace_id.isdigit() else set()
@@ -439,7 +439,7 @@ def test_counts_vouch_for_nobody_in_a_batch_that_was_not_completed(status):
 
 @pytest.mark.parametrize("status", ["CANCELED", "CANCELLED", "error", "?"])
 def test_what_was_not_accepted_is_never_pending(status):
-    """Law 1: `pending` is accepted (PENDING, PROCESSING). A cancelled batch has to be sent again."""
+    """`pending` means accepted (PENDING, PROCESSING). A cancelled batch has to be sent again."""
     verdict = classify(batch(3), reply(200, results=[written(0)], batch_status=status))
     assert groups(verdict) == [[0], [], [], [1, 2]]
 
@@ -825,8 +825,8 @@ def test_only_what_an_answer_contradicts_is_judged_one_by_one(by, change, left):
 def test_each_record_gets_the_id_of_its_own_result_in_whatever_order_they_come(by, shown):
     results = [written(position, by=by, new=position % 2 == 0) for position in (2, 0, 3, 1)]
     verdict = classify(batch(4), reply(200, results=results, shown=shown))
-    told = [(entry.record.position, entry.hubspot_id, entry.new) for entry in verdict.confirmed]
-    assert told == [(0, "1000", True), (1, "1001", False), (2, "1002", True), (3, "1003", False)]
+    confirmed = [(entry.record.position, entry.hubspot_id, entry.new) for entry in verdict.confirmed]
+    assert confirmed == [(0, "1000", True), (1, "1001", False), (2, "1002", True), (3, "1003", False)]
 
 
 @pytest.mark.parametrize("by", ["trace", "key"])

@@ -356,7 +356,7 @@ def test_an_invalid_input_keeps_the_value_of_its_own_id_property():
 
 @pytest.mark.parametrize("id_property", ["firstname", "hs_object_id", "nobody_knows"])
 def test_an_id_property_of_a_lone_row_that_is_not_unique_is_that_rows_own_fault(id_property):
-    """Sent, HubSpot's "non-unique" would stop the whole run, and each time again (law 7)."""
+    """Sent, HubSpot's "non-unique" would stop the whole run, and each time again (a systemic fault)."""
     why(fields({"id": "1", "idProperty": id_property, "properties": {}}))
 
 

@@ -27,11 +27,11 @@ NOTHING = {
 
 
 def test_a_file_says_what_options_say():
-    said = parse_mapping(TEXT)
-    assert said.mapped == {"E-mail": "email", "Born": "date_of_birth", "Sum": "score"}
-    assert (said.ignored, said.cleared, said.on_bad_value) == ({"Note"}, {"Born"}, "drop")
-    assert (said.date_orders, said.decimals) == ({"Born": "DMY"}, {"Sum": ","})
-    assert said.timezones == {"": "Europe/Berlin"}
+    parsed = parse_mapping(TEXT)
+    assert parsed.mapped == {"E-mail": "email", "Born": "date_of_birth", "Sum": "score"}
+    assert (parsed.ignored, parsed.cleared, parsed.on_bad_value) == ({"Note"}, {"Born"}, "drop")
+    assert (parsed.date_orders, parsed.decimals) == ({"Born": "DMY"}, {"Sum": ","})
+    assert parsed.timezones == {"": "Europe/Berlin"}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_what_makes_no_sense_is_refused_with_its_line(text, says):
 def test_options_go_before_the_file(tmp_path):
     path = tmp_path / "m.toml"
     path.write_text(TEXT)
-    said = column_settings(
+    parsed = column_settings(
         {
             **NOTHING,
             "mapping": path,
@@ -69,10 +69,10 @@ def test_options_go_before_the_file(tmp_path):
             "on_bad_value": "reject",
         }
     )
-    assert said["mapped"] == {"E-mail": "email", "Sum": "score", "Note": "note"}
-    assert (said["ignored"], said["cleared"]) == ({"Born"}, frozenset())
-    assert said["date_orders"] == {"Born": "DMY", "": "MDY"}
-    assert (said["decimals"], said["on_bad_value"]) == ({"Sum": "."}, "reject")
+    assert parsed["mapped"] == {"E-mail": "email", "Sum": "score", "Note": "note"}
+    assert (parsed["ignored"], parsed["cleared"]) == ({"Born"}, frozenset())
+    assert parsed["date_orders"] == {"Born": "DMY", "": "MDY"}
+    assert (parsed["decimals"], parsed["on_bad_value"]) == ({"Sum": "."}, "reject")
 
 
 def test_owners_are_read_from_csv_with_and_without_a_heading_and_from_toml(tmp_path):

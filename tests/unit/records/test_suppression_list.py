@@ -195,8 +195,8 @@ def test_a_list_needs_a_column_that_holds_addresses():
 @given(st.text(max_size=8), st.lists(st.text(min_size=1, max_size=4), min_size=1, max_size=3))
 def test_a_cell_says_so_by_its_values_in_any_case(text, values):
     values = tuple(value for value in values if value.strip()) or ("yes",)
-    said = text.strip().casefold()
-    wanted = bool(said) and ("*" in values or said in {value.strip().casefold() for value in values})
+    word = text.strip().casefold()
+    wanted = bool(word) and ("*" in values or word in {value.strip().casefold() for value in values})
     assert is_yes(text, values) is wanted
 
 

@@ -39,9 +39,9 @@ def test_what_differs_from_row_to_row_is_left_out_as_a_whole(message, shown):
     st.sampled_from(["", "INTERNAL_ERROR ", "the server failed: "]),
     st.sampled_from(["", " again", ", again", ". Again"]),
 )
-def test_rows_that_failed_for_one_reason_have_one_reason(status, identifier, said, more):
-    reason = without_values(f"HTTP {status} {said}{identifier}{more}")
-    assert reason == without_values(f"HTTP {status} {said}{ID}{more}")
+def test_rows_that_failed_for_one_reason_have_one_reason(status, identifier, text, more):
+    reason = without_values(f"HTTP {status} {text}{identifier}{more}")
+    assert reason == without_values(f"HTTP {status} {text}{ID}{more}")
     assert reason.startswith(f"HTTP {status}")
     assert not re.search(r"\.\.\.\w|\w\.\.\.", reason)
 

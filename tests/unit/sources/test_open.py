@@ -229,7 +229,7 @@ def test_what_is_no_source_is_refused_with_a_way_out(tmp_path, data, says):
         open_source(str(path))
     assert str(raised.value).startswith(f"{path}: ")
     assert "\n" not in str(raised.value)
-    if len(data) <= EDGE_BYTES:  # a stream is told by no more than that
+    if len(data) <= EDGE_BYTES:  # a stream is identified by no more than that
         with pytest.raises(SourceError, match=says):
             open_source("-", stdin=io.BytesIO(data))
 

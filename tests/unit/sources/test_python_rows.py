@@ -53,7 +53,7 @@ class Text(str):
 
 
 @pytest.mark.parametrize(
-    ("said", "spelled"),
+    ("raw", "spelled"),
     [
         ("text", "text"),
         (Text("text"), "text"),
@@ -83,13 +83,13 @@ class Text(str):
         ({"b": 2.5}, {"b": "2.5"}),
     ],
 )
-def test_a_value_is_spelled_as_files_have_it(said, spelled):
-    found = value(said)
+def test_a_value_is_spelled_as_files_have_it(raw, spelled):
+    found = value(raw)
     assert (type(found), found) == (type(spelled), spelled)
 
 
 @pytest.mark.parametrize(
-    ("said", "text"),
+    ("raw", "text"),
     [
         (math.nan, "NaN"),
         (-math.inf, "infinity"),
@@ -104,8 +104,8 @@ def test_a_value_is_spelled_as_files_have_it(said, spelled):
         ([1, math.nan], "NaN"),
     ],
 )
-def test_a_value_that_is_none_spoils_only_itself(said, text):
-    found = read({"a": said, "b": "well"})
+def test_a_value_that_is_none_spoils_only_itself(raw, text):
+    found = read({"a": raw, "b": "well"})
     assert found["b"] == "well"
     assert isinstance(found["a"], Unreadable)
     assert text in found["a"].reason
@@ -377,7 +377,7 @@ async def test_what_closing_raises_is_not_lost():
 
 
 @pytest.mark.parametrize(
-    ("said", "spelled"),
+    ("raw", "spelled"),
     [
         (np.int64(7), "7"),
         (np.float64(1.5), "1.5"),
@@ -388,12 +388,12 @@ async def test_what_closing_raises_is_not_lost():
         (np.datetime64("2024-02-29T01:02:03.5", "ns"), "2024-02-29 01:02:03.5"),
     ],
 )
-def test_scalars_of_numpy_are_spelled_as_what_they_are(said, spelled):
-    assert value(said) == value(spelled) or str(value(said)).replace("T", " ") == spelled
+def test_scalars_of_numpy_are_spelled_as_what_they_are(raw, spelled):
+    assert value(raw) == value(spelled) or str(value(raw)).replace("T", " ") == spelled
 
 
 @pytest.mark.parametrize(
-    "said",
+    "raw",
     [
         np.timedelta64(5, "ns"),
         np.timedelta64(5, "s"),
@@ -404,8 +404,8 @@ def test_scalars_of_numpy_are_spelled_as_what_they_are(said, spelled):
         np.datetime64(10**18, "us"),
     ],
 )
-def test_scalars_of_numpy_that_are_no_value_make_the_row_unreadable_there(said):
-    assert isinstance(value(said), Unreadable)
+def test_scalars_of_numpy_that_are_no_value_make_the_row_unreadable_there(raw):
+    assert isinstance(value(raw), Unreadable)
 
 
 class _Outcome(BaseException):

@@ -136,7 +136,7 @@ class Chunked:
 
 
 def test_what_a_stream_is_taken_for_does_not_depend_on_how_it_comes():
-    """Rows are told by their place: cut in another way, a resumed job would take one for another.
+    """Rows are identified by their place: cut in another way, a resumed job would take one for another.
 
     In the first 64 KB ids are too often no numbers to tell a row by; in what is behind they are numbers.
     """

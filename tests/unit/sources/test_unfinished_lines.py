@@ -76,11 +76,11 @@ def test_lines_that_end_with_a_lone_carriage_return_are_judged_alike():
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "cp1252", "utf-8-sig"])
 def test_an_encoded_stream_is_judged_by_its_text(encoding):
-    said = {"encoding": encoding} if encoding == "cp1252" else {}
+    options = {"encoding": encoding} if encoding == "cp1252" else {}
     text = GOOD + "b@x.com,Zoë,London\n"
-    assert read(text.encode(encoding), **said) == (["a@x.com", "b@x.com"], None)
+    assert read(text.encode(encoding), **options) == (["a@x.com", "b@x.com"], None)
     for cut in (1, 2, 3):
-        keys, error = read(text.encode(encoding)[:-cut], **said)
+        keys, error = read(text.encode(encoding)[:-cut], **options)
         assert keys == ["a@x.com"]
         assert isinstance(error, CutOffError)
 

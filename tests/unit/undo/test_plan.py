@@ -78,7 +78,7 @@ def helds(draw):
         name: [Version(text, draw(st.sampled_from([LONG_AGO, BORN, LATER])), *draw(sources))]
         for name, text in properties.items()
     }
-    told = draw(
+    listed = draw(
         st.sampled_from(
             [
                 {},
@@ -90,7 +90,7 @@ def helds(draw):
     created = draw(st.sampled_from([BORN, BORN, LONG_AGO]))
     merged = draw(st.sampled_from([{}, {}, {"hs_merged_object_ids": "5;7"}]))
     hubspot_id = draw(st.sampled_from(["7", "7", "7", "9"]))
-    return Result(hubspot_id, False, "", {**properties, **told, **merged}, created=created, history=history)
+    return Result(hubspot_id, False, "", {**properties, **listed, **merged}, created=created, history=history)
 
 
 def who(held: Result, name: str) -> tuple[str, str]:
@@ -373,8 +373,8 @@ def test_a_key_that_leads_to_an_older_contact_is_told():
 
 
 def test_which_records_were_merged_into_one():
-    told = {"hs_merged_object_ids": "5;6", "hs_all_contact_vids": "7;5; 8", "x": "4"}
-    assert merged_ids(structs.replace(OURS, properties=told)) == {"5", "6", "8"}
+    listed = {"hs_merged_object_ids": "5;6", "hs_all_contact_vids": "7;5; 8", "x": "4"}
+    assert merged_ids(structs.replace(OURS, properties=listed)) == {"5", "6", "8"}
     assert merged_ids(structs.replace(OURS, properties={"hs_merged_object_ids": None})) == set()
 
 
@@ -440,10 +440,10 @@ def test_the_history_of_all_that_can_be_written_is_wanted_only_of_created_contac
 @given(st.lists(st.tuples(st.sampled_from([BORN, LATER, "", "nonsense"]), st.text(max_size=3)), max_size=5))
 @example([(BORN, "old"), (LATER, "new")])
 def test_a_history_is_read_leniently_and_its_latest_found(versions):
-    told = [
+    listed = [
         {"value": value, "timestamp": at, "sourceType": "CRM_UI", "sourceId": "x"} for at, value in versions
     ]
-    body = {"results": [{"id": "1", "propertiesWithHistory": {"city": [*told, 7], "odd": "x"}}]}
+    body = {"results": [{"id": "1", "propertiesWithHistory": {"city": [*listed, 7], "odd": "x"}}]}
 
     (result,) = decode(200, {}, orjson.dumps(body)).results
     assert [version.value for version in result.history["city"]] == [value for _, value in versions]

@@ -5,7 +5,7 @@ Out   a `Match`: equal, other in spelling only by HubSpot's own rules (with the 
       HubSpot may have made of it or kept by such a rule, or different.
 Rules Where the type is not known, only identical text is equal: "1.10" and "1.1" may be two articles.
       A spelling counts as HubSpot's only if it is the one that HubSpot gives to the text sent. A text that
-      HubSpot would have to be told of again is another value.
+      HubSpot would have to be sent again is another value.
 From  https://developers.hubspot.com/docs/api-reference/latest/crm/properties/guide
 """
 

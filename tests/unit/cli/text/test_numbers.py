@@ -20,6 +20,6 @@ def test_a_long_text_is_shortened_in_the_middle_and_a_long_name_at_its_end(text,
 
 @given(st.integers(0, 10**10))
 def test_an_estimate_is_told_to_three_figures_and_off_by_no_more_than_half_a_percent(count):
-    told = about(count)
-    assert abs(int(told.replace(",", "")) - count) <= count / 200
-    assert len(told.replace(",", "").rstrip("0")) <= 3
+    shown = about(count)
+    assert abs(int(shown.replace(",", "")) - count) <= count / 200
+    assert len(shown.replace(",", "").rstrip("0")) <= 3

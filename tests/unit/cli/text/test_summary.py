@@ -10,12 +10,12 @@ def test_rows_that_were_skipped_are_counted_by_their_reason():
     tallies = Tallies(rows=6, skips={"SUPPRESSED": 3, "DUPLICATE": 2, ONLY: 1})
     tallies.outcomes[Outcome.SKIPPED] = 6
     text = summary_text(Summary(tallies, "complete"))
-    for said in (
+    for part in (
         "  3: suppressed",
         "  2: another row has the same key",
         "  1: the record exists",
     ):
-        assert said in text
+        assert part in text
     assert Summary(tallies, "complete").as_dict()["skipped_because"] == {
         "DUPLICATE": 2,
         ONLY: 1,

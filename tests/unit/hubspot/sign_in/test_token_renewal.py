@@ -82,8 +82,8 @@ def test_what_is_no_grant_is_refused_or_to_be_asked_again(reply, renewal):
 
 
 def test_a_reason_repeats_nothing_that_was_sent():
-    told = {"error": "the refresh token na1-secret is bad", "error_description": "na1-secret"}
-    assert "secret" not in judge(Reply(400, body=told))[2]
+    body = {"error": "the refresh token na1-secret is bad", "error_description": "na1-secret"}
+    assert "secret" not in judge(Reply(400, body=body))[2]
 
 
 def test_secrets_show_in_no_repr():

@@ -41,10 +41,10 @@ def test_the_day_ends_at_midnight_in_the_accounts_own_zone(now, zone, hours):
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC"])
 @pytest.mark.parametrize("day", [datetime(2026, 3, 29, 0, 30), datetime(2026, 10, 25, 0, 30)])  # noqa: DTZ001
 def test_the_zone_that_now_is_told_in_makes_no_difference(zone, day):
-    told = day.replace(tzinfo=ZoneInfo("Europe/Berlin"))
-    expected = seconds_to_midnight(told.astimezone(UTC), zone, 0)
-    assert seconds_to_midnight(told, zone, 0) == expected
-    assert seconds_to_midnight(told.astimezone(timezone(timedelta(hours=5))), zone, 0) == expected
+    local = day.replace(tzinfo=ZoneInfo("Europe/Berlin"))
+    expected = seconds_to_midnight(local.astimezone(UTC), zone, 0)
+    assert seconds_to_midnight(local, zone, 0) == expected
+    assert seconds_to_midnight(local.astimezone(timezone(timedelta(hours=5))), zone, 0) == expected
 
 
 @pytest.mark.parametrize("zone", ["", "Nowhere/Atall", "America", "../etc/passwd", "a\0b", "x" * 5_000])
@@ -69,13 +69,13 @@ def test_midnight_is_always_ahead_and_never_more_than_a_long_day(now, zone, offs
 
 
 @pytest.mark.parametrize(
-    ("zone", "here", "told"),
+    ("zone", "here", "shown"),
     [
         ("America/New_York", "Europe/Berlin", "20:30 (America/New_York), 02:30 on Fri 16 Jan here"),
         ("Europe/Paris", "Europe/Berlin", "02:30 on Fri 16 Jan (Europe/Paris)"),
         ("UTC", "Africa/Abidjan", "01:30 on Fri 16 Jan (UTC)"),
     ],
 )
-def test_a_time_is_also_told_by_the_readers_clock_where_that_shows_another(zone, here, told):
+def test_a_time_is_also_told_by_the_readers_clock_where_that_shows_another(zone, here, shown):
     moment = datetime(2026, 1, 16, 1, 30, tzinfo=UTC)
-    assert clock_text(moment, NOON, zone, 0, ZoneInfo(here)) == told
+    assert clock_text(moment, NOON, zone, 0, ZoneInfo(here)) == shown

@@ -171,7 +171,7 @@ def test_a_quota_without_an_interval_keeps_the_window_it_had():
 
 
 def test_a_quota_beyond_reason_does_not_fill_the_memory():
-    """Law 6, and headers are anyone's: a window taken as used up is no list of a million sends."""
+    """Memory stays bounded whatever a header says: a full window is no list of a million sends."""
     log = SendLog(margin_seconds=0.0)
     log.note(50.0)
     log.seed(QuotaHeaders(limit=3_000_000), 51.0, started=50.0)

@@ -1,4 +1,4 @@
-"""Clocks that stand still, are set, gain on each other, and are told by replies to the second."""
+"""Clocks that stand still, are set or gain on each other, and replies that are dated to the second."""
 
 import pytest
 from hypothesis import given, strategies as st

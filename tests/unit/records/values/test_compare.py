@@ -1,4 +1,4 @@
-"""Whether what is held is what was sent: by type, with HubSpot's own doing told apart."""
+"""Whether what is held is what was sent: by type, apart from what HubSpot changes by itself."""
 
 import pytest
 from hypothesis import given, strategies as st

@@ -384,10 +384,10 @@ def test_an_owner_map_goes_before_names_and_has_to_lead_to_somebody():
 
 def test_an_owner_who_is_nobody_by_the_map_is_left_out_and_cleared_where_blanks_are():
     schema = Schema(labels={"email": "", "owner": ""}, kinds=SCHEMA.kinds, owned=SCHEMA.owned, owners=OWNERS)
-    said = {"owner_map": {"Gone": ""}}
+    settings = {"owner_map": {"Gone": ""}}
     for rules, properties in (
-        (Rules(**said), {}),
-        (Rules(**said, cleared=frozenset({"owner"})), {"owner": ""}),
+        (Rules(**settings), {}),
+        (Rules(**settings, cleared=frozenset({"owner"})), {"owner": ""}),
     ):
         columns = resolve_columns(["email", "owner"], rules, schema)
         for mapper, content in (
@@ -517,9 +517,9 @@ def test_orders_are_found_exactly_as_by_trying_both(pairs):
 SEEN = ["email", "seen"]
 
 
-def times_of(texts, **said):
+def times_of(texts, **settings):
     schema = Schema(labels={"email": "", "seen": ""}, kinds={"seen": Kind("datetime")})
-    rules = Rules(**said)
+    rules = Rules(**settings)
     found = OrderFinder(Mapper(0, rules, schema, resolve_columns(SEEN, rules, schema)))
     for text in texts:
         found.feed(["a@x.com", text])
