@@ -78,7 +78,9 @@ async def leave(job: Uploader, rows, way: str) -> None:
 
 @pytest.mark.parametrize("way", ["break", *ENDS])
 @pytest.mark.parametrize("is_async", [False, True], ids=["rows", "async rows"])
-def test_who_leaves_leaves_nothing_open_and_can_go_on(tmp_path, hubspot_mock, way, is_async):
+def test_leaving_the_loop_leaves_nothing_open_and_the_job_can_be_resumed(
+    tmp_path, hubspot_mock, way, is_async
+):
     hubspot = hubspot_mock(latency_seconds=0.05, quota="1000/10")
     loop = "uvloop" if is_async is (way in {"break", "timeout"}) else "plain"
     settings = options(tmp_path, base_url=hubspot.url)

@@ -164,7 +164,7 @@ def test_as_a_scheduler_runs_it(tmp_path, state, variables):
     assert [path.name for path in (tmp_path / "exports").iterdir()] == ["contacts.csv"]
 
 
-def test_a_first_process_that_is_still_starting_ends_at_a_word(state, variables):
+def test_a_first_process_that_is_still_starting_ends_at_sigterm(state, variables):
     """The kernel keeps from number 1 what it has no handler for; a scheduler would have to kill it."""
     if not can_contain(state):
         pytest.skip("no namespaces here")
@@ -205,9 +205,7 @@ print(len(connection.execute("SELECT word, count(*) FROM words GROUP BY word ORD
 
 
 @pytest.mark.parametrize(("where", "code"), [("beside", 0), ("nowhere", 1)])
-def test_what_is_sorted_on_the_disk_goes_beside_the_checkpoint_where_nothing_else_is_writable(
-    state, where, code
-):
+def test_temporary_files_go_beside_the_checkpoint_where_nothing_else_is_writable(state, where, code):
     if not can_contain(state):
         pytest.skip("no namespaces here")
     done = subprocess.run(
@@ -223,7 +221,7 @@ def test_what_is_sorted_on_the_disk_goes_beside_the_checkpoint_where_nothing_els
 
 
 @pytest.mark.parametrize("command", ["check", "preview"])
-def test_what_looks_ahead_needs_no_place_for_temporary_files_either(command, state, variables):
+def test_scans_need_no_folder_for_temporary_files(command, state, variables):
     if not can_contain(state):
         pytest.skip("no namespaces here")
     mock, given = variables
@@ -379,7 +377,7 @@ def test_the_command_that_goes_on_needs_no_variables(tmp_path, hubspot_mock):
 # --- one environment for all commands ---
 
 
-def test_what_upload_was_told_by_variables_serves_the_commands_after_it(tmp_path, hubspot_mock):
+def test_variables_of_upload_serve_the_commands_after_it(tmp_path, hubspot_mock):
     write_contacts(tmp_path / "exports" / "a.csv", 30)
     write_contacts(tmp_path / "exports" / "b.csv", 20)
     mock = hubspot_mock()

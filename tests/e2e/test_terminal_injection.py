@@ -83,7 +83,7 @@ def test_no_command_prints_what_a_terminal_would_obey(place):
     }
 
 
-def test_what_is_wrong_with_a_hostile_argument_is_said_in_one_harmless_line(place):
+def test_a_hostile_argument_is_reported_in_one_harmless_line(place):
     folder, url = place
     for words in (
         ("upload", f"gone{PLANT}.csv", "--base-url", url),

@@ -99,7 +99,7 @@ def test_a_terminal_that_shrinks_and_a_log_beside_it_tear_nothing(tmp_path, hubs
     assert max(map(len, painted)) <= 50
 
 
-def test_colours_and_a_display_are_left_out_where_nobody_wants_them(tmp_path, hubspot_mock):
+def test_colours_are_left_out_without_a_terminal_and_with_no_color(tmp_path, hubspot_mock):
     source = write_csv(tmp_path / "contacts.csv", contacts(300))
     options = ("--base-url", hubspot_mock(quota="190/10").url, "--yes")
     plain = run("upload", source, *options, cwd=tmp_path)
@@ -164,7 +164,7 @@ def test_a_job_is_followed_from_elsewhere_until_it_is_killed(tmp_path, hubspot_m
     assert "killed or interrupted" in plain.out
 
 
-def test_whoever_follows_can_leave_and_what_is_no_job_is_one_line(tmp_path, hubspot_mock):
+def test_watching_status_can_be_stopped_and_a_missing_job_is_one_line(tmp_path, hubspot_mock):
     missing = run("status", "nothing.checkpoint", "--watch", cwd=tmp_path)
     assert (missing.code, missing.err) == (2, "uploader: there is no checkpoint nothing.checkpoint\n")
     source = write_csv(tmp_path / "contacts.csv", contacts(60_000))

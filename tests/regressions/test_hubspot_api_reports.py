@@ -74,7 +74,7 @@ def test_every_sending_has_its_inputs_wrapper(tmp_path):
     assert all(upsert.body.keys() == {"inputs"} and upsert.body["inputs"] for upsert in received)
 
 
-def test_a_2xx_with_neither_results_nor_errors_confirms_nobody(tmp_path):
+def test_a_2xx_with_neither_results_nor_errors_confirms_nothing(tmp_path):
     """Pain 4: it took a detector of its own to see that nothing had been written (rudder#5167)."""
     rows = contacts(500)
     run = job(tmp_path, rows, faults=[{"kind": "no_op", "rate": 0.5}])
@@ -143,7 +143,7 @@ def test_a_success_by_address_has_changed_the_contact(tmp_path):
     assert {one["idProperty"] for upsert in received for one in upsert.body["inputs"]} == {"email"}
 
 
-def test_an_id_property_that_is_not_unique_stops_the_run_and_spares_its_rows(tmp_path):
+def test_an_id_property_that_is_not_unique_stops_the_run_with_its_rows_open(tmp_path):
     """Pain 8, its other half: "non-unique 0-1 property" refuses every batch alike."""
     message = "Unable to perform update/upsert by non-unique 0-1 property email"
     rows = contacts(5_000)
@@ -353,7 +353,7 @@ def test_three_errors_on_the_way_are_one_outcome_of_the_row(tmp_path):
     assert run.dead_letters() == []
 
 
-def test_a_retry_after_is_heeded_and_exhausts_nothing(tmp_path):
+def test_a_retry_after_is_obeyed_and_uses_up_no_attempt(tmp_path):
     """Pain 23: ignoring `Retry-After` exhausted the retries (posthog#64726)."""
     rows = contacts(100)
     fault = {"kind": "status", "status": 429, "retry_after_seconds": 45, "first": 12}

@@ -67,7 +67,7 @@ def test_another_account_than_the_one_named_is_not_written_to(folder, production
     assert (production.stats()["upserts"], files(folder)) == (0, ["a.csv"])
 
 
-def test_nobody_is_there_to_be_asked_about_a_production_account(folder, production):
+def test_a_production_account_is_refused_where_the_user_cannot_be_asked(folder, production):
     ended = run("upload", "a.csv", "--base-url", production.url, cwd=folder)
     assert ended.code == 2, ended
     assert f"add --portal {PORTAL} " in ended.err

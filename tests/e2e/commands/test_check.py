@@ -107,9 +107,7 @@ def test_requests_are_the_most_where_rows_may_turn_out_not_to_be_written(tmp_pat
         (("--match", "email,external_id"), "no column is mapped to 'external_id'"),
     ],
 )
-def test_what_is_said_of_columns_that_are_not_there_is_a_problem_here_as_in_upload(
-    tmp_path, mock_url, options, text
-):
+def test_options_for_missing_columns_are_a_problem_as_in_upload(tmp_path, mock_url, options, text):
     (tmp_path / "contacts.csv").write_text("email,firstname\na@example.com,A\n")
     code, report = as_json(tmp_path, "contacts.csv", *options, HUBSPOT_BASE_URL=mock_url)
     assert code == 2
@@ -367,7 +365,7 @@ def test_where_too_many_rows_would_fail_it_says_that_upload_would_stop(tmp_path,
     assert (more.code, "upload would run" in more.out) == (1, True)
 
 
-def test_what_is_said_to_upload_is_taken_and_another_account_is_a_problem(tmp_path, mock_url):
+def test_options_of_upload_are_accepted_and_another_account_is_a_problem(tmp_path, mock_url):
     (tmp_path / "a.csv").write_text("email\na@example.com\n")
     ways = "--yes --snapshot --canary 5 --restart --results r.csv -v --max-failures 3 --on-duplicate first"
     for command in ("check", "preview"):
@@ -382,7 +380,9 @@ def test_what_is_said_to_upload_is_taken_and_another_account_is_a_problem(tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
-def test_it_ends_with_the_verdict_and_tells_undecided_from_left_out_and_whom_nobody_knows(tmp_path, mock_url):
+def test_it_ends_with_the_verdict_and_lists_undecided_and_ignored_columns_and_unknown_owners(
+    tmp_path, mock_url
+):
     people = [f"p{n}@example.com,someone{n % 25}@example.com" for n in range(100)]
     rows = [f"{person},x,y" for person in [*people, *["q@example.com,ann.lee@example.com"] * 3]]
     (tmp_path / "a.csv").write_text("\n".join(["email,hubspot_owner_id,Own note,Gone", *rows]))
@@ -433,7 +433,7 @@ def test_an_archive_that_breaks_off_in_its_first_rows_is_a_problem_beside_the_ot
     assert report["rows"] > 100
 
 
-def test_a_column_that_nobody_can_read_yet_is_blamed_alone(tmp_path, mock_url):
+def test_a_column_that_cannot_be_read_yet_is_the_only_problem_reported(tmp_path, mock_url):
     """The dates of another column tell their order all the same, and no row is invalid for the first."""
     lines = ["email,last_seen,renewal_date"]
     lines += [f"c{n}@example.com,{n % 28 + 1:02}.03.2024 10:00,{n % 28 + 1:02}.03.2024" for n in range(100)]

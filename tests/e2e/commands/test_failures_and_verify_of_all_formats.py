@@ -99,7 +99,7 @@ def test_sources_of_several_kinds_are_each_read_as_they_were(tmp_path, hubspot_m
     assert (ended.code, ended.summary["contacts"], ended.summary["equal"]) == (0, 40, 40), ended
 
 
-def test_what_the_job_was_told_of_what_is_there_is_said_again(tmp_path, hubspot_mock):
+def test_the_command_for_failures_repeats_the_write_policy(tmp_path, hubspot_mock):
     """Else the mended rows would overwrite what the job had to leave."""
     write_csv(tmp_path / "a.csv")
     mock = hubspot_mock()

@@ -59,7 +59,7 @@ def test_rows_by_the_first_key_they_have(tmp_path, hubspot_mock):
     assert (ended.code, ended.summary["equal"]) == (0, 2)
 
 
-def test_what_verify_finds_is_told_by_the_key_s_property(tmp_path, hubspot_mock):
+def test_findings_of_verify_name_the_property_of_the_key(tmp_path, hubspot_mock):
     mock = hubspot_mock()
     rows = [
         {"external_id": "e1", "email": "", "city": "U"},
@@ -80,7 +80,7 @@ def test_what_verify_finds_is_told_by_the_key_s_property(tmp_path, hubspot_mock)
         assert [line["key"] for line in csv.DictReader(file)] == ["e1", "email=b@x.com"]
 
 
-def test_what_has_to_be_said_is_said_in_one_line(tmp_path, hubspot_mock):
+def test_wrong_key_options_are_reported_in_one_line(tmp_path, hubspot_mock):
     mock = hubspot_mock()
     write_csv(tmp_path / "rows.csv", [{"external_id": "e1", "name": "N", "domain": "x.com"}])
     companies = ("--base-url", mock.url, "--object-type", "companies")

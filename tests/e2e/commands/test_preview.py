@@ -109,7 +109,7 @@ def test_examples_and_a_sample_are_as_many_as_asked_for(place):
         (("--id-property", "firstname"), "not a unique property"),
     ],
 )
-def test_what_upload_would_not_start_with_makes_it_2(place, more, problem):
+def test_a_problem_that_upload_would_not_start_with_is_exit_2(place, more, problem):
     ended = place.run(*more)
     assert (ended.code, problem in ended.err) == (2, True), ended
 

@@ -54,7 +54,7 @@ def test_a_file_of_that_name_that_is_somebody_elses_stays(tmp_path, job):
     assert names(tmp_path) == {"contacts.csv", "contacts.csv.results.csv", "contacts.csv.differences.csv"}
 
 
-def test_nothing_goes_without_a_word(tmp_path, job):
+def test_nothing_is_removed_without_yes(tmp_path, job):
     before = names(tmp_path)
     done = run("purge", job, cwd=tmp_path)
     assert (done.code, "add --yes" in done.err) == (2, True)

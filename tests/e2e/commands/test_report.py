@@ -57,7 +57,7 @@ def job_of(tmp_path, mock, name="contacts.csv"):
     return tmp_path / f"{name}.checkpoint", uploaded.summary
 
 
-def test_its_sums_are_the_books_and_nothing_in_it_is_obeyed(tmp_path, hubspot_mock):
+def test_its_sums_are_those_of_the_checkpoint_and_nothing_in_it_is_run(tmp_path, hubspot_mock):
     checkpoint, summary = job_of(tmp_path, hubspot_mock, "<img src=x onerror=alert(1)>.csv")
     done = run("report", checkpoint, cwd=tmp_path)
     assert (done.code, done.err) == (0, f"wrote {checkpoint}.report.html\n")
@@ -113,12 +113,12 @@ def test_only_a_former_report_is_replaced(tmp_path, hubspot_mock):
     assert precious.read_text() == "<p>mine</p>"
 
 
-def test_what_is_no_checkpoint_is_one_line(tmp_path):
+def test_a_file_that_is_no_checkpoint_is_refused_in_one_line(tmp_path):
     missing = run("report", "nothing.checkpoint", cwd=tmp_path)
     assert (missing.code, missing.err) == (2, "uploader: there is no checkpoint nothing.checkpoint\n")
 
 
-def test_a_checkpoint_of_before_tells_no_course(tmp_path, hubspot_mock):
+def test_a_checkpoint_of_an_earlier_version_has_no_timeline(tmp_path, hubspot_mock):
     checkpoint, _ = job_of(tmp_path, hubspot_mock)
     with sqlite3.connect(checkpoint) as connection:
         connection.executescript("DROP TABLE stretches; DROP TABLE invocations;")

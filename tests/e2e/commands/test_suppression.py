@@ -37,7 +37,7 @@ def outcomes(folder):
         return {int(line["row"]): line["outcome"] for line in csv.DictReader(file)}
 
 
-def test_whoever_is_on_a_list_is_skipped_also_when_the_run_is_killed(tmp_path, hubspot_mock):
+def test_suppressed_people_are_skipped_also_when_the_run_is_killed(tmp_path, hubspot_mock):
     numbers = make(tmp_path / "contacts.csv", 4_000)
     lists = make_lists(tmp_path, numbers)
     mock = hubspot_mock(quota="100000/10", latency_seconds=0.05)
@@ -102,7 +102,7 @@ def test_a_list_that_is_none_stops_it_and_shows_nobody(tmp_path, hubspot_mock, t
         ("Email Bounced", '--ignore "Email Bounced"'),
     ],
 )
-def test_an_opt_out_nobody_decided_on_is_exit_2_the_next_command_and_not_one_write(
+def test_an_undecided_opt_out_is_exit_2_with_the_next_command_and_no_write(
     tmp_path, hubspot_mock, column, answer
 ):
     make(tmp_path / "contacts.csv", more=f",{column}", cell=",0")
@@ -150,7 +150,7 @@ def test_a_mapping_file_and_options_say_the_same(tmp_path, hubspot_mock):
         (("--suppress-where", "firstname="), "--suppress-where"),
     ],
 )
-def test_what_can_not_be_meant_is_exit_2_and_not_one_write(tmp_path, hubspot_mock, arguments, says):
+def test_senseless_suppression_options_are_exit_2_and_no_write(tmp_path, hubspot_mock, arguments, says):
     make(tmp_path / "contacts.csv")
     mock = hubspot_mock()
     for command in ("check", "upload"):

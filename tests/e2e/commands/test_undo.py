@@ -172,7 +172,7 @@ def test_without_a_results_file_the_rows_without_a_snapshot_are_told_by_their_pl
     assert not (tmp_path / "contacts.csv.kept.csv").exists()
 
 
-def test_a_production_account_needs_a_word_where_nobody_can_be_asked(tmp_path, hubspot_mock):
+def test_a_production_account_needs_yes_where_the_user_cannot_be_asked(tmp_path, hubspot_mock):
     scenario = {"account": {"account_type": "STANDARD"}}
     mock, before = uploaded(tmp_path, hubspot_mock, 20, 10, scenario=scenario)
     held = state(mock)

@@ -97,7 +97,7 @@ def test_a_file_of_another_kind_is_not_overwritten(tmp_path, hubspot_mock):
     assert "no list of differences" in ended.err
 
 
-def test_what_stops_it_is_told_with_what_to_do(tmp_path, hubspot_mock):
+def test_a_wrong_token_is_reported_with_what_to_do(tmp_path, hubspot_mock):
     write(tmp_path / "contacts.csv", 50)
     mock = hubspot_mock()
     assert run("upload", "contacts.csv", "--base-url", mock.url, cwd=tmp_path).code == 0

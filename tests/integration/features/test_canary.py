@@ -153,7 +153,7 @@ def test_a_workflow_is_noticed_and_named_by_property_and_source(tmp_path):
     assert not seen.is_clean
 
 
-def test_what_happens_only_after_a_while_is_waited_for(tmp_path):
+def test_a_late_workflow_is_waited_for(tmp_path):
     nobody = Judge(says=False)
     job = job_of(tmp_path, contacts(500), others=[{**WORKFLOW, "after_seconds": 25}])
     job.run_virtual(judge=nobody, canary_wait_seconds=5.0)
@@ -162,7 +162,7 @@ def test_what_happens_only_after_a_while_is_waited_for(tmp_path):
     assert nobody.review.changed == 100
 
 
-def test_what_stood_there_before_is_nobody_s_change(tmp_path):
+def test_an_earlier_value_is_not_reported_as_a_change(tmp_path):
     """Nor is what the job itself wrote earlier, or HubSpot's own rules make of it."""
     held = [
         {"email": f"c{i}@example.com", "city": "Old", "lifecyclestage": "customer", "hs_lead_status": "NEW"}
@@ -240,7 +240,7 @@ def test_rows_that_never_leave_do_not_count(tmp_path):
     assert sorted(job.held()) == sorted(row["email"] for row in contacts(100))
 
 
-def test_nor_do_rows_that_are_read_and_not_written(tmp_path):
+def test_rows_that_are_read_and_not_written_do_not_count(tmp_path):
     rows = contacts(3_000)
     job, nobody = job_of(tmp_path, rows, rows[:450]), Judge(says=False)
     summary = job.run_virtual(judge=nobody, only_records=Only.NEW)
@@ -248,7 +248,7 @@ def test_nor_do_rows_that_are_read_and_not_written(tmp_path):
     assert len(job.held()) == 550
 
 
-def test_where_it_is_no_production_account_or_nobody_watches_there_is_none(tmp_path):
+def test_there_is_no_canary_on_a_test_account_or_without_a_judge(tmp_path):
     rows = contacts(300)
     job = job_of(tmp_path, rows, account={"account_type": "SANDBOX"})
     assert job.run_virtual(judge=Judge(says=False)).exit_code == 0
@@ -261,7 +261,7 @@ def test_where_it_is_no_production_account_or_nobody_watches_there_is_none(tmp_p
     assert (summary.exit_code, len(job.held())) == (3, 20)
 
 
-def test_an_account_whose_kind_nobody_may_tell_has_one(tmp_path):
+def test_an_account_of_unknown_kind_has_a_canary(tmp_path):
     untold = {"kind": "status", "status": 403, "endpoint": "account"}
     job, nobody = job_of(tmp_path, contacts(300), faults=[untold]), Judge(says=False)
     assert job.run_virtual(judge=nobody).exit_code == 3
@@ -283,7 +283,7 @@ def test_it_begins_by_hubspot_s_clock_and_not_by_the_machine_s(tmp_path, ahead):
     assert job.simulator.wall(0.0) - 1 <= canary.begun_at <= canary.sent_at <= job.simulator.wall(job._clock)
 
 
-def test_what_can_not_be_approved_yet_writes_nothing(tmp_path):
+def test_approving_a_canary_that_was_not_sent_writes_nothing(tmp_path):
     job = job_of(tmp_path, contacts(300))
     with pytest.raises(SettingsError, match="no canary to approve yet"):
         job.run_virtual(judge=Judge(says=True), approve_canary=True)
@@ -299,7 +299,7 @@ def test_another_number_than_before_is_refused(tmp_path):
     assert summary.exit_code == 0
 
 
-def test_going_on_without_one_is_a_word_too(tmp_path):
+def test_no_canary_counts_as_approval(tmp_path):
     job, nobody = job_of(tmp_path, contacts(300)), Judge(says=False)
     job.run_virtual(judge=nobody)
     assert job.run_virtual(judge=nobody, canary=0).exit_code == 0
@@ -362,7 +362,7 @@ def test_killed_at_any_moment_it_is_looked_at_before_anything_else_leaves(tmp_pa
         job.check(rows, summary)
 
 
-def test_a_signal_while_it_waits_is_heard_and_nothing_is_lost(tmp_path):
+def test_a_signal_while_it_waits_is_handled_and_nothing_is_lost(tmp_path):
     rows, nobody = contacts(1_000), Judge(says=False)
     job = job_of(tmp_path, rows)
     summary = job.run_virtual(judge=nobody, stop_after=20.0)

@@ -199,7 +199,7 @@ def test_an_ordinary_run_that_reads_nothing_first_or_only_by_its_rules_does_the_
     assert report.tally.total("spared") == summary.tallies.values_spared
 
 
-def test_a_row_with_nothing_but_its_key_is_sent_where_no_rule_spares_it(tmp_path):
+def test_a_row_with_only_its_key_is_sent_unless_a_rule_skips_it(tmp_path):
     job = job_of(tmp_path, [{"email": "a@x.com", "firstname": ""}], [{"email": "a@x.com"}])
     report = preview(job)
     assert outcomes_of(report.summary) == outcomes_of(job.run_virtual()) == {"updated": 1}
@@ -335,7 +335,7 @@ def test_a_server_that_misbehaves_is_asked_again_and_the_figures_stay_right(tmp_
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, 2), (477, 75)])
-def test_a_door_that_closes_ends_it_with_what_was_found(tmp_path, status, code):
+def test_a_refusal_of_all_reads_ends_it_with_what_was_found(tmp_path, status, code):
     closed = {"kind": "status", "endpoint": "read", "status": status, "requests": [9, 999_999]}
     job = job_of(tmp_path, contacts(9_000), faults=[closed])
     report = preview(job)

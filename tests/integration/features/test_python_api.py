@@ -267,7 +267,7 @@ async def test_a_wait_that_is_cancelled_takes_no_outcome_with_it(tmp_path):
 
 
 @virtual
-async def test_what_an_iterable_raises_reaches_the_program_with_the_books_closed(tmp_path):
+async def test_an_error_of_an_iterable_reaches_the_program_after_the_last_commit(tmp_path):
     simulator = make_simulator()
 
     def rows(most: int):
@@ -459,7 +459,7 @@ async def test_a_loop_that_was_left_may_be_entered_again_at_once(tmp_path):
 
 
 @virtual
-async def test_a_production_account_is_written_into_only_by_somebodys_word(tmp_path):
+async def test_a_production_account_is_written_to_only_with_consent(tmp_path):
     simulator = make_simulator(account=PRODUCTION)
     rows, asked = contacts(5), []
     start = partial(upload, rows, **options(tmp_path), seams=seams_to(simulator))
@@ -608,7 +608,7 @@ async def test_a_source_that_is_none_is_refused_in_one_line(tmp_path, sources, g
     assert not list(tmp_path.iterdir())
 
 
-def test_all_names_of_the_public_face_are_there():
+def test_all_public_names_can_be_imported():
     for name in uploader.__all__:
         assert getattr(uploader, name) is not None
     with pytest.raises(AttributeError):

@@ -85,7 +85,7 @@ def test_the_last_row_of_a_key_counts_and_blanks_leave_what_was(tmp_path):
     assert {(f.row, f.property, f.wanted) for f in findings} == {(2, "city", "Ulm"), (3, "firstname", "Last")}
 
 
-def test_what_nobody_can_know_is_not_checked_and_says_why(tmp_path):
+def test_what_is_unknown_is_not_checked_and_says_why(tmp_path):
     rows = [*contacts(300), {"email": "c1@old.com", "firstname": "x"}]
     fault = {"kind": "status", "status": 502, "keys": ["c7@example.com"]}
     job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none", faults=[fault]))
@@ -175,7 +175,7 @@ UNTOLD = [{"kind": "status", "status": 403, "endpoint": name} for name in ("acco
         ([], UNTOLD, "wrote to account 44237313; this token may not read"),
     ],
 )
-def test_it_says_where_nobody_knows_that_it_is_the_account_of_the_job(tmp_path, before, now, doubt):
+def test_it_says_where_the_account_of_the_job_is_unknown(tmp_path, before, now, doubt):
     job = uploaded(tmp_path, contacts(30), faults=before)
     job.simulator.change_scenario(make_simulator(faults=now).scenario)
     report, _ = verify(job)
@@ -269,7 +269,7 @@ def of_two(tmp_path, **options) -> Job:
     return job
 
 
-def test_what_was_to_be_spared_is_not_asked_for(tmp_path):
+def test_values_that_the_write_policy_preserved_are_not_compared(tmp_path):
     report, findings = verify(of_two(tmp_path, policy=Policy.FILL))
     assert (report.counts[Verdict.EQUAL], findings) == (2, [])
 

@@ -231,7 +231,7 @@ def test_an_object_store_holds_no_checkpoint(tmp_path, monkeypatch):
     assert not (tmp_path / "contacts.csv.checkpoint").exists()
 
 
-def test_on_a_disk_nothing_is_said(tmp_path, monkeypatch):
+def test_on_a_local_disk_there_is_no_notice(tmp_path, monkeypatch):
     job = job_of(tmp_path, 50)
     mounted(monkeypatch, tmp_path, "xfs")
     seen = []

@@ -48,7 +48,7 @@ def mend(run: Job, **scenario) -> None:
     run.simulator.change_scenario(make_simulator(**scenario).scenario)
 
 
-def test_an_interrupted_run_books_what_is_on_the_wire_and_sends_nothing_twice(tmp_path):
+def test_an_interrupted_run_settles_what_is_in_flight_and_sends_nothing_twice(tmp_path):
     rows = contacts(3_000)
     run = job(tmp_path, rows, latency_seconds=1.0)
     summary = run.run_virtual(stop_after=4.2)
@@ -94,7 +94,7 @@ def test_what_had_left_when_a_second_signal_came_may_have_arrived(tmp_path, opti
     assert (summary.tallies.replayed, summary.tallies.outcomes[Outcome.SKIPPED]) == (arrived, 0)
 
 
-def test_replies_on_the_wire_are_awaited_only_so_long(tmp_path):
+def test_replies_in_flight_are_awaited_for_a_limited_time(tmp_path):
     run = job(tmp_path, contacts(500), latency_seconds=60.0, options={"drain_timeout_seconds": 3.0})
     summary = run.run_virtual(stop_after=130.0)
     assert summary.tallies.settled == 0
@@ -170,7 +170,7 @@ def test_too_many_failures_stop_the_run(tmp_path):
     assert (summary.exit_code, summary.tallies.failed) == (1, 1_667)
 
 
-def test_patience_waits_the_day_out_and_goes_on(tmp_path):
+def test_with_wait_a_used_up_day_is_waited_for(tmp_path):
     rows = contacts(500)
     run = job(tmp_path, rows, batch_records=10)
     run.simulator = make_simulator(daily_quota=30, latency_seconds=0.1, **DAY_OF_AN_HOUR)
@@ -180,7 +180,7 @@ def test_patience_waits_the_day_out_and_goes_on(tmp_path):
     run.check(rows, summary)
 
 
-def test_a_migration_is_waited_out_by_the_patient(tmp_path):
+def test_with_wait_a_477_is_waited_for(tmp_path):
     rows = contacts(5_000)
     fault = {
         "kind": "status",
@@ -196,7 +196,7 @@ def test_a_migration_is_waited_out_by_the_patient(tmp_path):
     run.check(rows, summary)
 
 
-def test_a_full_disk_stops_the_run_and_leaves_what_was_not_booked_open(tmp_path, monkeypatch):
+def test_a_full_disk_stops_the_run_and_leaves_uncommitted_rows_open(tmp_path, monkeypatch):
     rows = contacts(5_000)
     for row in rows[::2]:
         row["email"] = f"n{row['email']}.badtld"  # dead letters make the checkpoint grow
@@ -240,7 +240,7 @@ def test_a_token_that_may_not_ask_for_its_account_is_asked_itself(tmp_path):
     assert run.run_virtual().exit_code == 0
 
 
-def test_a_token_that_does_not_prove_its_account_is_vouched_for_or_refused(tmp_path):
+def test_a_token_without_an_account_needs_a_confirmation(tmp_path):
     run = job(tmp_path, contacts(3_000))
     run.run_virtual(stop_after=1.5)
     mend(run, faults=[*NOT_TOLD, {"kind": "status", "status": 404, "endpoint": "token"}])
@@ -456,7 +456,7 @@ def test_the_log_of_an_older_job_is_not_replayed_into_a_new_one(tmp_path):
     assert (summary.exit_code, len(run.held())) == (0, 2_000)
 
 
-def test_what_a_failed_commit_could_not_book_is_booked_by_the_next(tmp_path, monkeypatch):
+def test_what_a_failed_commit_did_not_store_is_stored_by_the_next(tmp_path, monkeypatch):
     rows = contacts(3_000)
     for row in rows[::50]:
         row["email"] = f"n{row['email']}.badtld"

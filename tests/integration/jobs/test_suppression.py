@@ -77,7 +77,7 @@ async def _run_and_vanish(job: Job, after: float, **options) -> None:
 
 @pytest.mark.parametrize("form", ["csv", "fields", "inputs", "by another key"])
 @pytest.mark.parametrize("looks", [False, True])
-def test_whoever_is_listed_is_never_sent_whatever_fails_or_is_killed(tmp_path, monkeypatch, form, looks):
+def test_suppressed_people_are_never_sent_whatever_fails_or_is_killed(tmp_path, monkeypatch, form, looks):
     rows, listed, numbers = people(1_000)
     shift = 0 if form in {"csv", "by another key"} else 1
     options = {"suppression": listed, "skip_unchanged": looks}
@@ -122,7 +122,7 @@ async def _later(job: Job, clock: float, after: float) -> None:
     await _run_and_vanish(job, after)
 
 
-def test_who_is_there_already_stays_untouched(tmp_path):
+def test_suppressed_contacts_that_exist_stay_untouched(tmp_path):
     held = {"email": "bob@x.com", "external_id": "7", "firstname": "Old"}
     rows = [{"external_id": "7", "email": "BOB@x.com", "firstname": "New"}]
     options = {"match": ("external_id",), "suppression": Suppression.of(["bob@x.com"])}

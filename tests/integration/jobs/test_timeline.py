@@ -26,7 +26,7 @@ def added(intervals, name: str) -> Counter:
     return total
 
 
-def test_the_course_adds_up_to_the_books_through_stops_and_faults(tmp_path):
+def test_the_timeline_adds_up_to_the_tallies_through_stops_and_faults(tmp_path):
     faults = [
         {"kind": "status", "status": 503, "rate": 0.1},
         {"kind": "status", "status": 429, "shape": "burst", "requests": [30, 31]},
@@ -57,7 +57,7 @@ def test_the_course_adds_up_to_the_books_through_stops_and_faults(tmp_path):
     assert all(a.seen <= b.began for a, b in pairwise(invocations))
 
 
-def test_a_pause_is_in_the_course_with_its_cause_and_length(tmp_path):
+def test_a_pause_is_in_the_timeline_with_its_cause_and_length(tmp_path):
     moved = {"kind": "status", "endpoint": "upsert", "status": 477, "retry_after_seconds": 600, "first": 1}
     job = Job(write_csv(tmp_path / "contacts.csv", contacts(4_000)), make_simulator(faults=[moved]))
     summary = job.run_virtual(on_long_pause=OnLongPause.WAIT)

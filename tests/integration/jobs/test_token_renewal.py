@@ -81,7 +81,7 @@ def test_under_faults_and_stops_no_row_is_lost_and_every_expiry_costs_one_refres
     assert refused(job) == 0
 
 
-def test_who_waits_for_one_renewal_asks_for_no_other(tmp_path):
+def test_workers_that_wait_for_a_renewal_start_no_other(tmp_path):
     """The token endpoint takes its time, and hundreds of requests want to leave meanwhile."""
     slow = {"kind": "delay", "endpoint": "token", "seconds": 4.0}
     job = oauth_job(tmp_path, rows=contacts(1_500), faults=[slow], lifetime=40)

@@ -87,7 +87,7 @@ def test_it_is_given_up_after_a_minute(tmp_path, sent, place, options):
     assert 60 < sent.last_attempt(f"c{place}@example.com") < 90
 
 
-def test_what_is_asked_by_changes_nothing_and_counts_as_a_request_alone(tmp_path, sent):
+def test_a_probe_changes_nothing_and_counts_only_as_a_request(tmp_path, sent):
     rows = contacts(3_000)
     run = job(tmp_path, rows, breaks("c2999@example.com"))
     summary = run.run_virtual()
@@ -167,7 +167,7 @@ def test_where_no_write_was_ever_seen_to_pass_it_is_tried_for_longer(tmp_path, s
 
 
 @pytest.mark.parametrize("keys", [["c1@example.com"], ["c0@example.com"]], ids=["the latter", "the former"])
-def test_another_record_that_was_refused_vouches_for_the_server(tmp_path, sent, keys):
+def test_another_refused_record_proves_that_the_server_works(tmp_path, sent, keys):
     """Of two, the one is sent alone before the other: only what succeeded since its first failure counts."""
     rows = contacts(2)
     refused = {

@@ -125,7 +125,7 @@ TOLD = some((0.3, "arrival"), (3.0, "answer"), soaked=[(0.3, "answer"), (3.0, "a
         ],
     ),
 )
-def test_two_of_us_share_the_window(latency, start):
+def test_two_uploaders_share_the_window(latency, start):
     _, trips = together(
         lambda simulator: eager(simulator, 240),
         lambda simulator: eager(simulator, 240, start=start),
@@ -168,7 +168,7 @@ def test_beside_a_steady_client_nothing_is_refused_and_hardly_a_slot_is_left(lat
 
 
 @pytest.mark.parametrize(("latency", "remaining_at"), TOLD)
-def test_two_of_us_who_have_come_to_terms_leave_hardly_a_slot(latency, remaining_at):
+def test_two_uploaders_in_balance_leave_hardly_a_slot(latency, remaining_at):
     _, trips = together(
         *(
             lambda simulator, start=start: eager(simulator, 400, workers=200, start=start)

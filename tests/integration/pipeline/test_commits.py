@@ -38,7 +38,7 @@ def job(tmp_path, rows, *, simulator=None, **scenario) -> Job:
     )
 
 
-def test_a_long_pause_takes_no_look_at_the_books(tmp_path, monkeypatch):
+def test_a_long_pause_makes_no_state_to_commit(tmp_path, monkeypatch):
     run = job(
         tmp_path,
         contacts(5_000),

@@ -44,7 +44,7 @@ def test_a_spent_day_is_waited_out_and_the_forecast_named_the_pause(tmp_path):
     assert "it will wait until 19:01 (US/Eastern)" in shown[3]
 
 
-def test_a_spent_day_stops_the_impatient_and_the_same_command_goes_on(tmp_path):
+def test_with_stop_a_used_up_day_stops_and_the_same_command_resumes(tmp_path):
     rows = contacts(3_000)
     run = job(tmp_path, rows, daily_quota=200, **SHORT_DAY)
     summary = run.run_virtual()
@@ -88,7 +88,7 @@ def test_a_migration_over_the_end_of_a_day_leaves_a_new_day_behind_it(tmp_path, 
     assert len(run.simulator.statistics.log) < 320
 
 
-def test_where_no_header_speaks_of_a_day_its_end_shows_in_the_refusal(tmp_path):
+def test_without_daily_headers_a_refusal_shows_that_the_day_is_used_up(tmp_path):
     rows = contacts(3_000)
     run = job(tmp_path, rows, daily_quota=200, rules={"daily_headers": False})
     summary = run.run_virtual()
@@ -194,7 +194,7 @@ def test_where_no_reply_is_dated_a_wrong_clock_costs_an_hour_and_no_day(tmp_path
     assert 1_800 < run._clock <= 1_800 + 3_600 + 60
 
 
-def test_nor_where_nobody_names_the_end_of_the_day(tmp_path):
+def test_a_wrong_clock_costs_at_most_an_hour_where_the_end_of_the_day_is_unknown(tmp_path):
     faults = [{"kind": "status", "status": 403, "endpoint": "usage"}]
     run = job(tmp_path, contacts(500), daily_quota=30, faults=faults, **HALF_AN_HOUR)
     run.clock_ahead_seconds, run.make_transport = 3_600, _Undated
@@ -247,7 +247,7 @@ def test_the_last_requests_of_a_day_are_used(tmp_path, latency):
     assert run.run_virtual().exit_code == 0
 
 
-def test_a_reserve_holds_where_nobody_says_when_the_day_ends(tmp_path):
+def test_a_reserve_holds_where_the_end_of_the_day_is_unknown(tmp_path):
     """Every hour it is asked again, by one request."""
     refused = [{"kind": "status", "status": 403, "endpoint": name} for name in ("account", "usage", "token")]
     run = job(tmp_path, contacts(6_000), daily_quota=500, faults=refused)

@@ -104,7 +104,7 @@ def test_without_the_option_all_rows_are_written_in_order(job):
     assert not duplicates_path(job.settings().checkpoint_path).exists()
 
 
-def test_what_is_shown_says_when_only_rows_of_one_key_are_left(tmp_path):
+def test_progress_says_when_only_rows_of_one_key_are_left(tmp_path):
     rows = [*contacts(300), *({"email": "none@none.com", "firstname": f"F{n}"} for n in range(40))]
     job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(latency_seconds=0.5))
     shown, kept = [], []
@@ -184,7 +184,7 @@ def test_rows_of_several_sources_share_keys_and_name_the_other_source(tmp_path):
 
 @settings(**COMMON, max_examples=settings.default.max_examples // 4)
 @given(case=cases(), rule=st.sampled_from([FIRST, LAST, REJECT]))
-def test_laws_hold_whatever_fails_or_is_killed(case, rule, tmp_path_factory):
+def test_outcomes_follow_the_rule_whatever_fails_or_is_killed(case, rule, tmp_path_factory):
     """Each row has one outcome, and no key is written twice (first, last) or by one of several (reject)."""
     case = replace(case, match=case.match[:1], ndjson=False, writing=Writing())
     job = start(case, tmp_path_factory.mktemp("job"))

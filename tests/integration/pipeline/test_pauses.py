@@ -168,7 +168,7 @@ def test_without_headers_a_429_does_not_invent_others_for_good(tmp_path):
     assert run._clock < 60
 
 
-def test_a_first_batch_that_is_halved_holds_nobody_up(tmp_path):
+def test_a_first_batch_that_is_halved_delays_no_other(tmp_path):
     rows = [
         {**row, "email": f"{row['email']}.badtld"} if i < 10 else row for i, row in enumerate(contacts(3_000))
     ]

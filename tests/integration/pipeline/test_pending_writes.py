@@ -35,7 +35,7 @@ def test_a_write_that_happened_at_once_is_confirmed_by_the_first_reading(tmp_pat
     assert (summary.exit_code, summary.as_dict()["pending"]) == (0, 0)
 
 
-def test_what_never_comes_is_pending_and_named_row_by_row(tmp_path):
+def test_writes_that_are_never_confirmed_are_pending_and_named_row_by_row(tmp_path):
     job, rows = pending(tmp_path)
     summary = job.run_virtual()
     job.check(rows, summary)
@@ -44,7 +44,7 @@ def test_what_never_comes_is_pending_and_named_row_by_row(tmp_path):
     assert job.held()[FIRST]["firstname"] == "Last"
 
 
-def test_what_was_cancelled_is_sent_again(tmp_path):
+def test_a_cancelled_batch_is_sent_again(tmp_path):
     job, rows = pending(tmp_path, status="CANCELED")
     summary = job.run_virtual()
     job.check(rows, summary)

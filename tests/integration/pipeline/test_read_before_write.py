@@ -79,7 +79,7 @@ def test_only_existing_or_only_new_contacts_are_written(tmp_path, only, written)
     assert summary.as_dict()["skipped_because"] == {"ONLY": 1}
 
 
-def test_a_column_nobody_has_can_have_no_rule(tmp_path):
+def test_a_rule_for_a_missing_column_is_refused(tmp_path):
     job = job_of(tmp_path, contacts(3))
     with pytest.raises(Exception, match="fill names the column 'nickname', which does not exist"):
         job.run_virtual(policies={"nickname": Policy.FILL})
@@ -147,7 +147,7 @@ def test_a_contact_whose_reading_never_succeeds_is_not_written_and_the_reason_is
         assert "c1@example.com" not in kept(job)
 
 
-def test_an_outage_that_is_told_contact_by_contact_is_not_the_rows_fault(tmp_path):
+def test_an_outage_reported_contact_by_contact_is_not_the_rows_fault(tmp_path):
     job = job_of(tmp_path, contacts(300), faults=[reads_refused("INTERNAL_ERROR")])
     summary = job.run_virtual(skip_unchanged=True, outage_seconds=60.0)
     assert (summary.state, summary.cause, summary.tallies.settled) == ("stopped", Cause.OUTAGE, 0)

@@ -11,7 +11,7 @@ from uploader.cli.progress import Pace
 
 
 @pytest.mark.parametrize("reads", [False, True])
-def test_as_many_requests_are_foretold_as_are_sent(tmp_path, reads):
+def test_the_forecast_has_as_many_requests_as_are_sent(tmp_path, reads):
     job = Job(write_csv(tmp_path / "contacts.csv", contacts(10_000)), make_simulator(latency_seconds=0.1))
     shown = []
     summary = job.run_virtual(on_start=lambda run: shown.extend(introduction(run)), snapshot=reads)

@@ -214,7 +214,7 @@ def check_created(run, summary) -> None:
 
 
 @pytest.mark.parametrize("fault", ANSWERS.values(), ids=ANSWERS.keys())
-def test_the_account_and_the_books_are_right_whatever_is_answered(tmp_path, fault):
+def test_account_and_tallies_are_right_whatever_the_replies(tmp_path, fault):
     rows = repeating(900)
     run = job(tmp_path, rows, faults=[fault], options={"max_in_flight": 4})
     summary = run.run_virtual()
@@ -297,7 +297,7 @@ def test_records_that_break_the_server_in_the_last_batches_are_abandoned_alone(t
 
 
 @pytest.mark.parametrize("count", [1, 10, 50])
-def test_a_short_outage_of_the_upsert_alone_abandons_nobody(tmp_path, count):
+def test_a_short_outage_of_the_upsert_alone_abandons_no_row(tmp_path, count):
     rows = contacts(count)
     fault = {"kind": "status", "status": 503, "until_seconds": 180}
     run = job(tmp_path, rows, faults=[fault])
@@ -306,7 +306,7 @@ def test_a_short_outage_of_the_upsert_alone_abandons_nobody(tmp_path, count):
     assert summary.exit_code == 0
 
 
-def test_an_outage_of_three_minutes_abandons_nobody(tmp_path):
+def test_an_outage_of_three_minutes_abandons_no_row(tmp_path):
     rows = contacts(2_000)
     fault = {"kind": "status", "status": 503, "endpoint": "any", "from_seconds": 3, "until_seconds": 183}
     run = job(tmp_path, rows, quota="190/10", faults=[fault])
@@ -410,7 +410,7 @@ class _Failing(MockTransport):
 
 @pytest.mark.parametrize("options", [{}, {"skip_unchanged": True}], ids=["whole batches", "records"])
 @pytest.mark.parametrize(("maybe_applied", "replayed"), [(False, 0), (True, 30)])
-def test_what_never_left_is_not_counted_as_replayed(tmp_path, maybe_applied, replayed, options):
+def test_rows_that_were_never_sent_are_not_counted_as_replayed(tmp_path, maybe_applied, replayed, options):
     """A refused connection carried nothing: that the contacts are there is nobody's doing but others'."""
     rows = contacts(30)
     run = job(tmp_path, rows, options=options)

@@ -334,7 +334,7 @@ def test_a_job_that_had_its_snapshot_throughout_is_undone_after_a_restart_too(tm
 
 
 @pytest.mark.parametrize("how", ["gone", "damaged", "another's"])
-def test_without_the_jobs_own_checkpoint_it_is_said_that_nobody_knows(tmp_path, how):
+def test_without_the_jobs_own_checkpoint_rows_without_a_snapshot_are_unknown(tmp_path, how):
     job = begun(tmp_path)
     half(job)
     finish(job, snapshot=True)
@@ -374,7 +374,7 @@ def _as_before_periods(job: Job) -> None:
     _execute(checkpoint_of(job), "DROP TABLE periods")
 
 
-def test_of_an_older_files_switched_snapshot_nobody_knows_the_rows(tmp_path):
+def test_rows_without_a_snapshot_are_unknown_in_an_older_file_that_switched_it(tmp_path):
     job = begun(tmp_path)
     half(job)
     half(job, snapshot=True)

@@ -100,7 +100,7 @@ def test_a_created_contact_is_the_jobs_by_each_of_its_keys(tmp_path):
     assert former_ids(source) == set()
 
 
-def test_what_is_forgotten_is_known_by_no_id_either(tmp_path):
+def test_a_contact_that_is_removed_is_found_by_no_id_either(tmp_path):
     """Its number may be given to another key."""
     snapshot = SnapshotFile(tmp_path / "c.csv.checkpoint", ABOUT)
     snapshot.keep([former("b@x.com")])

@@ -188,7 +188,7 @@ def test_a_snapshot_under_way_when_its_worker_is_cancelled_is_taken_out_again(tm
     assert state(job) == before
 
 
-def test_what_is_taken_out_when_its_worker_is_cancelled_is_out(tmp_path, monkeypatch):
+def test_a_removal_is_finished_when_its_worker_is_cancelled(tmp_path, monkeypatch):
     """Refused rows are removed before they are settled, and settled although their worker is cancelled."""
     job = make_job(tmp_path, rows=50, held=(), max_failures=FailureLimit(share=1.0))
     job.simulator.change_scenario(make_simulator(latency_seconds=0.01, faults=[REFUSED]).scenario)

@@ -273,7 +273,7 @@ def test_a_job_without_a_snapshot_and_a_file_of_another_kind(tmp_path):
     assert "is not a snapshot of uploader" in refused(job)
 
 
-def test_who_is_asked_and_says_no_writes_nothing(tmp_path):
+def test_a_declined_undo_writes_nothing(tmp_path):
     job = uploaded(tmp_path, rows_for(5), people(2))
     asked = []
 
@@ -310,7 +310,7 @@ def test_properties_that_may_not_be_read_stop_it(tmp_path):
     ],
     ids=lambda fault: f"{fault['kind']}-{fault.get('status', fault.get('applied', ''))}",
 )
-def test_what_passes_by_itself_costs_nothing_but_time(tmp_path, fault, endpoint):
+def test_passing_faults_cost_only_time(tmp_path, fault, endpoint):
     job = uploaded(tmp_path, rows_for(250), people(120))
     report, _ = under(job, {**fault, "endpoint": endpoint})
     assert state(job) == job.before

@@ -191,7 +191,7 @@ def test_a_contact_that_others_created_between_read_and_write_is_not_archived(tm
     assert [one["email"] for one in state(job).values()] == ["c1@example.com"]
 
 
-def test_a_key_that_nobody_confirmed_and_that_leads_to_nobody_is_listed(tmp_path):
+def test_an_unconfirmed_key_without_a_contact_is_listed(tmp_path):
     fault = {"kind": "batch_status", "status": "PENDING", "results_share": 0.0, "applied": False, "rate": 1.0}
     job = uploaded(tmp_path, rows_for(2), faults=[fault])
     job.simulator.change_scenario(make_simulator().scenario)
@@ -200,7 +200,7 @@ def test_a_key_that_nobody_confirmed_and_that_leads_to_nobody_is_listed(tmp_path
     assert {why for _, why in outcomes_and_reasons(kept).values()} == {MAYBE_CREATED}
 
 
-def test_a_row_that_was_refused_before_a_kill_created_nobody(tmp_path):
+def test_a_row_that_was_refused_before_a_kill_created_no_contact(tmp_path):
     """The kill left its entry in the snapshot; the checkpoint knows that it was refused."""
     refuse = {"kind": "reject", "keys": ["c1@example.com"], "category": "VALIDATION_ERROR", "message": "no"}
     job = uploaded(tmp_path, contacts(3), faults=[refuse])
@@ -229,7 +229,7 @@ def test_a_refused_row_does_not_hide_a_later_row_of_its_key_that_was_in_flight_a
     assert outcomes_and_reasons(kept) == {"c1@example.com": (UndoOutcome.GONE, MAYBE_CREATED)}
 
 
-def test_a_confirmed_key_of_which_nobody_named_the_contact_is_listed_once_it_leads_to_nobody(tmp_path):
+def test_a_confirmed_key_with_an_unknown_id_is_listed_once_it_has_no_contact(tmp_path):
     """The first answer is lost, and that to the second sending names nobody."""
     fault = {"kind": "reset", "applied": True, "first": 1, "endpoint": "upsert"}
     job = uploaded(tmp_path, rows_for(3), faults=[fault])
@@ -412,7 +412,7 @@ def test_a_half_done_undo_of_0_6_2_goes_on(tmp_path, endpoint, first, done):
     assert (counts(report), state(job)) == ({"archived": 200, "restored": 200}, job.before)
 
 
-def test_a_key_that_0_6_2_took_for_undone_because_it_leads_to_nobody_is_listed(tmp_path):
+def test_a_key_without_a_contact_that_0_6_2_took_for_undone_is_listed(tmp_path):
     job = uploaded(tmp_path, contacts(3))
     as_of_0_6_2(job)
     change_records(job, [corrected("c1@example.com")])

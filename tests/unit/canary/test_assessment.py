@@ -44,12 +44,12 @@ def test_a_workflow_at_the_very_same_moment_is_somebody_else():
     assert (found.changed, found.as_sent) == (1, 0)
 
 
-def test_what_was_changed_and_changed_back_is_told():
+def test_a_change_that_was_changed_back_is_reported():
     found = seen({"city": (version("Bonn", 9, PERSON), version("Ulm", 8, FLOW), version("Bonn", 1))})
     assert {change.source for change in found.changes} == {"CRM_UI", "AUTOMATION_PLATFORM"}
 
 
-def test_what_others_did_before_us_is_not():
+def test_changes_before_the_canary_are_not_reported():
     found = seen(
         {"city": (version("Bonn", 1), version("Ulm", -9_000, PERSON)), "x": (version("1", -5, FLOW),)}
     )

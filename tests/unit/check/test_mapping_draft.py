@@ -74,7 +74,7 @@ def word(one):
 
 
 @pytest.mark.parametrize("system", EXPORTS)
-def test_an_export_is_drafted_without_a_word(system):
+def test_the_columns_of_known_exports_are_drafted(system):
     found, wanted = drafted_of(EXPORTS[system])
     assert found.system == system
     got = {one.column: word(one) for one in found.columns}

@@ -126,7 +126,7 @@ def test_a_source_that_is_not_there_is_told_by_its_variable(tmp_path):
     assert message == "uploader: missing.csv: no such file; check the path (SOURCE is set by UPLOADER_SOURCE)"
 
 
-def test_settings_are_shown_without_what_is_nobodys_business(tmp_path):
+def test_settings_are_shown_without_secrets_and_addresses(tmp_path):
     variables = {
         "HUBSPOT_ACCESS_TOKEN": "secret-token",
         "UPLOADER_SOURCE": "https://me:pw@host.example/c.csv?sig=sesame",
@@ -160,7 +160,7 @@ def test_a_bad_option_is_not_blamed_on_a_variable(tmp_path):
 
 
 @pytest.mark.parametrize("option", ONE_RUN)
-def test_what_is_meant_of_one_run_is_not_taken_from_a_variable(tmp_path, option):
+def test_an_option_for_one_run_is_not_taken_from_a_variable(tmp_path, option):
     name = f"UPLOADER_{option.removeprefix('--').replace('-', '_').upper()}"
     ended = ran(tmp_path, "upload", "missing.csv", HUBSPOT_ACCESS_TOKEN="t", **{name: "1"})
     assert ended.code == 2
@@ -180,7 +180,7 @@ def test_a_variable_that_no_command_knows_is_told_in_one_line(tmp_path):
     assert "secret-value" not in message
 
 
-def test_a_slip_of_the_pen_is_named(tmp_path):
+def test_a_misspelled_variable_is_named(tmp_path):
     ended = ran(tmp_path, "status", "missing", UPLOADER_CHEKPOINT_DIR="/state")
     assert ended.code == 2
     assert "UPLOADER_CHEKPOINT_DIR (did you mean UPLOADER_CHECKPOINT_DIR?)" in ended.err

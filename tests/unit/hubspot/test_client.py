@@ -50,7 +50,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("error", "maybe_applied"), BROKEN.values(), ids=BROKEN.keys())
-async def test_what_breaks_on_the_way_is_a_value(hubspot, error, maybe_applied):
+async def test_a_connection_error_is_a_reply(hubspot, error, maybe_applied):
     if isinstance(error, aiohttp.ClientConnectorError):
         error._conn_key = type("Key", (), {"host": "h", "port": 1, "ssl": True, "is_ssl": True})()
     with aioresponses() as mocked:
@@ -145,7 +145,7 @@ async def test_the_token_goes_out_as_bearer_and_a_redirect_is_not_followed():
     assert len(seen) == 1
 
 
-async def test_what_is_raised_as_a_request_is_about_to_leave_keeps_it_here():
+async def test_an_error_raised_as_a_request_leaves_prevents_it():
     """And its connection serves the next one."""
     received: list[str] = []
 

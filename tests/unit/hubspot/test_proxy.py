@@ -9,7 +9,7 @@ HUBSPOT = "https://api.hubapi.com"
 PROXY = "http://proxy.example:3128"
 
 
-def test_nothing_is_said_and_the_way_is_direct():
+def test_without_variables_the_connection_is_direct():
     network = find_network(HUBSPOT, {})
     assert network == Network()
     assert "directly" in network.summary
@@ -37,14 +37,14 @@ def test_the_proxy_for_plain_http_is_not_for_us_nor_any_for_this_machine():
     "spared",
     ["*", "hubapi.com", ".hubapi.com", "a.example, API.hubapi.com", "api.hubapi.com:443", "x,,hubapi.com "],
 )
-def test_no_proxy_spares_hosts_and_what_ends_in_them(spared):
+def test_no_proxy_exempts_hosts_and_their_subdomains(spared):
     assert find_network(HUBSPOT, {"https_proxy": PROXY, "no_proxy": spared}).proxy == ""
 
 
 @pytest.mark.parametrize(
     "spared", ["", "api.com", "i.hubapi.com", "api.hubapi.com:8443", "hubapi.com.example"]
 )
-def test_no_proxy_spares_nobody_else(spared):
+def test_no_proxy_exempts_no_other_host(spared):
     assert find_network(HUBSPOT, {"https_proxy": PROXY, "NO_PROXY": spared}).proxy == PROXY
 
 

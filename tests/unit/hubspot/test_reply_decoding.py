@@ -221,7 +221,7 @@ def test_an_answer_nested_without_end_is_unreadable(shown):
 
 
 @pytest.mark.parametrize("count", [-1, 0, True, 1.5, "3", None, [3], 2**64 - 1])
-def test_a_count_of_errors_that_is_none_counts_nothing_and_fits_the_books(count):
+def test_an_invalid_number_of_errors_counts_as_zero_and_fits_the_checkpoint(count):
     # The checkpoint holds 64-bit integers; a larger one would break every later commit.
     assert 0 <= reply(200, body={"numErrors": count}).num_errors < 2**53
 
@@ -347,7 +347,7 @@ def test_retry_after_may_be_a_date_by_the_clock_of_the_reply(date, until, second
 
 
 @pytest.mark.parametrize("text", ["", "soon", "Thu, 01 Jan 1970 00:00:00 GMT", "Thu, 01 Jan 2026 12:00:00"])
-def test_what_is_no_date_of_today_is_none(text):
+def test_an_implausible_date_header_is_ignored(text):
     assert decode(200, headers(date=text), b"{}").date is None
 
 

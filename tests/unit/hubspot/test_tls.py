@@ -132,7 +132,7 @@ async def test_a_certificate_that_proves_nothing_gets_no_token_and_stops_the_run
     assert (verdict.action, verdict.cause) == (Action.STOP, Cause.NETWORK)
 
 
-async def test_without_a_word_the_machines_own_authorities_count(authority):
+async def test_without_variables_the_machines_own_authorities_count(authority):
     async with serving(authority.issue_cert("localhost")) as server:
         reply, _ = await _ask(server.port, Network())
     assert reply.misconfigured
@@ -170,7 +170,7 @@ async def test_through_a_proxy_the_token_stays_encrypted_and_the_request_leaves_
     assert b"secret-token" in server.seen[0]
 
 
-async def test_a_proxy_that_reads_along_is_found_out(authority, trusted):
+async def test_a_proxy_that_decrypts_tls_is_detected(authority, trusted):
     async with serving(trustme.CA().issue_cert("localhost")) as server, tunnelling() as proxy:
         reply, left = await _ask(server.port, _proxy(proxy.port, trusted))
     assert (reply.misconfigured, server.seen, left) == (True, [], 0)

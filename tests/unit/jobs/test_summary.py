@@ -62,7 +62,7 @@ def test_a_signal_after_the_last_row_changes_nothing():
     assert Summary(tallies(created=1), "complete", cause=Cause.SIGNAL, signal=2).exit_code == 0
 
 
-def test_the_keys_of_the_summary_are_the_outside_face():
+def test_the_summary_has_the_documented_keys():
     keys = (
         "rows, created, updated, unchanged, rejected, invalid, skipped, abandoned, pending, open, replayed, "
         "values_dropped, requests, throttled, retries, num_errors, batches, elapsed_seconds, state, reason"

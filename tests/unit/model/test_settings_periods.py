@@ -98,7 +98,7 @@ def test_only_what_was_sent_counts_as_written_without_a_snapshot():
     assert (found.written, found.unsure) == (3, 192)
 
 
-def test_a_period_of_which_nobody_knows_is_told():
+def test_a_period_with_unknown_settings_is_reported():
     done = Progress(3, 3)
     found = not_in_snapshot([Period(None, None, done, 0), Period({}, True, done, 0)])
     assert (found.written, found.unsure) == (0, 0)

@@ -34,7 +34,7 @@ def sums(intervals) -> dict:
 
 
 @given(EVENTS, st.integers(1, 2_000_000_000), st.integers(0, 5))
-def test_what_is_kept_is_what_happened_whatever_is_lost_on_the_way(events, now, failures):
+def test_the_stored_timeline_is_complete_whatever_commits_fail(events, now, failures):
     """Some writes fail and are given back; the timeline is read back from its file in the middle."""
     timeline, file, happened = Timeline([], now), {}, Counter()
     for seconds, kind, status, latency in events:
@@ -63,7 +63,7 @@ def test_what_is_kept_is_what_happened_whatever_is_lost_on_the_way(events, now, 
     assert file == {one.began: one for one in timeline.intervals} or not events
 
 
-def test_a_run_of_days_has_as_many_stretches_as_one_of_an_hour():
+def test_a_run_of_days_has_as_many_intervals_as_one_of_an_hour():
     timeline, now, answers = Timeline([], 0.0), 0.0, 0
     for _ in range(20_000):
         now += 30.0

@@ -181,7 +181,7 @@ def test_a_record_waits_for_the_commit_of_one_that_shares_a_value_and_not_the_ke
     assert not batcher.keeps_locks([other])
 
 
-def test_a_record_that_waits_for_one_value_closes_its_other_ones_to_later_rows():
+def test_a_record_that_waits_for_one_value_locks_its_other_ones():
     """Otherwise the third row would overtake the second."""
     batcher = Batcher()
     first, second, third = (
@@ -199,7 +199,7 @@ def test_a_record_that_waits_for_one_value_closes_its_other_ones_to_later_rows()
     assert batcher.draw() == [third]
 
 
-def test_whoever_may_have_been_sent_without_an_answer_is_known_while_it_is_open():
+def test_records_in_doubt_are_known_while_they_are_open():
     batcher = Batcher()
     first, second = record(0, "a@x.com"), record(1, "a@x.com")
     for entry in (first, second):
@@ -223,7 +223,7 @@ def test_rows_released_at_once_leave_in_one_batch_before_later_ones():
     assert [row.position for row in batcher.draw()] == [5, 6, 7, 8, 9, 15, 16, 17, 18, 19]
 
 
-def test_rows_of_one_value_hold_no_other_row_back():
+def test_rows_of_one_value_delay_no_other_row():
     """Thousands of a placeholder address, each with a key of its own, and one in a hundred of all rows."""
     batcher = Batcher()
     rows = [

@@ -46,7 +46,7 @@ def test_a_job_that_stopped_ends_as_it_would_without(counts, tolerance, cause):
 
 
 @given(COUNTS)
-def test_who_tolerates_nothing_sees_no_trace_of_it(counts):
+def test_without_tolerate_nothing_about_it_is_shown(counts):
     summary = Summary(tallies(**counts), "complete")
     assert "tolerated" not in summary.as_dict()
     assert ending_text(summary) == "complete"
@@ -71,6 +71,6 @@ def test_a_tolerance_is_read_as_it_is_told(text, tolerance):
 
 
 @pytest.mark.parametrize("text", ["", "-1", "101%", "few", "1.5"])
-def test_what_is_no_tolerance(text):
+def test_a_text_that_is_no_tolerance_is_refused(text):
     with pytest.raises(SettingsError, match="--tolerate"):
         parse_tolerance(text)

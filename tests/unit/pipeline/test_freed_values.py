@@ -106,7 +106,7 @@ def test_refused_rows_leave_together_once_every_earlier_row_is_settled():
     assert batcher.open_records == 0
 
 
-def test_whoever_is_answered_before_an_earlier_one_is_not_sent_again():
+def test_a_record_refused_before_an_earlier_one_is_settled_is_not_sent_again():
     """If no other passes, nothing can have changed."""
     batcher = Batcher(max_records=2)
     rows = [_row(n, f"contact {n}", f"{n}@x.com") for n in range(1, 5)]

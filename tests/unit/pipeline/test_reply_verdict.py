@@ -160,7 +160,7 @@ def _contradictory_replies(draw):
 
 
 @given(_contradictory_replies(), st.integers(1, SIZE))
-def test_what_an_answer_lists_twice_or_contradicts_confirms_nobody(answer, size):
+def test_repeated_or_contradictory_results_confirm_nothing(answer, size):
     records = batch(size)
     verdict = classify(records, answer)
     assert Counter(position for group in groups(verdict) for position in group) == Counter(range(size))
@@ -213,7 +213,7 @@ def test_a_key_comes_back_in_lower_case_and_is_the_same_key():
     assert groups(verdict)[0] == [0]
 
 
-def test_updates_by_email_come_back_nameless_and_the_counts_vouch_for_them():
+def test_updates_by_email_come_back_without_keys_and_equal_counts_confirm_them():
     results = [written(0, by="key", new=True), *(written(p, by="nameless", new=False) for p in (2, 1))]
     verdict = classify(batch(3), reply(200, results=results))
     assert groups(verdict)[0] == [0, 1, 2]
@@ -227,14 +227,14 @@ def test_an_id_is_known_only_where_the_answer_names_it_or_one_candidate_is_left(
     assert {e.record.position: e.hubspot_id for e in verdict.confirmed} == {0: "1000", 1: "1001"}
 
 
-def test_the_counts_vouch_for_nobody_beside_an_error_that_names_nobody():
+def test_counts_confirm_nothing_beside_an_error_without_a_record():
     """Which of the two was refused, and which of the results is too many?"""
     results = [written(position, by="nameless") for position in (0, 1)]
     verdict = classify(batch(2), reply(207, results=results, errors=[error()]))
     assert groups(verdict) == [[], [], [], [0, 1]]
 
 
-def test_which_of_two_nameless_was_created_is_no_guess():
+def test_which_of_two_unnamed_records_was_created_is_not_guessed():
     results = [written(0, by="nameless", new=True), written(1, by="nameless", new=False)]
     assert groups(classify(batch(2), reply(200, results=results))) == [[], [], [], [0, 1]]
 
@@ -246,13 +246,13 @@ def test_absent_from_errors_is_not_success():
     assert verdict.action is Action.RETRY
 
 
-def test_a_silent_no_op_confirms_nobody():
+def test_a_reply_to_a_no_op_confirms_nothing():
     verdict = classify(batch(3), reply(200, results=[]))
     assert groups(verdict) == [[], [], [], [0, 1, 2]]
     assert verdict.action is Action.RETRY
 
 
-def test_more_results_than_records_vouch_for_nobody():
+def test_more_results_than_records_confirm_nothing():
     results = [written(p, by="nameless") for p in range(3)]
     assert groups(classify(batch(2), reply(200, results=results)))[0] == []
 
@@ -280,7 +280,7 @@ def test_a_record_named_as_written_and_as_refused_is_asked_again():
     assert groups(verdict) == [[1], [], [], [0]]
 
 
-def test_counts_that_contradict_themselves_vouch_for_nobody():
+def test_contradictory_counts_confirm_nothing():
     """Three answers and a refusal for three records: one of the answers is not what it seems."""
     results = [written(0, by="key"), written(2, by="key"), written(1, by="nameless")]
     verdict = classify(batch(3), reply(207, results=results, errors=[error_at(0)]))
@@ -288,7 +288,7 @@ def test_counts_that_contradict_themselves_vouch_for_nobody():
 
 
 @pytest.mark.parametrize(("trace_id", "confirmed"), [("0", []), ("999", [0])])
-def test_a_result_that_names_another_by_its_trace_id_confirms_nobody_by_elimination(trace_id, confirmed):
+def test_a_result_with_a_foreign_trace_id_confirms_nothing_by_elimination(trace_id, confirmed):
     """A trace id is the sender's own word: the second answer for record 0 is not record 1's."""
     stray = {**written(1, by="nameless"), "objectWriteTraceId": trace_id}
     verdict = classify(batch(2), reply(200, results=[written(0), stray]))
@@ -297,7 +297,7 @@ def test_a_result_that_names_another_by_its_trace_id_confirms_nobody_by_eliminat
 
 @pytest.mark.parametrize("new", [True, False])
 @pytest.mark.parametrize("by", ["trace", "key", "nameless"])
-def test_a_contact_that_is_listed_twice_confirms_nobody(by, new):
+def test_a_contact_that_is_listed_twice_confirms_no_record(by, new):
     """It may be one record's and the other's missing, or that of two addresses: each alone tells."""
     first, second = (written(at, by=by, hubspot_id="7", new=new) for at in (0, 1 if by == "trace" else 0))
     verdict = classify(batch(3), reply(200, results=[first, second, written(2, by=by)]))
@@ -305,7 +305,7 @@ def test_a_contact_that_is_listed_twice_confirms_nobody(by, new):
     assert (verdict.action, verdict.reason) == (Action.SPLIT, "the answer contradicts itself")
 
 
-def test_a_record_in_doubt_is_neither_refused_by_its_own_error_nor_by_one_that_names_nobody():
+def test_a_record_in_doubt_is_not_refused_by_its_own_error_nor_by_one_without_a_record():
     twice = [written(0, hubspot_id="7"), written(1, hubspot_id="7")]
     verdict = classify(batch(2), reply(207, results=twice, errors=[error_at(0)]))
     assert groups(verdict) == [[], [], [], [0, 1]]
@@ -326,7 +326,7 @@ def test_a_contact_matched_by_a_secondary_address_answers_with_its_primary_one()
         assert groups(classify(batch(1), reply(200, results=[result])))[0] == [0]
 
 
-def test_a_trace_id_beside_the_key_of_another_record_confirms_nobody():
+def test_a_trace_id_beside_the_key_of_another_record_confirms_neither():
     mixed = {**written(0), "properties": {"email": key_of(1)}}
     verdict = classify(batch(3), reply(200, results=[mixed, written(2), written(1, by="nameless")]))
     assert groups(verdict) == [[2], [], [], [0, 1]]
@@ -344,7 +344,7 @@ def test_a_trace_id_beside_the_key_of_another_record_confirms_nobody():
         ("E7", None, True),
     ],
 )
-def test_a_trace_id_beside_another_key_confirms_nobody_where_a_contact_has_one_key(key, shown, is_confirmed):
+def test_a_trace_id_beside_another_key_confirms_nothing_where_a_contact_has_one_key(key, shown, is_confirmed):
     records = [record(0, key, id_property="external_id"), record(1, "other", id_property="external_id")]
     result = {**written(0), "properties": {} if shown is None else {"external_id": shown}}
     verdict = classify(records, reply(200, results=[result, written(1)]))
@@ -356,20 +356,20 @@ def test_an_error_whose_trace_id_and_key_are_of_two_records_refuses_neither():
     assert groups(classify(batch(3), answer)) == [[2], [], [], [0, 1]]
 
 
-def test_a_nameless_error_hides_its_record_among_the_open_ones_so_they_are_split():
+def test_an_error_without_a_record_splits_the_open_records():
     verdict = classify(batch(3), reply(207, results=[written(0)], errors=[error("bad address")]))
     assert groups(verdict) == [[0], [], [], [1, 2]]
     assert verdict.action is Action.SPLIT
     assert verdict.reason == "bad address"
 
 
-def test_the_only_record_left_is_the_one_the_only_nameless_error_is_about():
+def test_the_only_open_record_gets_the_only_error_without_a_record():
     verdict = classify(batch(2), reply(207, results=[written(0)], errors=[error("bad", existingId=["77"])]))
     assert groups(verdict) == [[0], [1], [], []]
     assert verdict.refused[0].refusal.existing_id == "77"
 
 
-def test_an_error_that_names_a_stranger_refuses_nobody_by_elimination():
+def test_an_error_that_names_another_record_refuses_nothing_by_elimination():
     answer = reply(207, results=[written(0)], errors=[error(objectWriteTraceId=["999"])])
     assert groups(classify(batch(2), answer))[1] == []
 
@@ -430,7 +430,7 @@ def test_what_is_accepted_and_not_answered_is_pending(status):
 
 
 @pytest.mark.parametrize("status", ["CANCELED", "CANCELLED", "error", "?"])
-def test_counts_vouch_for_nobody_in_a_batch_that_was_not_completed(status):
+def test_counts_confirm_nothing_in_an_incomplete_batch(status):
     """As many results as records, but what was cancelled may have been written in part."""
     results = [written(position, by="nameless", new=False) for position in range(3)]
     verdict = classify(batch(3), reply(200, results=results, batch_status=status))
@@ -778,7 +778,7 @@ def _nearly_plain_replies(draw):
     st.integers(1, SIZE),
     st.sampled_from([COLUMNS, frozenset()]),
 )
-def test_what_is_settled_in_bulk_is_settled_as_one_by_one(answer, size, columns):
+def test_settling_in_bulk_equals_settling_one_by_one(answer, size, columns):
     records = batch(size)
     at_once = classify(records, answer, columns)
     one_by_one = reconcile(records, answer, columns, BulkMatch((), (), records, answer.results))

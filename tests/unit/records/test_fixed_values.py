@@ -59,7 +59,7 @@ def test_every_record_gets_it_as_hubspot_spells_it_whatever_the_form_of_its_row(
         ({"hs_marketable_status": "true"}, "--allow hs_marketable_status"),
     ],
 )
-def test_what_can_not_be_the_same_in_all_is_refused(constants, says):
+def test_properties_that_cannot_be_the_same_in_all_records_are_refused(constants, says):
     with pytest.raises(MappingError) as caught:
         mapper(Rules(constants=constants))
     assert says in str(caught.value)
@@ -72,7 +72,7 @@ def test_a_row_of_its_own_fields_can_not_say_otherwise():
 
 
 @pytest.mark.parametrize("column", ["hs_marketable_status", "Marketing contact status"])
-def test_what_costs_money_is_no_column_unless_it_is_allowed(column):
+def test_a_property_that_costs_money_is_refused_unless_it_is_allowed(column):
     with pytest.raises(MappingError, match=r"paid for.*--allow hs_marketable_status"):
         mapper(Rules(), ("email", column))
     with pytest.raises(MappingError, match="paid for"):

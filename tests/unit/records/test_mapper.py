@@ -55,7 +55,7 @@ def why(mapped):
 # --- columns ---
 
 
-def test_a_column_acts_by_its_exact_name_its_exact_label_or_the_users_word():
+def test_a_column_is_mapped_by_exact_name_exact_label_or_option():
     rules = Rules(mapped={"Mobile": "mobilephone"})
     columns = resolve_columns(["Email", "firstname", "Mobile", "Last Name"], rules, SCHEMA)
     assert columns.names == {0: "email", 1: "firstname", 2: "mobilephone", 3: "lastname"}
@@ -80,7 +80,7 @@ def test_a_likeness_is_asked_for_and_never_acted_on(column, proposed):
         resolve_columns(["email", column], Rules(), SCHEMA)
 
 
-def test_without_a_schema_names_are_taken_at_their_word():
+def test_without_a_schema_column_names_are_used_as_they_are():
     assert resolve_columns(["email", "Whatever"], Rules(), None).names == {0: "email", 1: "Whatever"}
 
 
@@ -103,7 +103,7 @@ def test_two_columns_of_one_property_are_refused_and_named(header):
     assert repr(header[-1]) in str(caught.value)
 
 
-def test_the_users_word_can_clash_too_and_an_ignored_column_cannot():
+def test_an_explicit_mapping_can_clash_and_an_ignored_column_cannot():
     with pytest.raises(MappingError, match="are both mapped to"):
         resolve_columns(["email", "A", "phone"], Rules(mapped={"A": "phone"}), SCHEMA)
     columns = resolve_columns(["email", "Email"], Rules(ignored=frozenset({"Email"})), SCHEMA)
@@ -137,7 +137,7 @@ def test_without_the_id_property_no_column_makes_a_job():
         resolve_columns(["firstname"], Rules(), SCHEMA)
 
 
-def test_what_is_said_of_columns_that_are_not_there_is_refused():
+def test_options_for_missing_columns_are_refused():
     refuse_unknown(Rules(mapped={"A": "phone"}, ignored=frozenset({"B"})), ["A", "B"])
     for rules in (Rules(mapped={"C": "phone"}), Rules(ignored=frozenset({"C"}))):
         with pytest.raises(MappingError, match="'C'"):
@@ -188,7 +188,7 @@ def test_whatever_the_cells_hold_a_row_is_one_input_or_one_reason(values):
     assert len(mapped.lock_keys) == len(set(mapped.lock_keys)) == 1 + ("external_id" in properties)
 
 
-def test_a_row_closes_its_key_first_and_each_of_its_other_unique_values():
+def test_a_row_locks_its_key_first_and_each_of_its_other_unique_values():
     header = ["external_id", "email", "member_no", "firstname"]
     mapped = cells(header, ["X-1", "Ann@X.com", "", "Ann"], rules=Rules(id_property="external_id"))
     assert mapped.lock_keys[0] == "external_id=x-1"
@@ -360,7 +360,7 @@ def test_an_id_property_of_a_lone_row_that_is_not_unique_is_that_rows_own_fault(
     why(fields({"id": "1", "idProperty": id_property, "properties": {}}))
 
 
-def test_a_row_closes_the_jobs_id_property_even_if_nobody_said_that_it_is_unique():
+def test_a_row_locks_the_jobs_id_property_even_if_the_schema_lacks_it():
     """Without a schema, a row keyed by another property may still write the value other rows are keyed by."""
     rules = Rules(id_property="external_id")
     content = {"id": "a@x.com", "idProperty": "email", "properties": {"external_id": "X-1"}}

@@ -49,7 +49,7 @@ def test_a_file_says_what_options_say():
         ("[columns", "not valid TOML"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_its_line(text, says):
+def test_senseless_entries_are_refused_with_their_line(text, says):
     with pytest.raises(MappingError) as caught:
         parse_mapping(text)
     assert says in str(caught.value)
@@ -85,7 +85,7 @@ def test_owners_are_read_from_csv_with_and_without_a_heading_and_from_toml(tmp_p
         assert read_owner_map(tmp_path / name) == {"005x": "ann@x.com"}
 
 
-def test_a_blank_beside_an_owner_is_nobody(tmp_path):
+def test_a_blank_beside_an_owner_means_no_owner(tmp_path):
     for text in ("theirs,ours\nGone,\n005x,ann@x.com\n", "Gone,\n005x,ann@x.com\n"):
         (tmp_path / "a.csv").write_text(text)
         assert read_owner_map(tmp_path / "a.csv") == {"Gone": "", "005x": "ann@x.com"}

@@ -193,7 +193,7 @@ def _facts():
 
 
 @pytest.mark.parametrize("fact", _facts())
-def test_what_becomes_of_rows_is_what_became_of_them_always(fact):
+def test_rows_are_mapped_as_by_earlier_versions(fact):
     known = {
         name: frozenset(value) if name in {"cleared", "ignored"} else value
         for name, value in fact["rules"].items()

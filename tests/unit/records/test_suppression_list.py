@@ -134,7 +134,7 @@ def test_many_addresses_are_told_apart(some, one):
     assert all(f"c{number}@example.com" in listed for number in some)
 
 
-def test_what_stands_across_two_digests_is_nobody():
+def test_bytes_across_two_digests_match_no_address():
     first, second = b"\0\0AAAAAA\0\0BBBBBB", b"\0\0" + b"C" * 14
     listed = Suppression([second, first])
     assert listed.has(first)
@@ -165,7 +165,7 @@ def test_a_line_that_is_neither_is_refused_with_its_number_and_without_what_it_h
     assert "@" not in str(caught.value)
 
 
-def test_headings_blanks_and_comments_name_nobody():
+def test_headings_blanks_and_comments_suppress_no_row():
     lines = ["# asked not to be mailed", "", "E-Mail;Name", "a@x.com;A", "# b@x.com", "#c@x.com", "  "]
     listed = Suppression.of(lines)
     assert [one in listed for one in ("a@x.com", "b@x.com", "c@x.com", "#c@x.com")] == [
@@ -177,7 +177,7 @@ def test_headings_blanks_and_comments_name_nobody():
     assert "@" not in repr(listed)
 
 
-def test_what_nobody_sees_makes_no_difference():
+def test_invisible_characters_make_no_difference():
     """Lists that were put together have byte order marks inside."""
     listed = Suppression.of(["a@x.com", "\ufeffb@x.com", "c@x.com\u200b\u00a0"])
     assert all(f"\u200e{one}@X.com" in listed for one in "abc")
@@ -204,7 +204,7 @@ def test_a_cell_says_so_by_its_values_in_any_case(text, values):
     ("text", "says"),
     [("true", True), ("Ja", True), (" 1", True), ("0", False), ("", False), ("nein", False), ("2", None)],
 )
-def test_without_values_a_usual_yes_counts_and_nobody_guesses(text, says):
+def test_without_values_a_usual_yes_counts_and_nothing_is_guessed(text, says):
     assert is_yes(text, ()) is says
 
 
@@ -249,7 +249,7 @@ Trade no|bounty|website|unit|contact|Member since|Laptop outlet number|uploader_
 
 
 @pytest.mark.parametrize("column", TELLING.replace("\n", "|").strip("|").split("|"))
-def test_a_column_that_tells_of_opt_outs_waits_for_the_users_word(column):
+def test_an_opt_out_column_waits_for_the_users_decision(column):
     header = ("email", column)
     named = Schema(labels={"email": "Email", column: column, "mine": "Mine"})
     for schema in (SCHEMA, None, named):
@@ -266,5 +266,5 @@ def test_a_column_that_tells_of_opt_outs_waits_for_the_users_word(column):
 
 
 @pytest.mark.parametrize("column", SILENT.replace("\n", "|").strip("|").split("|"))
-def test_other_columns_do_not(column):
+def test_other_columns_need_no_decision(column):
     assert not carries_opt_out(column)

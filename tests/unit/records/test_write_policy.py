@@ -28,7 +28,7 @@ def after(held, decision):
 
 
 @given(CELLS, st.none() | CELLS, RULES)
-def test_what_is_held_afterwards_follows_from_the_rules_alone(wanted, held, rules):
+def test_the_values_held_afterwards_follow_from_the_rules_alone(wanted, held, rules):
     is_new = held is None
     is_left_out = rules.only is (Only.EXISTING if is_new else Only.NEW)
     expected = dict(held or {})

@@ -229,7 +229,7 @@ def test_a_limit_is_a_number_or_a_share(text, limit):
 
 
 @pytest.mark.parametrize("text", ["", "-1", "101%", "100.1%", "5 %", "five", "1e3", "%", "5%%"])
-def test_what_is_no_limit_is_named(text):
+def test_a_text_that_is_no_limit_is_named(text):
     with pytest.raises(SettingsError, match=re.escape(f"--max-failures {text!r}")):
         parse_failure_limit(text)
 

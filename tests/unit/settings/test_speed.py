@@ -24,6 +24,6 @@ def test_durations_that_people_write(text, seconds):
 
 
 @pytest.mark.parametrize("text", ["", "h", "1.5h", "30m2h", "-5", "2 h", "1w", "ten minutes"])
-def test_what_is_no_duration_is_refused(text):
+def test_a_text_that_is_no_duration_is_refused(text):
     with pytest.raises(SettingsError, match="--max-duration"):
         parse_duration(text)

@@ -154,7 +154,7 @@ def test_a_damaged_archive_gives_the_rows_before_the_damage(tmp_path, compress):
     assert len(rows) > ROWS
 
 
-def test_bytes_behind_an_archive_are_no_silence(tmp_path):
+def test_bytes_after_an_archive_are_damage(tmp_path):
     path = tmp_path / "tail"
     path.write_bytes(gzip.compress(CSV) + b"garbage")
     with pytest.raises(SourceError, match="damaged"):
@@ -222,7 +222,7 @@ TEXT = "email,prénom\n" + "a@x.com,René\n" * 5
         ),
     ],
 )
-def test_what_is_no_source_is_refused_with_a_way_out(tmp_path, data, says):
+def test_a_file_that_is_no_source_is_refused_with_advice(tmp_path, data, says):
     path = tmp_path / "contacts.csv"
     path.write_bytes(data)
     with pytest.raises(SourceError, match=says) as raised:

@@ -115,7 +115,7 @@ def test_of_an_iterable_that_waits_for_more_all_rows_come_that_it_has_given(monk
     ],
     ids=["CSV with a short row", "CSV of one column", "NDJSON with a blank line", "a JSON array"],
 )
-def test_odd_rows_keep_nobody_back(head, line, odd):
+def test_odd_rows_delay_no_other_row(head, line, odd):
     with pipe(head + line * 700 + odd + line * 3) as stream:
         wanted = 703 + odd.startswith(b"b")
         assert rows_seen(open_source("-", stdin=stream).slices(), wanted) == wanted

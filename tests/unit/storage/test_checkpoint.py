@@ -234,7 +234,7 @@ def test_once_all_dead_letters_are_sent_again_each_contact_has_its_last_row(rows
 @pytest.mark.parametrize(
     "content", [b"", b"email,name\n", b"SQLite format 3\0" + b"\0" * 4000], ids=["empty", "csv", "torn"]
 )
-def test_what_is_no_checkpoint_is_refused(tmp_path, content):
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
     path = tmp_path / "job.checkpoint"
     path.write_bytes(content)
     with pytest.raises(CheckpointError):

@@ -33,7 +33,7 @@ def asked(tmp_path, query: str) -> list[tuple]:
         return connection.execute(query).fetchall()
 
 
-def test_what_is_taken_out_leaves_nothing(tmp_path):
+def test_a_reading_that_is_removed_leaves_nothing(tmp_path):
     snapshot = opened(tmp_path)
     snapshot.keep([former("a", "7"), former("b", "", 1)])
     snapshot.forget(["email=a", "email=b"])

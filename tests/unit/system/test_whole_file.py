@@ -42,7 +42,7 @@ def test_a_refusing_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
     assert names(tmp_path) == []
 
 
-def test_what_is_none_of_ours_stays(tmp_path):
+def test_a_file_of_others_stays(tmp_path):
     path = tmp_path / "contacts.csv"
     path.write_bytes(b"email\n")
     with pytest.raises(SettingsError, match=r"--to .*contacts\.csv exists and is not such a file"):

@@ -132,7 +132,7 @@ def test_an_archived_contact_was_not_there_and_nobody_else_has_written_to_it(tra
 
 
 @given(traces(), helds())
-def test_what_goes_back_is_ours_by_value_and_by_source(trace, held):
+def test_only_values_that_are_ours_by_value_and_source_go_back(trace, held):
     for name in plan(trace, held, PORTAL).restore:
         assert not is_somebody_else(who(held, name))
         now = held.properties.get(name, "")
@@ -232,7 +232,7 @@ CREATED = Trace(1, "7", True, False, {}, {"firstname": ["a"]})
 
 
 @pytest.mark.parametrize("source", sorted(OWN_SOURCES))
-def test_what_hubspot_writes_by_itself_saves_nobody(source):
+def test_what_hubspot_writes_by_itself_keeps_no_contact(source):
     assert plan(CREATED, held_with(source), PORTAL).archive
 
 

@@ -20,7 +20,7 @@ _DROPPED = st.one_of(
 
 
 @given(st.lists(st.tuples(st.booleans(), _KEPT, _DROPPED)))
-def test_what_upload_is_told_stays_as_it_was_typed(parts):
+def test_options_of_upload_stay_as_they_were_typed(parts):
     typed = [word for is_kept, kept, dropped in parts for word in (kept if is_kept else dropped)]
     wanted = [word for is_kept, kept, _ in parts if is_kept for word in kept]
     assert shlex.split(next_command(["check", *typed], "upload")) == ["uploader", "upload", *wanted]

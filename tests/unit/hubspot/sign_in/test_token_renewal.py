@@ -75,7 +75,7 @@ def test_a_grant_is_read_with_what_it_says_of_itself():
         (Reply(200), Renewal.FAILED),
     ],
 )
-def test_what_is_no_grant_is_refused_or_to_be_asked_again(reply, renewal):
+def test_a_reply_without_a_token_is_refused_or_asked_for_again(reply, renewal):
     found, grant, reason = judge(reply)
     assert (found, grant) == (renewal, None)
     assert reason

@@ -173,7 +173,7 @@ def test_a_range_ends_before_its_end(position, expected):
 
 
 @given(st.permutations(range(40)))
-def test_what_is_remembered_follows_what_is_open_not_what_was_read(order):
+def test_memory_follows_the_open_rows_and_not_the_rows_read(order):
     ledger = Ledger()
     ledger.open(slice_of(0, 40))
     for count, position in enumerate(order, 1):

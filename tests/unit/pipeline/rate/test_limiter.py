@@ -115,7 +115,7 @@ def test_early_reads_break_no_other_limit():
     assert log.wait_seconds(51.0, is_early=True) == pytest.approx(59.3)
 
 
-def test_the_count_of_the_first_reply_is_booked_as_sent_just_now():
+def test_requests_counted_by_the_first_reply_are_logged_as_sent_just_now():
     log = SendLog(margin_seconds=0.0)
     log.note(50.0)
     log.seed(QuotaHeaders(limit=5, remaining=3, interval_seconds=10.0), 51.0, started=49.0)
@@ -151,7 +151,7 @@ def test_cap_and_quota_hold_at_once_whichever_is_the_narrower():
     assert (clock.most_in(1.0), clock.most_in(10.0)) == (2, 5)
 
 
-def test_without_a_word_from_the_server_the_start_is_careful():
+def test_without_quota_headers_the_start_is_careful():
     assert SendLog(margin_seconds=0.0).quota == CAREFUL_QUOTA == Quota(100, 10.0)
 
 
@@ -201,6 +201,6 @@ def test_any_text_is_a_quota_of_positive_numbers_or_a_value_error(text):
 @pytest.mark.parametrize(
     "text", ["", "190", "0/10", "190/0", "190/0.0", "-1/10", "1e3/10", "190/10/2", "a/b"]
 )
-def test_what_is_no_quota_is_named(text):
+def test_a_text_that_is_no_quota_is_named(text):
     with pytest.raises(ValueError, match="REQUESTS/SECONDS"):
         parse_quota(text)

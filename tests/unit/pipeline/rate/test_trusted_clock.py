@@ -87,5 +87,5 @@ def test_a_date_that_contradicts_the_ones_before_counts_alone(offset, jump, befo
     assert time.least - 1e-5 <= offset + jump <= time.most + 1e-5
 
 
-def test_without_a_date_nobody_knows_the_server_s_time():
+def test_without_a_date_the_server_s_time_is_unknown():
     assert ServerTime().at(5.0) is None

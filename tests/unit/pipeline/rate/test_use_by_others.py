@@ -26,7 +26,7 @@ def test_it_stays_where_the_window_is_full_or_we_are_not_at_the_limit():
     assert after_windows(Margin(0.1), 3, remaining=50, is_bound=False) == 0.1
 
 
-def test_what_was_too_narrow_is_not_tried_again_for_long():
+def test_a_margin_that_was_too_narrow_is_not_tried_again_for_long():
     margin = Margin(0.1)
     margin.overrun(0.0, is_alone=True)
     assert margin.seconds == 0.2
@@ -53,7 +53,7 @@ def test_differences_around_zero_are_no_other_client():
     assert others.available(190, 188, 5.0, WINDOW) is None
 
 
-def test_who_is_there_is_left_what_they_use_and_a_gap():
+def test_other_senders_keep_what_they_use_and_a_gap():
     others = Others()
     for tick in range(20):
         others.note_use(50, 50, tick / 10, WINDOW)
@@ -165,7 +165,7 @@ def test_a_client_that_keeps_its_pace_is_believed_to_keep_it_whatever_ours_does(
 
 
 @given(st.lists(st.tuples(st.integers(10, 300), st.integers(0, 60)), min_size=7, max_size=30))
-def test_what_cannot_be_our_own_is_somebody_elses(ranges):
+def test_requests_that_cannot_be_ours_are_others(ranges):
     others = Others()
     for tick, (least, width) in enumerate(ranges):
         others.note_use(least, least + width, tick / 10, WINDOW)

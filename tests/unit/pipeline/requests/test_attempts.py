@@ -145,7 +145,7 @@ def test_what_waits_out_a_backoff_lets_others_pass_and_is_sent_again_after_it():
     assert task.waits == [pytest.approx(backoff_seconds(1, 0.5) - answering, abs=1e-3)]
 
 
-def test_what_is_too_heavy_is_halved_before_it_is_sent_and_what_is_alone_is_sent():
+def test_too_large_batches_are_halved_before_they_are_sent_and_single_records_are_sent():
     server, task = Server(lambda _: _ANSWER), Numbers(READING)
     task.most_bytes = len(b"1 2")
     ask(server, task, [1, 2, 3, 4, 1000])
@@ -168,7 +168,7 @@ def test_a_refusal_of_all_stops_where_no_item_can_have_drawn_it():
     assert stop.value.cause is Cause.TOKEN
 
 
-def test_an_answer_that_comes_after_the_stop_is_booked_and_nothing_more_is_sent():
+def test_a_reply_after_the_stop_is_settled_and_nothing_more_is_sent():
     server, task = Server(lambda items: _ANSWER if items == (1,) else _FAILURE), Numbers(READING)
     with pytest.raises(StopRun) as stop:
         ask(server, task, [1, 2], is_wanted=lambda: not server.requests)
@@ -181,7 +181,7 @@ def test_an_answer_that_comes_after_the_stop_is_booked_and_nothing_more_is_sent(
     [(True, False, [1, 2]), (False, False, []), (True, True, [])],
     ids=["out", "waits for a permit", "refused for its token alone"],
 )
-def test_who_is_cancelled_is_told_what_may_have_arrived(has_left, is_refused, in_doubt):
+def test_a_cancelled_worker_learns_what_may_have_arrived(has_left, is_refused, in_doubt):
     class Slow(Server):
         async def send(self, call, *, note_in_flight, may_resend, **_):
             if has_left:
@@ -203,7 +203,7 @@ def test_who_is_cancelled_is_told_what_may_have_arrived(has_left, is_refused, in
     assert task.in_doubt == in_doubt
 
 
-def test_what_grew_old_comes_back_with_the_attempts_it_has_had():
+def test_outdated_items_come_back_with_the_attempts_they_have_had():
     class Old(Server):
         async def send(self, call, **more):
             if len(self.requests) >= 3:

@@ -32,12 +32,12 @@ def test_a_backoff_lies_between_its_floor_and_its_cap(failures, random):
 
 
 @given(st.integers(0, 2_000), st.floats(0, 1, exclude_max=True))
-def test_a_further_failure_never_shortens_the_backoff_of_the_same_roll(failures, random):
+def test_a_further_failure_never_shortens_the_backoff_of_the_same_random_number(failures, random):
     assert backoff_seconds(failures, random) <= backoff_seconds(failures + 1, random)
 
 
 @given(st.integers(1, 50))
-def test_the_roll_spreads_the_backoff_over_all_of_its_span(failures):
+def test_the_random_number_spreads_the_backoff_over_its_whole_range(failures):
     assert backoff_seconds(failures, 0.0) == 0.1
     assert backoff_seconds(failures, 0.999) >= 0.9 * min(30.0, 0.5 * 2 ** (failures - 1))
 
@@ -119,11 +119,11 @@ _TABLE = {
 
 
 @pytest.mark.parametrize(("verdict", "size", "history", "whole", "expected"), _TABLE.values(), ids=_TABLE)
-def test_what_follows_a_verdict(verdict, size, history, whole, expected):
+def test_each_verdict_has_its_next_step(verdict, size, history, whole, expected):
     assert decide(verdict, size, history, whole=whole) is expected
 
 
-def test_a_half_inherits_its_parents_past():
+def test_a_half_starts_with_the_history_of_its_batch():
     half = History(attempts=3, failures=5, successes_seen=9, conflicts=1).of_half()
     assert (half.attempts, half.successes_seen, half.conflicts) == (BATCH_ATTEMPTS - 1, 9, 1)
     # One more counted failure halves it again.
@@ -166,7 +166,7 @@ def test_the_first_failure_of_a_row_of_them_counts():
     assert (history.failing_since, history.successes_before) == (5.0, 3)
 
 
-def test_a_failure_is_vouched_for_by_a_success_since_the_one_before():
+def test_a_failure_counts_after_a_success_since_the_last_one():
     history = History(successes_seen=3).after(_RETRY, 4)
     assert history.last_counted
     assert not history.after(_RETRY, 4).last_counted

@@ -382,7 +382,7 @@ def test_an_owner_map_goes_before_names_and_has_to_lead_to_somebody():
     assert "--owner-map" in convert("owner", "X", **rules).reason
 
 
-def test_an_owner_who_is_nobody_by_the_map_is_left_out_and_cleared_where_blanks_are():
+def test_an_owner_mapped_to_none_is_left_out_or_cleared_as_blanks_are():
     schema = Schema(labels={"email": "", "owner": ""}, kinds=SCHEMA.kinds, owned=SCHEMA.owned, owners=OWNERS)
     settings = {"owner_map": {"Gone": ""}}
     for rules, properties in (
@@ -482,7 +482,7 @@ def test_one_row_decides_a_column_and_none_asks_with_the_row():
         found_decimals([("", "1.200"), ("", "3.400")])
 
 
-def test_what_is_said_is_not_asked_for_again():
+def test_an_order_or_mark_that_is_given_is_not_inferred():
     rules = Rules(date_orders={"": DateOrder.DMY}, decimals={"score": "."})
     assert not finder([], rules)._mapper.needs_orders
     assert found_orders([("12/05/2025", "1,234")], rules) == {}

@@ -15,7 +15,7 @@ from uploader.sources.open import open_source, read_row_again
 @pytest.mark.parametrize(
     ("encoding", "text"), [("utf-32", "列,名\n\x01,名前\n"), ("utf-16", "列,名\n\x01,名前\n")]
 )
-def test_an_encoding_of_two_orders_needs_a_mark_or_the_users_word(encoding, text):
+def test_an_encoding_of_two_byte_orders_needs_a_mark_or_an_option(encoding, text):
     """Where the text does not tell, because it has characters that belong into no text."""
     data = text.encode(f"{encoding}-le")
     with pytest.raises(SourceError, match=f"use --encoding {encoding}-le"):
@@ -95,7 +95,7 @@ def test_what_only_has_nul_bytes_is_not_taken_for_utf_16(data):
 @pytest.mark.parametrize(
     "encoding", ["cp1252", "iso8859-15", "cp1251", "shift_jis", "utf-16", "utf-32", "gb18030"]
 )
-def test_an_encoding_that_is_said_is_read(tmp_path, encoding):
+def test_a_given_encoding_is_used(tmp_path, encoding):
     text = {"cp1251": "Юлия", "shift_jis": "山田", "gb18030": "山田"}.get(encoding, "Zoë")
     path = tmp_path / "a.csv"
     path.write_bytes(f"email,name\na@b.de,{text}\n".encode(encoding))

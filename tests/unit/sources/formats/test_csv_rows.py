@@ -496,7 +496,7 @@ def test_a_header_that_is_none_is_refused(data, says):
         source_of(data)
 
 
-def test_a_delimiter_is_taken_at_the_users_word():
+def test_a_given_delimiter_is_used():
     assert contents_of("a;b,c\n1;2,3\n", delimiter=",") == [["1;2", "3"]]
     with pytest.raises(SourceError, match="one character"):
         source_of("a,b\n1,2\n", delimiter=", ")
