@@ -64,11 +64,11 @@ class Workplace:
 
     def run_killed(self, kills: int, requests: int, *words: str) -> tuple[int, dict[str, Any], int]:
         """The same, killed so many times; `requests` is about what all of it takes. How often it was, too."""
-        struck, roll = 0, random.Random(kills)
+        struck, rng = 0, random.Random(kills)
         for _ in range(kills):
             process = self.start(*words)
             until = self.server.stats()["requests"] + max(
-                8, round(requests / (kills + 1) * roll.uniform(0.5, 1.2))
+                8, round(requests / (kills + 1) * rng.uniform(0.5, 1.2))
             )
             while process.poll() is None and self.server.stats()["requests"] < until:
                 time.sleep(0.01)

@@ -172,102 +172,102 @@ class Maker:
             yield self._row(number)
 
     def _row(self, number: int) -> list[str]:
-        roll = self._random.random
-        city, country = _pick(PLACES, roll())
+        draw = self._random.random
+        city, country = _pick(PLACES, draw())
         row = [
             self._key(number),
-            _pick(FIRST_NAMES, roll()),
-            _pick(LAST_NAMES, roll()),
-            f"+{1 + int(roll() * 98)} {int(100 + roll() * 899)} {int(1e6 + roll() * 8.9e6)}",
-            _pick(COMPANIES, roll()),
-            _pick(TITLES, roll()),
+            _pick(FIRST_NAMES, draw()),
+            _pick(LAST_NAMES, draw()),
+            f"+{1 + int(draw() * 98)} {int(100 + draw() * 899)} {int(1e6 + draw() * 8.9e6)}",
+            _pick(COMPANIES, draw()),
+            _pick(TITLES, draw()),
             city,
             country,
-            f"https://www.{_pick(DOMAINS, roll())}/p/{int(roll() * 100_000)}",
-            _pick(STATUSES, roll()),
+            f"https://www.{_pick(DOMAINS, draw())}/p/{int(draw() * 100_000)}",
+            _pick(STATUSES, draw()),
             self._note(number),
         ]
         self._blank(row)
         if self._is_poisoned(number):
             row[0] = f"{POISON}{number}@example.{REFUSED_TLDS[0]}"
-        elif not self._clean and roll() < UNKNOWN_OPTION_SHARE:
-            row[9] = _pick(UNKNOWN_OPTIONS, roll())
+        elif not self._clean and draw() < UNKNOWN_OPTION_SHARE:
+            row[9] = _pick(UNKNOWN_OPTIONS, draw())
         return row
 
     # --- keys ---
 
     def _key(self, number: int) -> str:
-        roll = self._random.random
+        draw = self._random.random
         if not self._clean:
-            share = roll()
+            share = draw()
             if share < REPEATED_SHARE and self._close:
                 return self._repeated()
             share -= REPEATED_SHARE
             if 0 <= share < NONSENSE_SHARE:
-                return _pick(NONSENSE, roll()).format(f"x{number}")
+                return _pick(NONSENSE, draw()).format(f"x{number}")
             share -= NONSENSE_SHARE
             if 0 <= share < REFUSED_ADDRESS_SHARE:
-                return f"x{number}@example.{_pick(REFUSED_TLDS, roll())}"
+                return f"x{number}@example.{_pick(REFUSED_TLDS, draw())}"
             share -= REFUSED_ADDRESS_SHARE
             if 0 <= share < BLANK_KEY_SHARE:
-                return _pick(("", " ", "\t"), roll())
-        first, last = _pick(ASCII_FIRST, roll()), _pick(ASCII_LAST, roll())
-        key = f"{first}.{last}{number}@{_pick(DOMAINS, roll())}"
+                return _pick(("", " ", "\t"), draw())
+        first, last = _pick(ASCII_FIRST, draw()), _pick(ASCII_LAST, draw())
+        key = f"{first}.{last}{number}@{_pick(DOMAINS, draw())}"
         self._remember(key)
-        return self._in_some_case(key) if not self._clean and roll() < 0.1 else key
+        return self._in_some_case(key) if not self._clean and draw() < 0.1 else key
 
     def _remember(self, key: str) -> None:
-        roll = self._random.random
+        draw = self._random.random
         self._close.append(key)
         if len(self._far) < FAR_KEYS:
             self._far.append(key)
-        elif roll() < 0.01:  # so that what is kept here is spread over all that came before
-            self._far[int(roll() * FAR_KEYS)] = key
+        elif draw() < 0.01:  # so that what is kept here is spread over all that came before
+            self._far[int(draw() * FAR_KEYS)] = key
 
     def _repeated(self) -> str:
-        roll = self._random.random
-        key = _pick(self._close if roll() < 0.5 else self._far, roll())
+        draw = self._random.random
+        key = _pick(self._close if draw() < 0.5 else self._far, draw())
         return self._in_some_case(key)
 
     def _in_some_case(self, key: str) -> str:
-        roll = self._random.random
-        changed = _pick((key.upper(), key.title(), key.capitalize(), key), roll())
-        return f" {changed} " if roll() < 0.1 else changed
+        draw = self._random.random
+        changed = _pick((key.upper(), key.title(), key.capitalize(), key), draw())
+        return f" {changed} " if draw() < 0.1 else changed
 
     # --- the other cells ---
 
     def _note(self, number: int) -> str:
-        roll = self._random.random
-        share = roll()
+        draw = self._random.random
+        share = draw()
         if share < LINE_BREAK_SHARE:
-            lines = [_pick(LINES, roll()) for _ in range(2 + int(roll() * 3))]
+            lines = [_pick(LINES, draw()) for _ in range(2 + int(draw() * 3))]
             return "\n".join([f"Note {number}", *lines, "end"])
         if share >= NOTE_SHARE:
             return ""
-        return f"{_pick(NOTES, roll())} {_pick(NOTES, roll())}"
+        return f"{_pick(NOTES, draw())} {_pick(NOTES, draw())}"
 
     def _blank(self, row: list[str]) -> None:
-        roll = self._random.random
+        draw = self._random.random
         for index in range(1, len(row)):
-            share = roll()
+            share = draw()
             if share < BLANK_SHARE:
                 row[index] = "  " if share < BLANK_SHARE / 20 else ""
             elif share < BLANK_SHARE + PADDED_SHARE and row[index]:
                 row[index] = f" {row[index]}  "
 
     def _is_poisoned(self, number: int) -> bool:
-        roll = self._random.random
+        draw = self._random.random
         if self._poison_every:
             place = number % self._poison_every
             if place == 0:
-                self._poison_at = int(roll() * self._poison_every)
+                self._poison_at = int(draw() * self._poison_every)
             if place == self._poison_at:
                 return True
-        return bool(self._poison_share) and roll() < self._poison_share
+        return bool(self._poison_share) and draw() < self._poison_share
 
 
-def _pick(choices: Sequence[T], roll: float) -> T:
-    return choices[int(roll * len(choices))]
+def _pick(choices: Sequence[T], draw: float) -> T:
+    return choices[int(draw * len(choices))]
 
 
 def make(

@@ -21,16 +21,16 @@ FAST = ("--rate", "100000/10", "--json")
 
 def rows_of(count: int, seed: int = 1) -> list[tuple[str, str]]:
     """Repeated keys in varied case, bad addresses of both kinds, blanks."""
-    roll = Random(seed)
+    rng = Random(seed)
     rows = []
     for number in range(count):
-        kind = roll.random()
+        kind = rng.random()
         address = f"c{number}@example.com"
         if kind < 0.05 and number:
-            address = f"C{roll.randrange(number)}@Example.Com"
+            address = f"C{rng.randrange(number)}@Example.Com"
         elif kind < 0.07:
             address = f"c{number}@example.badtld" if number % 2 else "no address"
-        rows.append((address, f"First {number}" if roll.random() < 0.9 else ""))
+        rows.append((address, f"First {number}" if rng.random() < 0.9 else ""))
     return rows
 
 

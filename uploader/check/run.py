@@ -216,6 +216,7 @@ class Check:
                 check_keys(settings.rules, account.schema)
 
     def _note_account(self, session: Session) -> None:
+        """Report quota and limits of the account, and what could not be checked about it."""
         report, account, day = self.report, session.account or Account(), session.sender.day
         report.burst = session.sender.log.slowest
         report.has_asked_quota = True

@@ -49,21 +49,21 @@ _LEAD_SOURCES = ("Web", "Trade Show", "Partner", "")
 
 def make_contacts(path: Path, rows: int) -> None:
     """Write contacts with repeated addresses in other case, invalid ones, blanks, and an unknown option."""
-    roll = random.Random(_SEED)  # noqa: S311  # made-up people, not secrets
+    rng = random.Random(_SEED)  # noqa: S311  # made-up people, not secrets
     with os.fdopen(create_private(path, truncate=True), "w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(_COLUMNS)
         for number in range(rows):
             lines.writerow(
                 (
-                    _address(roll, number),
-                    roll.choice(_FIRST),
-                    roll.choice(_LAST),
-                    roll.choice(_COMPANIES),
-                    roll.choice(_JOBS),
-                    roll.choice(_CITIES),
-                    f"+49 30 {roll.randrange(10**6):06}" if roll.random() < 0.7 else "",
-                    "platinum" if roll.random() < 0.002 else roll.choice(_TIERS),
+                    _address(rng, number),
+                    rng.choice(_FIRST),
+                    rng.choice(_LAST),
+                    rng.choice(_COMPANIES),
+                    rng.choice(_JOBS),
+                    rng.choice(_CITIES),
+                    f"+49 30 {rng.randrange(10**6):06}" if rng.random() < 0.7 else "",
+                    "platinum" if rng.random() < 0.002 else rng.choice(_TIERS),
                 )
             )
 
@@ -73,37 +73,37 @@ def make_export(path: Path, rows: int) -> None:
 
     OSError, also if the file exists already.
     """
-    roll = random.Random(_SEED)  # noqa: S311  # made-up people, not secrets
+    rng = random.Random(_SEED)  # noqa: S311  # made-up people, not secrets
     with os.fdopen(create_private(path, is_new=True), "w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, quoting=csv.QUOTE_ALL)
         lines.writerow(_EXPORTED_COLUMNS)
-        lines.writerows(_exported(roll, number) for number in range(rows))
+        lines.writerows(_exported(rng, number) for number in range(rows))
 
 
-def _exported(roll: random.Random, number: int) -> Sequence[str]:
-    end = date(2026, 1, 1) + timedelta(days=roll.randrange(700))
+def _exported(rng: random.Random, number: int) -> Sequence[str]:
+    end = date(2026, 1, 1) + timedelta(days=rng.randrange(700))
     return (
         f"0035g00000{number:05}AAA",
-        roll.choice(_FIRST),
-        roll.choice(_LAST),
-        roll.choice(_JOBS),
-        roll.choice(_COMPANIES),
-        _address(roll, number),
-        f"+49 30 {roll.randrange(10**6):06}" if roll.random() < 0.7 else "",
-        roll.choice(_CITIES),
-        roll.choice(_OWNERS),
+        rng.choice(_FIRST),
+        rng.choice(_LAST),
+        rng.choice(_JOBS),
+        rng.choice(_COMPANIES),
+        _address(rng, number),
+        f"+49 30 {rng.randrange(10**6):06}" if rng.random() < 0.7 else "",
+        rng.choice(_CITIES),
+        rng.choice(_OWNERS),
         f"{end:%d.%m.%Y}",
-        roll.choice(_LEAD_SOURCES),
-        "1" if roll.random() < 0.02 else "0",
+        rng.choice(_LEAD_SOURCES),
+        "1" if rng.random() < 0.02 else "0",
     )
 
 
-def _address(roll: random.Random, number: int) -> str:
-    dice = roll.random()
-    if dice < 0.003:
+def _address(rng: random.Random, number: int) -> str:
+    share = rng.random()
+    if share < 0.003:
         return ("no mail", f"contact{number}.example.com", "")[number % 3]
-    if dice < 0.006:
+    if share < 0.006:
         return f"contact{number}@example.badtld"
-    if dice < 0.02 and number:
-        return f"Contact{roll.randrange(number)}@Example.COM"
+    if share < 0.02 and number:
+        return f"Contact{rng.randrange(number)}@Example.COM"
     return f"contact{number}@example.com"

@@ -200,6 +200,7 @@ class Simulator:
         )
 
     def _serve(self, exchange: Exchange) -> Answer:
+        """The answer of the endpoint, before faults change it."""
         info = self.account.info
         failure = exchange.faults.failure
         if exchange.route.endpoint == "refresh" and failure is not None and not failure.applied:

@@ -55,6 +55,7 @@ class Keyed(NamedTuple):
     numbers: Sequence[int]
 
     def entries(self) -> list[bytes]:
+        """For each row the digest of its key, its position and its number, packed to a fixed size."""
         digests = [blake2b(v, digest_size=_DIGEST_BYTES).digest() for v in map(_encoded, self.values)]
         places = map(_PLACE.pack, self.positions, self.numbers)
         return [digest + place for digest, place in zip(digests, places, strict=True)]

@@ -97,6 +97,7 @@ class Grouping:
             group.examples.append(Example(row, source, *shown))
 
     def found(self) -> DeadLetters:
+        """The largest groups, and counts of the rows and groups left out."""
         ordered = sorted(self._groups.values(), key=lambda group: (-group.count, group.reason))
         rest = ordered[MOST_GROUPS:]
         return DeadLetters(ordered[:MOST_GROUPS], sum(group.count for group in rest), len(rest))

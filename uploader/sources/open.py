@@ -354,6 +354,7 @@ class _TextSource:
         return bool(line.strip()) and not line.endswith(b"\r") and not end.is_whole(line)
 
     def _note_unfinished(self, line: bytes) -> None:
+        """Note whether the last line lacks its line break; CutOffError where that has to stop the run."""
         assert self._text.end is not None
         if self._text.end.is_whole(line):
             return

@@ -319,7 +319,7 @@ class Checkpoint:
         state: State,
         settlements: Sequence[Settlement],
         superseding: Sequence[Superseding] = (),
-        aliases: Sequence[IdentityConflict] = (),
+        conflicts: Sequence[IdentityConflict] = (),
         canary: Sequence[CanaryRow] = (),
         *,
         changes: Changes | None = None,
@@ -337,7 +337,7 @@ class Checkpoint:
             failed_and_pending_rows.supersede(connection, superseding)
             connection.executemany(
                 "INSERT OR REPLACE INTO aliases VALUES (?, ?, ?, ?, ?)",
-                [(a.hubspot_id, a.position, a.source, a.row, a.key) for a in aliases],
+                [(a.hubspot_id, a.position, a.source, a.row, a.key) for a in conflicts],
             )
             canary_rows.write_rows(connection, canary)
             progress_and_tallies.write(connection, state)
@@ -401,7 +401,7 @@ class Checkpoint:
         """Position and outcome of every settled row that is not confirmed, in file order."""
         return failed_and_pending_rows.outcomes(self._connection)
 
-    def aliases(self) -> Iterator[IdentityConflict]:
+    def identity_conflicts(self) -> Iterator[IdentityConflict]:
         """The contacts that several keys led to (identity conflicts), each with its rows in file order."""
         for row in self._connection.execute("SELECT * FROM aliases ORDER BY hubspot_id, position"):
             yield IdentityConflict(*row)

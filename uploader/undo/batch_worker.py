@@ -175,7 +175,7 @@ class BatchWorker:
     async def _write(
         self, wanted: Mapping[int, tuple[str, Mapping[str, str]]]
     ) -> tuple[dict[int, Finding], dict[int, Finding]]:
-        """Write values, by number; the contacts that failed and those that do not exist any more."""
+        """Write values, by number. Returns the contacts that failed, and those that do not exist any more."""
         written = await self._rewriter.update(wanted)
         failed, gone = _refusals(written)
         failed |= {

@@ -103,6 +103,7 @@ class UndoFile(sqlite.Database):
         return rows == [(self._state_of_snapshot(),)]
 
     def _begin(self, earlier: Path | None = None) -> None:
+        """Begin an empty work list. `earlier`: an undo file whose begun writes stay known."""
         work_list.begin(self._open, earlier)
         self._write_note("snapshot", self._state_of_snapshot())
         self._open.commit()

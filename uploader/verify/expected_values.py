@@ -206,7 +206,7 @@ def doubts_of(checkpoint: Checkpoint) -> Callable[[int], Doubt | None]:
     never written. Call it in file order.
     """
     progress = checkpoint.state().progress
-    aliases = {alias.position for alias in checkpoint.aliases()}
+    conflicts = {conflict.position for conflict in checkpoint.identity_conflicts()}
     unconfirmed = checkpoint.unconfirmed()
     ahead: list[tuple[int, str]] = []
 
@@ -218,6 +218,6 @@ def doubts_of(checkpoint: Checkpoint) -> Callable[[int], Doubt | None]:
             return Doubt.UNSURE if unsure else None
         if not progress.is_settled(position):
             return Doubt.OPEN
-        return Doubt.ALIAS if position in aliases else Doubt.NONE
+        return Doubt.ALIAS if position in conflicts else Doubt.NONE
 
     return doubt_of

@@ -21,7 +21,7 @@ def seeded(tmp_path, rows, *, people, **scenario) -> Job:
 def aliases(job: Job) -> list[list[tuple[int, str]]]:
     checkpoint = Checkpoint.open(Path(f"{job.source}.checkpoint"), read_only=True)
     found: dict[str, list[tuple[int, str]]] = {}
-    for alias in checkpoint.aliases():
+    for alias in checkpoint.identity_conflicts():
         found.setdefault(alias.hubspot_id, []).append((alias.row, alias.key))
     checkpoint.close()
     return sorted(found.values())

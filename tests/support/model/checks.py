@@ -40,7 +40,7 @@ def ending(
             outcomes.setdefault(number, []).append(line["outcome"])
     checkpoint = Checkpoint.open(Path(f"{source}.checkpoint"), read_only=True)
     aliases: dict[str, list[tuple[int, str]]] = {}
-    for alias in checkpoint.aliases():
+    for alias in checkpoint.identity_conflicts():
         row = alias.row + (source.suffix == ".ndjson") if alias.row else 0
         aliases.setdefault(alias.hubspot_id, []).append((row, alias.key))
     checkpoint.close()

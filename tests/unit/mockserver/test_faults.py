@@ -137,10 +137,10 @@ def test_a_delay_overrides_the_latency():
 
 
 @given(st.floats(0, 1, exclude_max=True), st.integers(0, 100))
-def test_latency_grows_with_the_records_and_zero_is_none(roll, records):
-    assert latency_seconds(0.0, records, roll) == 0.0
-    assert 0.8 <= latency_seconds(1.0, records, roll) <= 0.8 * 20 + records / 200
-    assert latency_seconds(1.0, records, roll) <= latency_seconds(1.0, records + 1, roll)
+def test_latency_grows_with_the_records_and_zero_is_none(random_number, records):
+    assert latency_seconds(0.0, records, random_number) == 0.0
+    assert 0.8 <= latency_seconds(1.0, records, random_number) <= 0.8 * 20 + records / 200
+    assert latency_seconds(1.0, records, random_number) <= latency_seconds(1.0, records + 1, random_number)
 
 
 def test_latency_is_seeded_and_completed_at_agrees():

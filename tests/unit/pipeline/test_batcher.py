@@ -52,27 +52,27 @@ def _records(draw):
 @given(_records(), st.integers(0, 2**32), st.integers(1, 5), st.sampled_from([150, 600, 2_000, 2**21]))
 def test_batches_are_as_if_the_rows_were_applied_one_at_a_time(records, seed, max_records, max_bytes):
     """Adding, drawing, putting back and settling in any order; then everything has been drawn once."""
-    roll = random.Random(seed)
+    rng = random.Random(seed)
     batcher, model, added, log = Batcher(max_records, max_bytes), Model(), 0, []
     while added < len(records) or model.open:
         choices = ["draw"]
         choices += ["add"] if added < len(records) else []
         choices += ["settle", "settle", "put back"] if model.drawn else []
-        step = roll.choice(choices)
+        step = rng.choice(choices)
         if step == "add":
-            more = records[added : added + roll.randint(1, 3)]
+            more = records[added : added + rng.randint(1, 3)]
             waiting = len(model.open) - len(model.drawn) - len(model.may_leave())
             model.add(more)
             waiting_now = len(model.open) - len(model.drawn) - len(model.may_leave())
             assert batcher.add(more) == waiting_now - waiting
             added += len(more)
         elif step == "settle":
-            settled = roll.sample(model.drawn, roll.randint(1, len(model.drawn)))
+            settled = rng.sample(model.drawn, rng.randint(1, len(model.drawn)))
             model.drawn = [record for record in model.drawn if record not in settled]
             model.open = [record for record in model.open if record not in settled]
             batcher.settle(settled)
         elif step == "put back":
-            unsent = roll.choice(model.drawn)
+            unsent = rng.choice(model.drawn)
             batcher.put_back([unsent])
             model.drawn.remove(unsent)
             log.remove(unsent.position)

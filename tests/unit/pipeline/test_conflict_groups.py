@@ -28,13 +28,13 @@ def _row(position, *values):
 @given(_ROWS, st.integers(0, 2**32))
 def test_a_row_waits_for_all_rows_it_is_linked_to_and_for_no_other(values, seed):
     """No row leaves before every earlier one linked to it by a chain of open rows is settled."""
-    roll, groups = random.Random(seed), Groups()
+    rng, groups = random.Random(seed), Groups()
     rows = [_row(position, *values) for position, values in enumerate(values)]
     still_open, waits, waiting = [], {}, set()
     coming = list(rows)
     while coming or still_open:
         free = [row for row in still_open if row.position not in waiting]
-        if coming and (not free or roll.random() < 0.5):
+        if coming and (not free or rng.random() < 0.5):
             row = coming.pop(0)
             waits[row.position] = linked(row, still_open, waits)
             held = groups.join([row])
@@ -43,7 +43,7 @@ def test_a_row_waits_for_all_rows_it_is_linked_to_and_for_no_other(values, seed)
             still_open.append(row)
         else:
             assert free, "rows are open, and each waits for another"
-            settled = roll.sample(free, roll.randint(1, len(free)))
+            settled = rng.sample(free, rng.randint(1, len(free)))
             still_open = [row for row in still_open if row not in settled]
             released = {row.position for row in groups.leave(settled)}
             left = {row.position for row in still_open}

@@ -49,17 +49,17 @@ def _address(row):
 def test_no_row_is_refused_for_good_that_passes_in_file_order(moves, seed, max_records):
     """Batches are applied in any order, their rows in any order, and answered in any order."""
     held, rows, expected = moves
-    roll, batcher, answers, left = random.Random(seed), Batcher(max_records), [], list(rows)
+    rng, batcher, answers, left = random.Random(seed), Batcher(max_records), [], list(rows)
     while left or batcher.open_records:
-        step = roll.choice(["add", "draw", "draw", "answer"])
+        step = rng.choice(["add", "draw", "draw", "answer"])
         if step == "add" and left:
             batcher.add([left.pop(0)])
         elif step == "draw" and (batch := batcher.draw()):
             earliest = batcher.earliest
-            passed = [row for row in roll.sample(batch, len(batch)) if _write(held, row.key, _address(row))]
+            passed = [row for row in rng.sample(batch, len(batch)) if _write(held, row.key, _address(row))]
             answers.append((batch, [row.position for row in passed], earliest))
         elif step == "answer" and answers:
-            batch, passed, earliest = answers.pop(roll.randrange(len(answers)))
+            batch, passed, earliest = answers.pop(rng.randrange(len(answers)))
             batcher.settle([row for row in batch if row.position in passed])
             refused = [row for row in batch if row.position not in passed]
             assert not refused or not batcher.refuse(refused, earliest)

@@ -242,7 +242,7 @@ def _charts(intervals: list[Interval]) -> list[tuple[str, str, list[tuple[str, s
 
 
 def _quota(intervals: list[Interval], requests: list[Series]) -> tuple[list[Series], str]:
-    """The line of the quota; as a text instead if it is so high that other lines could not be seen."""
+    """The series of the quota, and a text instead of it if it is so high that it would flatten the others."""
     allowed = Series("quota", "quota", [one.per_second or None for one in intervals])
     highest = max((value for value in allowed.values if value), default=0.0)
     most = max(

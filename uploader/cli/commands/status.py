@@ -42,12 +42,12 @@ def _list(path: Path, lines: Callable[[Checkpoint], Iterator[Sequence[object]]])
         csv.writer(rows_out()).writerows(lines(checkpoint))
 
 
-def _alias_lines(checkpoint: Checkpoint) -> Iterator[Sequence[object]]:
+def _conflict_lines(checkpoint: Checkpoint) -> Iterator[Sequence[object]]:
     yield ("hubspot_id", "row", "key", "source")
     names = [source.name for source in checkpoint.identity().sources]
-    for alias in checkpoint.aliases():
-        place = (alias.row, alias.key, names[alias.source]) if alias.row else ("unknown", "", "")
-        yield (alias.hubspot_id, *place)
+    for conflict in checkpoint.identity_conflicts():
+        place = (conflict.row, conflict.key, names[conflict.source]) if conflict.row else ("unknown", "", "")
+        yield (conflict.hubspot_id, *place)
 
 
 def _pending_lines(checkpoint: Checkpoint) -> Iterator[Sequence[object]]:
@@ -82,7 +82,7 @@ def command(
         if as_json:
             return 0
     if aliases or pending:
-        _list(checkpoint, _alias_lines if aliases else _pending_lines)
+        _list(checkpoint, _conflict_lines if aliases else _pending_lines)
         return 0
     summary = read_summary(checkpoint)
     if as_json:

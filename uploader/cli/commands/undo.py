@@ -197,6 +197,7 @@ def _parts(report: Report) -> list[str]:
 
 
 def _write(run: Undo, output: Path, *, keeps_empty: bool) -> None:
+    """Write the list of what was not undone, and print its reasons and what to do."""
     reasons: Counter[str] = Counter()
     write_list(output, _HEADER, _listed(run, reasons), keeps_empty=keeps_empty)
     for reason, count in reasons.most_common(_REASONS):

@@ -53,10 +53,10 @@ class HarmlessStream:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        return self._stream.write("\n".join(harmless(line) for line in text.splitlines()) + _ending(text))
+        return self._stream.write("\n".join(harmless(line) for line in text.splitlines()) + _line_end(text))
 
 
-def _ending(text: str) -> str:
+def _line_end(text: str) -> str:
     return "\n" if text.endswith("\n") else ""
 
 

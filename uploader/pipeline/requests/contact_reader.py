@@ -81,6 +81,7 @@ class _Question(Task[str]):
         return Call("POST", self._reader.path, encode_read("", ["0"], []))
 
     def note_in_flight(self, items: Sequence[str], in_flight: bool) -> None:
+        """Note when a read leaves: pauses after that make its answer out of date."""
         del items
         if in_flight:
             self._stalled_seconds = self._reader.attempts.sender.stalled_seconds

@@ -119,6 +119,7 @@ def _dialled(text: str) -> str:
 
 
 def _is_respaced(name: str, kind: Kind, wanted: str, held: str) -> bool:
+    """Whether HubSpot holds the text with other white space."""
     del name
     return kind.type in _TEXTS and wanted.split() == held.split() and held == held.strip()
 

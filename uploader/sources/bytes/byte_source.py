@@ -72,6 +72,7 @@ class Raw:
         self.position = self._handle.seek(offset)
 
     def close(self) -> None:
+        """Close the handle, unless it belongs to the caller (stdin)."""
         if not self._keep_open:
             self._handle.close()
 

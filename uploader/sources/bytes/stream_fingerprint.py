@@ -27,6 +27,7 @@ class Prefix:
         self._digests: dict[int, str] = {}  # by offset, those passed
 
     def watch(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass the blocks on, and keep what the fingerprint of a later mark needs."""
         for block in blocks:
             self._waiting.append(block)
             self._waiting_bytes += len(block)

@@ -115,7 +115,7 @@ def _column(arrow: Any, kind: Any) -> Callable[[Any], list[str | UnreadableValue
         return lambda column: inner(column.dictionary_decode())
     if types.is_integer(kind) or types.is_boolean(kind) or types.is_date(kind) or types.is_time(kind):
         target = arrow.date32() if types.is_date(kind) else kind
-        return lambda column: _blank(column.cast(target).cast(arrow.string()).to_pylist())
+        return lambda column: _nulls_as_blanks(column.cast(target).cast(arrow.string()).to_pylist())
     if types.is_timestamp(kind):
         # Cast to no zone, in UTC: Arrow then needs no zone database.
         bare, is_zoned = arrow.timestamp(kind.unit), kind.tz is not None
@@ -129,13 +129,13 @@ def _column(arrow: Any, kind: Any) -> Callable[[Any], list[str | UnreadableValue
     return lambda column: ["" if value is None else spell(value) for value in column.to_pylist()]
 
 
-def _blank(texts: list[str | None]) -> list[str | UnreadableValue]:
+def _nulls_as_blanks(texts: list[str | None]) -> list[str | UnreadableValue]:
     return ["" if text is None else text for text in texts]
 
 
 def _texts(arrow: Any, column: Any) -> list[str | UnreadableValue]:  # noqa: ANN401
     try:
-        return _blank(column.to_pylist())
+        return _nulls_as_blanks(column.to_pylist())
     except UnicodeDecodeError:  # writers do not check the encoding
         return ["" if value is None else _decode(value) for value in column.cast(arrow.binary()).to_pylist()]
 

@@ -83,7 +83,7 @@ def test_a_position_is_settled_once_in_a_batch_too(positions):
 @given(st.integers(0, 30), st.integers(1, 4), st.integers(0, 2**32))
 def test_a_job_killed_any_number_of_times_settles_every_row_once(rows, lives, seed):
     """Each life reads on from the last commit, in slices cut anew, and forgets what came after it."""
-    roll, committed, booked = random.Random(seed), Progress(), []
+    rng, committed, booked = random.Random(seed), Progress(), []
     for life in range(lives):
         ledger, uncommitted = Ledger(committed), []
         settled = {p for p in range(rows) if committed.is_settled(p)}
@@ -91,14 +91,14 @@ def test_a_job_killed_any_number_of_times_settles_every_row_once(rows, lives, se
         first, open_rows = committed.resume.position, []
         while first < rows or open_rows:
             steps = (["read"] if first < rows else []) + (["settle", "settle"] if open_rows else [])
-            step = roll.choice([*steps, "commit", *(["kill"] if life < lives - 1 else [])])
+            step = rng.choice([*steps, "commit", *(["kill"] if life < lives - 1 else [])])
             if step == "read":
-                size = min(roll.randint(0, 5), rows - first)
+                size = min(rng.randint(0, 5), rows - first)
                 ledger.open(slice_of(first, size))
                 open_rows += [p for p in range(first, first + size) if p not in settled]
                 first += size
             elif step == "settle":
-                position = open_rows.pop(roll.randrange(len(open_rows)))
+                position = open_rows.pop(rng.randrange(len(open_rows)))
                 ledger.settle(position)
                 settled.add(position)
                 uncommitted.append(position)
