@@ -119,6 +119,7 @@ class Uploader:
         return summary
 
     async def _start(self, sources: Sequence[Source], *, earlier: bool) -> "_Started":
+        """Begin a job, after the one before has ended. RuntimeError if that still runs."""
         if not self._is_open:
             raise RuntimeError("the Uploader is closed")
         if self._started is not None:

@@ -205,6 +205,7 @@ def _changes(contact: _Contact, ours: _Source | None, begun_at: float) -> dict[C
 def _judge(
     result: Review, contact: _Contact, kinds: Mapping[str, Kind], ours: _Source | None, begun_at: float
 ) -> None:
+    """Count the contact in `result`: as sent, adjusted, different, changed, missing or unread."""
     if contact.held is None:
         result.missing += contact.is_read
         result.unread += not contact.is_read

@@ -258,6 +258,7 @@ class Check:
     # --- the sources ---
 
     def _survey(self) -> Survey:
+        """Make the mappers of all sources and the survey that reads their rows. Problems go to the report."""
         report, settings = self.report, self.settings
         schema = self._schema
         mappers: list[Mapper | None] = []
@@ -308,6 +309,7 @@ class Check:
         return rules
 
     def _resolve(self, index: int, header: Sequence[str], rules: Rules) -> tuple[Columns | None, Rules]:
+        """The columns of a source, None if they can't be mapped, and its rules. Problems go to the report."""
         report = self.report
         schema = self._schema
         if (

@@ -71,6 +71,7 @@ class Pace:
         return left if left is None else max(left, view.chain.seconds + view.pause_seconds)
 
     def _seconds_of_all(self, view: View) -> float | None:
+        """The seconds until all rows are settled; None while there is no rate."""
         total, rate = _rows_in_all(view), self._per_second(1)
         if rate and self._span_seconds >= _STEADY_SECONDS:
             self._steady, self._is_steady = (rate, self.requests_per_second), True

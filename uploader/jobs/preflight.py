@@ -204,6 +204,7 @@ class _Question(Task[Call]):
         return Judged(verdict, () if verdict.action is Action.SETTLE else items)
 
     def _judge(self, reply: Reply, path: str) -> Verdict:
+        """The verdict on a reply of the preflight. A refusal stops the run unless the request is optional."""
         if (reply.ok and reply.readable) or reply.status == 403:
             return Verdict(Action.SETTLE)
         verdict = classify_read(reply)

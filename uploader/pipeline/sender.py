@@ -294,6 +294,7 @@ class Sender:
     async def _exchange(
         self, call: Call, noted: float, note_in_flight: Callable[[bool], None], known_at: float = math.inf
     ) -> Reply:
+        """Send a request that has its permit, and note when it really left."""
         sent_at = left_at = self._clock()
         elapsed = self._clocks.elapsed()
         self.in_flight += 1
@@ -329,6 +330,7 @@ class Sender:
         self.tallies.requests += 1
 
     def _learn(self, reply: Reply, sent_at: float, left_at: float, in_flight: int) -> None:
+        """Learn from a reply: requests in flight, quota, timeline, pause."""
         now = self._clock()
         if reply.status in _OVERLOADED and reply.maybe_applied:
             self.cap.overloaded(now, sent_at, is_explicit=reply.status == _LOCKED)

@@ -64,6 +64,7 @@ class Overlay:
         self._connection.close()
 
     def _among(self, question: str, names: Collection[str]) -> list[tuple[str, str]]:
+        """The rows of a query that ends in `IN`, for any number of names."""
         found: list[tuple[str, str]] = []
         with self._storing():
             listed = list(names)

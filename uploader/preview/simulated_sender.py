@@ -137,6 +137,7 @@ class SimulatedSender(Sender):
     # --- writing ---
 
     async def _write(self, call: Call) -> Reply:
+        """Answer a write as HubSpot would, and keep its result in the overlay."""
         simulation = self._simulation
         inputs = orjson.loads(call.body or b"{}")["inputs"]
         again = [
@@ -232,6 +233,7 @@ class _Row:
         return lock_key(name, self.asked[name]) in self.claimed
 
     def carry_out(self, simulation: Simulation) -> None:
+        """Work out what the write changes, and which unique values move."""
         record = self.look.record
         self.changed = {
             name: after_writing(name, text, text_of(self._held.get(name)), simulation.kinds.get(name, Kind()))
@@ -245,6 +247,7 @@ class _Row:
                 self._move(name, text_of(self._held.get(name)), self.changed[name])
 
     def _move(self, name: str, before: str, after: str) -> None:
+        """Note a unique value that the contact gives up, and the one that it claims."""
         old, new = lock_key(name, before), lock_key(name, after)
         if old == new:
             return

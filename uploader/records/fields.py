@@ -45,6 +45,7 @@ class Fields:
         return field
 
     def _resolve(self, column: str) -> Field:
+        """What a field of the source means: its property, converter and fault."""
         rules, given, column = self._rules, column, folded(column)
         try:
             # Without a schema any name may be a property's, as it stands.
@@ -58,6 +59,7 @@ class Fields:
         return Field(given, name, convert, self._fault(column, name), is_left_out)
 
     def _fault(self, column: str, name: str) -> Fault | None:
+        """Why a field cannot be written; None if it can."""
         rules = self._rules
         if rules.is_undecided(column):
             return Fault(undecided_text([column]), NO_PROPERTY, column)
@@ -87,6 +89,7 @@ def why_unspelled(column: str, value: object) -> Fault:
 
 
 def _spelled(value: object) -> str | Fault:
+    """The text of a JSON value as HubSpot spells it, or a fault."""
     if isinstance(value, str):
         return value.strip()
     if value is None:

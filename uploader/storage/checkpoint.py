@@ -139,31 +139,11 @@ class Checkpoint:
             )
         try:
             connection = sqlite.connect(path, "ro" if read_only else "rw", isolation_level=None)
-            (application,) = connection.execute("PRAGMA application_id").fetchone()
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if application != _APPLICATION_ID:
-                raise CheckpointError(
-                    f"{path} is not a checkpoint of uploader; choose another path with --checkpoint"
-                )
-            if version not in {_FORMAT, _FORMER}:
-                raise CheckpointError(
-                    f"{path} was written by another version of uploader (format {version}); continue with "
-                    "that version, or start over with --restart"
-                )
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(verdict)
+            version = _check_format(connection, path)
             if read_only:
                 connection = sqlite.reading_connection(connection, path)
             else:
-                sqlite.set_journal(connection, path, "FULL")
-                if version == _FORMER:
-                    connection.executescript(
-                        f"BEGIN IMMEDIATE; {progress_and_tallies.FROM_FORMER} "
-                        f"PRAGMA user_version={_FORMAT}; COMMIT;"
-                    )
-                connection.executescript(_LATER)
-                settings_periods.create_in_older_file(connection)
+                _prepare_for_writing(connection, path, version)
             checkpoint = cls(connection, path)
             checkpoint.identity()
             checkpoint.state()
@@ -405,6 +385,36 @@ class Checkpoint:
         """The contacts that several keys led to (identity conflicts), each with its rows in file order."""
         for row in self._connection.execute("SELECT * FROM aliases ORDER BY hubspot_id, position"):
             yield IdentityConflict(*row)
+
+
+def _check_format(connection: sqlite3.Connection, path: Path) -> int:
+    """The format of a checkpoint. CheckpointError if it is none of ours; sqlite3.Error if it is damaged."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != _APPLICATION_ID:
+        raise CheckpointError(
+            f"{path} is not a checkpoint of uploader; choose another path with --checkpoint"
+        )
+    if version not in {_FORMAT, _FORMER}:
+        raise CheckpointError(
+            f"{path} was written by another version of uploader (format {version}); continue with "
+            "that version, or start over with --restart"
+        )
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict)
+    return int(version)
+
+
+def _prepare_for_writing(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """Set the journal, and add what files of earlier versions lack."""
+    sqlite.set_journal(connection, path, "FULL")
+    if version == _FORMER:
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {progress_and_tallies.FROM_FORMER} PRAGMA user_version={_FORMAT}; COMMIT;"
+        )
+    connection.executescript(_LATER)
+    settings_periods.create_in_older_file(connection)
 
 
 def _unreadable(path: Path, error: Exception) -> CheckpointError:

@@ -57,6 +57,8 @@ class KeySorter:
                 yield from self._of(bucket, part, parts)
 
     def _of(self, bucket: int, part: int, parts: int) -> Iterator[list[Repeat]]:
+        """The repeated rows of one part of a bucket."""
+
         def entries() -> Iterator[bytes]:
             return part_of_bucket(self._buckets.blocks(bucket), ENTRY.size, part, parts)
 

@@ -150,6 +150,7 @@ class SnapshotFile:
                 self._keep(connection, former)
 
     def _keep(self, connection: sqlite3.Connection, former: Former) -> None:
+        """Store what a contact held before a row of the job, as far as the job did not write it."""
         origin = self._origin(former)
         hubspot_id = "" if origin.is_ours or origin.doubt is not None else former.hubspot_id
         entry = self._entry(former.value)
@@ -173,6 +174,7 @@ class SnapshotFile:
             snapshot_entry_origins.keep_former(connection, reading, former.hubspot_id, former.held.items())
 
     def _begin(self, connection: sqlite3.Connection, former: Former, hubspot_id: str) -> int:
+        """Add a contact; returns its number."""
         added = connection.execute(
             "INSERT INTO contacts (value, id_property, key, hubspot_id, row, source, kept_at, seen_at) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -185,6 +187,7 @@ class SnapshotFile:
         return added.lastrowid
 
     def _entry(self, value: str) -> _Entry | None:
+        """The contact of a lock key; None if it has none yet."""
         row = self._connection.execute(
             "SELECT number, hubspot_id FROM contacts WHERE value = ?", (value,)
         ).fetchone()

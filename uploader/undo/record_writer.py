@@ -83,6 +83,7 @@ class _Writing(Task[Record]):
         return Call("POST", self._rewriter.paths.read, body)
 
     async def settle_attempt(self, attempt: Attempt[Record]) -> None:
+        """Add the answers to `written`: confirmed, refused or unsure."""
         written, verdict = self.written, attempt.verdict
         shown = {result.id: result.properties for result in attempt.reply.results}
         for entry in verdict.confirmed:

@@ -155,6 +155,7 @@ class Undo:
     # --- from the list to the last contact ---
 
     async def _undo(self, session: Session, account: Account, app: str, writer: Offload) -> None:
+        """Open the undo file, undo all of it, and fill the report."""
         file, schema = self.file, account.schema
         if schema is None:
             why = f"the token may not read the properties of the account (scope {account.scope(PROPERTIES)})"
@@ -171,6 +172,7 @@ class Undo:
             await writer.run(partial(file.note_end, f"{self._seams.wall_clock():%Y-%m-%d %H:%M} UTC"))
 
     async def _undo_all(self, session: Session, account: Account, portal: Portal, writer: Offload) -> None:
+        """Find the contacts, ask for approval, then archive what was created and restore what was changed."""
         file, unless_ended, guard = self.file, self.ending.unless_ended, self.ending.guard
         await unless_ended(guard(self._copy(writer)))
         self.report.keys = await writer.run(lambda: file.keys_count)
@@ -241,6 +243,7 @@ class Undo:
         await session.run_workers(map(serve, workers), drain)
 
     async def _wait_for_the_last(self, tasks: Collection[asyncio.Task[None]]) -> None:
+        """Wait until the tasks end, for the drain timeout at most, or until the run is aborted."""
         at_once = asyncio.ensure_future(self.ending.abort.wait())
         ended = asyncio.ensure_future(asyncio.wait(tasks))
         await asyncio.wait(

@@ -47,6 +47,7 @@ def settle(trace: Trace, held: Result | None, portal: Portal) -> Trace:
 
 
 def _creator(trace: Trace, held: Result, portal: Portal) -> Creator:
+    """Who created the contact: the job, if any of its readings shows that."""
     without_history = {name for name in trace.sent if not has_full_history(name, held, portal)}
     found = {
         find_creator(

@@ -224,6 +224,7 @@ class UndoFile(sqlite.Database):
             yield [self._trace(*row) for row in rows]
 
     def _trace(self, number: int, hubspot_id: str, packed: str | None) -> Trace:
+        """All that the snapshot knows of one contact."""
         intent = orjson.loads(packed) if packed else {}
         sent: dict[str, list[str]] = {}
         for name, text in self._all(
@@ -367,6 +368,7 @@ class UndoFile(sqlite.Database):
     def _settle(
         self, connection: sqlite3.Connection, plan: Plan, outcome: UndoOutcome, findings: Sequence[Finding]
     ) -> None:
+        """Store the outcome of a plan, with its findings."""
         is_done = outcome in {UndoOutcome.RESTORED, UndoOutcome.KEPT}
         self._end(
             connection,
@@ -387,6 +389,7 @@ class UndoFile(sqlite.Database):
         *,
         is_touched: bool = False,
     ) -> None:
+        """Store the outcome of a contact, with its findings."""
         connection.execute(
             "UPDATE keys SET fate = ?, restored = ?, is_touched = ? WHERE number = ?",
             (outcome.value, restored, is_touched, number),

@@ -155,6 +155,7 @@ def _missing(contact: Wanted) -> Checked:
 
 
 def _compared(contact: Wanted, result: Result, kinds: Mapping[str, Kind]) -> Checked:
+    """Compare what a contact holds with what its rows asked for."""
     findings = [*_key_findings(contact, result)]
     for name, cell in contact.cells.items():
         text = result.properties.get(name)

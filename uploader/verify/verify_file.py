@@ -110,6 +110,7 @@ class VerificationFile(sqlite.Database):
                     self._assign_value(connection, value, number)
 
     def _apply(self, connection: sqlite3.Connection, value: str, contact: Wanted, doubt: Doubt) -> int:
+        """Add the values of a row to its contact, which is made if needed. Returns the contact's number."""
         found = connection.execute("SELECT number FROM owned WHERE value = ?", (value,)).fetchone()
         id_property, key, cells, others, row, source = _packed(contact)
         if found is not None and found[0] < 0:

@@ -189,6 +189,7 @@ def _has_mark(checkpoint: Path, identity: Identity) -> bool:
 
 @contextmanager
 def _writing(output: Path | None) -> Iterator[TextIO]:
+    """A stream to the file, or to stdout. The file is removed if writing fails."""
     if output is None:
         yield rows_out()
         return

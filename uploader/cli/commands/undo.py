@@ -313,6 +313,7 @@ _WOULD = {
 
 
 def _lines(report: Report, *, dry_run: bool) -> list[str]:
+    """The report as lines for people."""
     words = {**_WORDS, **_WOULD} if dry_run else _WORDS
     lines = [f"{count:>12,}  {words[outcome]}" for outcome, count in report.counts.items()]
     if report.left:

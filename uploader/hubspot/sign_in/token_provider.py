@@ -134,6 +134,7 @@ class Access:
     # --- renewal ---
 
     async def _refresh(self) -> None:
+        """Ask for a new access token. StopRun if HubSpot refuses it."""
         oauth = self._sign_in
         assert isinstance(oauth, OAuth)
         asked_at = self._clock()
@@ -183,6 +184,7 @@ class Access:
             return OAuth(oauth.client_id, oauth.client_secret, refresh_token, oauth.file)
 
     async def _read_again(self, send_with_current_token: Callable[[Call], Awaitable[Reply]]) -> None:
+        """Take the new token from the token file, and check its account. StopRun if there is none."""
         assert isinstance(self._sign_in, TokenFile)
         read = partial(read_token, Path(self._sign_in.path))
         try:

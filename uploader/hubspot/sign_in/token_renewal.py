@@ -77,6 +77,7 @@ def judge(reply: Reply) -> tuple[Renewal, Grant | None, str]:
 
 
 def _grant(body: Mapping[str, Any]) -> Grant | None:
+    """The token in a reply of the token endpoint; None if it holds no usable one."""
     token, seconds = body.get("access_token"), body.get("expires_in")
     if not isinstance(token, str) or not is_sendable(token) or not isinstance(seconds, int | float):
         return None

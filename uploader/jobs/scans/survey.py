@@ -58,6 +58,7 @@ class Survey:
                 yield Step(self.findings.rows, step.bytes_read, min(1.0, done / BUCKETS))
 
     def _read(self, sorter: KeySorter, most_rows: int | None) -> Iterator[Step]:
+        """Read the rows of all sources into the findings, slice by slice."""
         before = position = 0
         yield Step()
         for index, (source, mapper) in enumerate(zip(self.sources, self.mappers, strict=True)):

@@ -204,6 +204,7 @@ class Attempts:
     async def _follow(
         self, task: Task[Item], attempt: Attempt[Item], left_at: float
     ) -> list[tuple[float, Piece[Item]]]:
+        """Carry out what follows an attempt. Returns what is to be sent again, each with the time for it."""
         left, history = attempt.open or attempt.items, attempt.history
         match attempt.following:
             case Next.AGAIN:
@@ -269,6 +270,7 @@ class Attempts:
     # --- one request ---
 
     async def _send_items(self, task: Task[Item], items: Sequence[Item], call: Call) -> tuple[Reply, float]:
+        """Send a request. If that is cancelled, note which items may have arrived."""
         is_in_doubt = False
 
         def note(in_flight: bool) -> None:

@@ -81,6 +81,7 @@ class WriteProbe:
         return None
 
     async def _is_written(self, one: _Written, attempts: Attempts) -> bool:
+        """Whether HubSpot accepts a write without values to this record."""
         record = _empty(one)
         call = Call("POST", self._paths.upsert, encode_batch([record]), shown=one.id_property)
         _, verdict = await attempts.once(call, lambda reply: classify([record], reply), is_write=True)

@@ -107,6 +107,7 @@ def contents(raw: Raw, archive: Archive | None) -> Iterator[bytes]:
 
 
 def _members(raw: Raw, archive: Archive) -> Iterator[bytes]:
+    """The content of an archive of one or more members, in blocks."""
     decoder, begun = archive.member(), False
     data, given = b"", 0
     while True:

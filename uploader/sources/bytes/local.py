@@ -157,6 +157,7 @@ def _unopened(path: str, error: Exception) -> str:
 
 
 def _directory_text(path: str) -> str:
+    """The message for a directory that is given as a source."""
     try:
         names = sorted(entry.name for entry in os.scandir(path) if entry.is_file())
     except OSError:

@@ -97,6 +97,7 @@ def _decoded(name: str, pieces: list[bytes], at: int) -> Iterator[str]:
 
 
 def _best_guess(name: str, lines: list[str], number: int, delimiter: str | None) -> _Guess:
+    """The header, by the delimiter that suits the lines best. SourceError if none can split it."""
     candidates = (delimiter,) if delimiter else DELIMITERS
     guesses = [guess for candidate in candidates if (guess := _guess(lines, candidate))]
     # If one delimiter can't split the header, another that is not in it proves nothing.
@@ -109,6 +110,7 @@ def _best_guess(name: str, lines: list[str], number: int, delimiter: str | None)
 
 
 def _guess(lines: list[str], delimiter: str) -> _Guess | None:
+    """The header split by this delimiter; None if it cannot be."""
     reader = csv.reader(lines[:_HEADER_LINES], delimiter=delimiter, strict=True)
     try:
         cells = next(reader)

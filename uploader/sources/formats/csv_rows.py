@@ -107,6 +107,7 @@ class CsvRows:
 
 
 def _reason(error: csv.Error) -> str:
+    """Why a row cannot be read, for the user."""
     text = str(error)
     if text.startswith("unexpected end"):
         return _UNCLOSED

@@ -167,6 +167,7 @@ class Elements:
         return start, bytes(kept)
 
     def _scan_nested(self, kept: bytearray) -> None:
+        """Read to the end of an array or object, and check that its brackets match."""
         stack = bytearray()
         while True:
             sign = self._byte(kept)
