@@ -6,9 +6,10 @@ from support.check_runs import check
 from support.intercepted_requests import existing, job, upserts
 from support.jobs import contacts
 from support.mock_transport import make_simulator
-from support.undo_runs import undo
+from support.undo_runs import state, undo
 from support.verify_runs import counts, verify
 from uploader.errors import SettingsError
+from uploader.hubspot.account import Account
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.scopes import missing_scopes
 from uploader.hubspot.sign_in.token_info import scope_texts
@@ -143,6 +144,21 @@ def test_stages_that_the_token_may_not_read_are_left_to_hubspot(tmp_path):
     assert run.outcomes() == {2: "created", 3: "rejected"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "is_careful"),
+    [
+        ("STANDARD", True),
+        ("", True),
+        ("PARTNER", True),
+        ("SANDBOX", False),
+        ("DEVELOPER_TEST", False),
+    ],
+)
+def test_an_account_of_a_kind_that_is_not_known_may_be_one_that_people_work_in(kind, is_careful):
+    """A kind that HubSpot adds would have been written to without a canary, and without asking."""
+    assert Account(kind=kind).may_be_production is is_careful
+
+
 # --- scopes that a 403 names ---
 
 SHAPES = pytest.mark.parametrize("shape", ["errors", "context"])
@@ -246,3 +262,97 @@ def test_the_days_usage_is_the_entry_of_private_apps_unless_headers_contradict_i
 def test_the_scope_that_writing_needs_is_the_one_of_the_type(object_type, scopes, problem):
     said, _ = scope_texts(frozenset(scopes), object_type)
     assert (problem in said) if problem else not said
+
+
+# --- sensitive properties ---
+
+SECRETS = [
+    {"name": "ssn", "label": "Social security number", "sensitive": True},
+    {"name": "diagnosis", "highly_sensitive": True, "unique": True},
+]
+READ = ("crm.objects.contacts.sensitive.read.v2", "crm.objects.contacts.highly_sensitive.read.v2")
+
+
+@pytest.mark.parametrize(
+    ("rows", "options"),
+    [
+        ([{"email": "a@x.com", "ssn": "1", "diagnosis": "2"}], {}),
+        ([{"email": "a@x.com", "Social security number": "1", "diagnosis": "2"}], {}),
+        ([{"email": "a@x.com", "Nr.": "1", "diagnosis": "2"}], {"mapped": {"Nr.": "ssn"}}),
+        ([{"email": "a@x.com", "diagnosis": "2"}], {"constants": {"ssn": "1"}}),
+        ([{"email": "a@x.com", "ssn": "1", "diagnosis": "2"}], {"id_property": "diagnosis"}),
+    ],
+    ids=["name", "label", "mapped", "constant", "key"],
+)
+@pytest.mark.parametrize("ndjson", [False, True], ids=["csv", "ndjson"])
+def test_sensitive_properties_exist(tmp_path, rows, options, ndjson):
+    """They are hidden from the list of properties unless asked for, and were called unknown."""
+    run = job(tmp_path, rows, ndjson=ndjson, options={**options, "snapshot": True}, properties=SECRETS)
+    assert run.run_virtual().as_dict()["created"] == 1
+    assert run.held()["a@x.com"] | {"ssn": "1", "diagnosis": "2"} == run.held()["a@x.com"]
+    assert counts(verify(run)[0]) == {"equal": 1}
+    undo(run)
+    assert not state(run)
+
+
+def test_undo_restores_a_sensitive_property(tmp_path):
+    there = [existing("a@x.com", ssn="0")]
+    run = job(
+        tmp_path,
+        [{"email": "a@x.com", "ssn": "1"}],
+        there=there,
+        options={"snapshot": True},
+        properties=SECRETS,
+    )
+    run.run_virtual()
+    undo(run)
+    assert run.held()["a@x.com"]["ssn"] == "0"
+
+
+@SHAPES
+@pytest.mark.parametrize(
+    ("rows", "options"),
+    [
+        ([{"email": "a@x.com", "ssn": "1"}], {}),
+        ([{"email": "a@x.com", "Nr.": "1"}], {"mapped": {"Nr.": "ssn"}}),
+        ([{"email": "a@x.com"}], {"constants": {"ssn": "1"}}),
+        ([{"email": "a@x.com", "ssn": "1"}], {"id_property": "ssn"}),
+    ],
+    ids=["column", "mapped", "constant", "key"],
+)
+def test_what_may_be_a_sensitive_property_is_not_called_unknown(tmp_path, rows, options, shape):
+    run = job(tmp_path, rows, options=options, properties=SECRETS, **lacking(shape, *READ))
+    with pytest.raises(
+        SettingsError, match=r"may be a sensitive property: the token lacks the scope crm\.objects"
+    ):
+        run.run_virtual()
+
+
+def test_a_field_that_may_be_sensitive_is_not_called_unknown(tmp_path):
+    run = job(
+        tmp_path,
+        [{"email": "a@x.com", "ssn": 1}],
+        ndjson=True,
+        properties=SECRETS,
+        **lacking("errors", *READ),
+    )
+    run.run_virtual()
+    [letter] = run.dead_letters()
+    assert f"may be a sensitive property: the token lacks the scope {READ[0]}" in letter.message
+
+
+def test_a_token_that_may_not_write_a_sensitive_property_is_told_the_scope(tmp_path):
+    scope = "crm.objects.contacts.sensitive.write.v2"
+    run = job(tmp_path, [{"email": "a@x.com", "ssn": "1"}], properties=SECRETS, **lacking("context", scope))
+    assert any(
+        f"'ssn' is a sensitive property: the token lacks the scope {scope}" in one
+        for one in check(run).problems
+    )
+    summary = run.run_virtual()
+    assert (summary.cause, summary.reason.endswith(f"lacks the scope {scope}")) == (Cause.SCOPE, True)
+
+
+def test_names_that_are_listed_need_no_further_request(tmp_path):
+    run = job(tmp_path, [{"email": "a@x.com", "city": "Ulm"}], properties=SECRETS)
+    run.run_virtual()
+    assert run.transport.paths.count("/crm/v3/properties/contacts") == 1

@@ -10,8 +10,8 @@ from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.account import Account
 from uploader.hubspot.requests import MAX_INPUTS
 from uploader.hubspot.schema import Schema
-from uploader.hubspot.scopes import DETAILS, PIPELINES, PROPERTIES
-from uploader.hubspot.sign_in.token_info import TokenInfo, scope_texts, token_kind
+from uploader.hubspot.scopes import DETAILS, PIPELINES, PROPERTIES, lack_text
+from uploader.hubspot.sign_in.token_info import TokenInfo, object_scopes, scope_texts, token_kind
 from uploader.jobs.column_rules import (
     overwriting_rules,
     refuse_absent_keys,
@@ -175,6 +175,7 @@ class Check:
                 report.problems.append(survey.broken)
             self._judge_failures(survey)
             self._judge_owners()
+            self._judge_sensitive()
             self._note_pipelines()
             self._make_forecast()
 
@@ -410,6 +411,18 @@ class Check:
                 f"the values of {' and '.join(names)}: the token may not read pipelines (scope "
                 f"{account.scope(PIPELINES)}), so only ids are accepted"
             )
+
+    def _judge_sensitive(self) -> None:
+        """Report a problem if the token may not write a sensitive property that a column or --set names."""
+        schema, report = self._schema, self.report
+        if schema is None or report.closer is None or report.closer.token.scopes is None:
+            return
+        scopes = object_scopes(self.settings.object_type)
+        names = {column.property for column in report.columns} | self.settings.constants.keys()
+        for name in sorted(names & schema.sensitive.keys()):
+            needed = scopes.of_sensitive(schema.sensitive[name], "write")
+            if needed not in report.closer.token.scopes | {""}:
+                report.problems.append(f"{name!r} is a sensitive property: {lack_text([needed])} to write it")
 
     def _judge_owners(self) -> None:
         schema, report = self._schema, self.report

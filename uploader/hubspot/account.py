@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.scopes import DOCUMENTED_SCOPES
 
-#: The kind of an account that is neither a sandbox nor a test account.
+#: The kind of an account that people work in.
 PRODUCTION = "STANDARD"
+#: The kinds that are made for tests. A kind that HubSpot adds may be one that people work in.
+_FOR_TESTS = frozenset({"DEVELOPER_TEST", "SANDBOX", "APP_DEVELOPER"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,5 +30,5 @@ class Account:
 
     @property
     def may_be_production(self) -> bool:
-        """Whether it is a production account, or of unknown kind."""
-        return self.kind in {"", PRODUCTION}
+        """Whether it is a production account, or of a kind that is not certainly for tests."""
+        return self.kind not in _FOR_TESTS

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from uploader.hubspot.owners import Owners
 from uploader.hubspot.pipelines import PIPELINES, STAGES, Pipelines
-from uploader.hubspot.scopes import DOCUMENTED_SCOPES, OWNERS
+from uploader.hubspot.scopes import DOCUMENTED_SCOPES, OWNERS, SENSITIVITIES
 
 #: A step back in it may be answered with 200 and not made. Its stages and their order are the account's.
 LIFECYCLE_STAGE = "lifecyclestage"
@@ -60,6 +60,16 @@ class Schema:
     owners_scope: str = DOCUMENTED_SCOPES[OWNERS]  #: that the token needs to read them
     staged: frozenset[str] = frozenset()  #: properties that hold pipelines or their stages, by id
     pipelines: Pipelines | None = None  #: None if they were not or may not be read
+    sensitive: Mapping[str, str] = field(default_factory=dict)  #: their level, for those that are sensitive
+    has_sensitive: bool = False  #: sensitive properties are listed, too, as far as the token may see them
+    hidden_scope: str = ""  #: without which the token does not see some of them
+
+    def no_property(self, which: str) -> str:
+        """The text that there is no property of this description, as far as the token may see."""
+        if not self.hidden_scope:
+            return f"this account has no property {which}"
+        lacks = f"the token lacks the scope {self.hidden_scope}"
+        return f"the token sees no property {which}, which may be a sensitive property: {lacks}"
 
     @classmethod
     def decode(cls, body: Mapping[str, object], *, has_addresses: bool = True) -> "Schema":
@@ -67,8 +77,7 @@ class Schema:
 
         `has_addresses`: the type is contacts, whose `email` is an address.
         """
-        results = body.get("results")
-        entries = [e for e in results if isinstance(e, dict)] if isinstance(results, list) else []
+        entries = [e for e in entries_of(body) if isinstance(e, dict)]
         named = {str(e["name"]): e for e in entries if isinstance(e.get("name"), str)}
         return cls(
             labels={name: str(entry.get("label") or "") for name, entry in named.items()},
@@ -94,7 +103,18 @@ class Schema:
             },
             owned=frozenset(name for name, entry in named.items() if _holds_owners(entry)),
             staged=frozenset(name for name, entry in named.items() if _holds_stages(entry)),
+            sensitive={
+                name: str(entry["dataSensitivity"])
+                for name, entry in named.items()
+                if entry.get("dataSensitivity") in SENSITIVITIES
+            },
         )
+
+
+def entries_of(body: Mapping[str, object] | None) -> list[object]:
+    """The entries of a list reply; none if it has no list."""
+    results = (body or {}).get("results")
+    return results if isinstance(results, list) else []
 
 
 def _is_read_only(entry: Mapping[str, object]) -> bool:

@@ -14,6 +14,8 @@ from uploader.hubspot.json_values import as_texts
 
 #: What is read of an account.
 DETAILS, PROPERTIES, OWNERS, PIPELINES = "details", "properties", "owners", "pipelines"
+#: Levels of sensitive properties, as the API names them.
+SENSITIVITIES = ("sensitive", "highly_sensitive")
 #: The scope that this needs, if a refusal names none; those of the object type are in `token_info`.
 DOCUMENTED_SCOPES = {DETAILS: "oauth", OWNERS: "crm.objects.owners.read"}
 

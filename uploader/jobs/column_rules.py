@@ -120,6 +120,24 @@ def refuse_absent_keys(settings: ColumnSettings, columns: Sequence[Columns | Non
             )
 
 
+def may_name_others(settings: ColumnSettings, sources: Sequence[Source], schema: Schema) -> bool:
+    """Whether a setting or a column may name a property that is not listed. Any row of a source without a
+    header may.
+    """
+    rules = settings.rules
+    names = {*rules.match, *rules.mapped.values(), *rules.constants}
+    for source in sources:
+        if not source.shape.columns:
+            return True
+        names.update(
+            column
+            for index, column in enumerate(source.shape.columns)
+            if column not in rules.mapped.keys() | rules.suppress_where.keys() | {f"column {index + 1}"}
+            and not rules.leaves_out(column)
+        )
+    return not names - {""} <= schema.labels.keys() | set(schema.labels.values())
+
+
 def may_hold(
     names: AbstractSet[str], settings: ColumnSettings, sources: Sequence[Source], schema: Schema | None
 ) -> bool:

@@ -17,13 +17,14 @@ from uploader.hubspot.record_limits import RecordLimit, decode_record_limit
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.reply_decoding import decode_usage
 from uploader.hubspot.requests import Paths, encode_token_info
-from uploader.hubspot.schema import Schema
+from uploader.hubspot.schema import Schema, entries_of
 from uploader.hubspot.scopes import (
     DETAILS,
     DOCUMENTED_SCOPES,
     OWNERS,
     PIPELINES,
     PROPERTIES,
+    SENSITIVITIES,
     alternatives,
     missing_scopes,
 )
@@ -61,12 +62,18 @@ class Preflight:
     ) -> None:
         """`outage_seconds()`: how long no request may succeed before the run stops."""
         scopes = object_scopes(object_type)
-        self._documented_scopes = {PROPERTIES: scopes.schema, PIPELINES: scopes.read, **DOCUMENTED_SCOPES}
+        self._documented_scopes = {
+            PROPERTIES: scopes.schema,
+            PIPELINES: scopes.read,
+            **{level: scopes.of_sensitive(level, "read") for level in SENSITIVITIES},
+            **DOCUMENTED_SCOPES,
+        }
         self._attempts = replace(attempts, sleep=self._wait, is_early=True)
         self._sender = attempts.sender
         self._paths = paths
         self._outage_seconds = outage_seconds
         self.lacking: dict[str, str] = {}  #: scopes that were missing, by what is read
+        self._listed: Sequence[object] = ()  # the properties that are not sensitive
         self._info: TokenInfo | None = None  # None until it is read
 
     async def read_account(self, token: str) -> Account:
@@ -96,7 +103,20 @@ class Preflight:
         """Read the properties; None if the token may not."""
         reply = await self._ask(Call("GET", self._paths.properties), PROPERTIES)
         known = reply.body if reply.ok and reply.body else None
+        self._listed = entries_of(known)
         return Schema.decode(known, has_addresses=has_addresses) if known else None
+
+    async def read_sensitive_properties(self, *, has_addresses: bool) -> Schema:
+        """Read the sensitive properties, too, in two requests, as far as the token may see them."""
+        path = f"{self._paths.properties}?dataSensitivity="
+        first, second = [
+            self._ask(Call("GET", path + level), level, is_optional=True) for level in SENSITIVITIES
+        ]
+        replies = await run_both(first, second)
+        listed = [entry for reply in replies if reply.ok for entry in entries_of(reply.body)]
+        schema = Schema.decode({"results": [*self._listed, *listed]}, has_addresses=has_addresses)
+        hidden = [self.lacking[one] for one in SENSITIVITIES if one in self.lacking]
+        return replace(schema, has_sensitive=True, hidden_scope=" or ".join(hidden))
 
     async def read_token_and_limits(self, token: str, object_type: str) -> TokenAndLimits:
         """Read what only `check` shows, in two requests; a refusal is no error."""
@@ -265,7 +285,7 @@ def check_keys(rules: Rules, schema: Schema) -> None:
     many = noun(rules.object_type).many
     for name in rules.match:
         if name not in schema.labels:
-            raise SettingsError(f"{option} {name!r}: this account has no such property for {many}")
+            raise SettingsError(f"{option} {name!r}: {schema.no_property(f'of {many} with that name')}")
         # Accounts differ in whether they report email as unique; contacts can always be upserted by it.
         if name in schema.unique or (name == EMAIL and rules.has_addresses):
             continue

@@ -8,16 +8,18 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from uploader.hubspot.account import Account
 from uploader.hubspot.client import HubSpot, Transport
 from uploader.hubspot.requests import MAX_INPUTS, paths
+from uploader.hubspot.schema import Schema
 from uploader.hubspot.scopes import OWNERS
 from uploader.hubspot.sign_in.token_provider import Access
 from uploader.jobs.account_day import MIGRATION_SECONDS, AccountDay
-from uploader.jobs.column_rules import may_hold
+from uploader.jobs.column_rules import may_hold, may_name_others
 from uploader.jobs.ending import Ending
 from uploader.jobs.preflight import Preflight, check_keys
 from uploader.jobs.summary import EarlyEnd
@@ -172,20 +174,33 @@ class Session:
         has_addresses = self.settings.rules.has_addresses
         schema = await self.preflight.read_properties(has_addresses=has_addresses)
         self.account = replace(account, schema=schema)
+        return await self.with_sensitive(self.account, partial(may_name_others, self.settings, ()))
+
+    async def with_sensitive(self, account: Account, is_needed: Callable[[Schema], bool]) -> Account:
+        """The account with its sensitive properties, if the listed ones do not suffice."""
+        if account.schema is None or account.schema.has_sensitive or not is_needed(account.schema):
+            return account
+        has_addresses = self.settings.rules.has_addresses
+        schema = await self.preflight.read_sensitive_properties(has_addresses=has_addresses)
+        self.account = replace(account, schema=schema)
         return self.account
 
     async def with_named_values(
         self, sources: list[Source], account: Account, former: Sequence[Settings] = ()
     ) -> Account:
-        """The account with its owners and pipelines, which values name, each if a source can hold some under
-        the current or `former` settings.
+        """The account with what the sources may name under the current or `former` settings: sensitive
+        properties, owners, pipelines.
         """
+        settings = (self.settings, *former)
+        account = await self.with_sensitive(
+            account, lambda listed: any(may_name_others(one, sources, listed) for one in settings)
+        )
         schema = account.schema
         if schema is None:
             return account
 
         def are_held(names: AbstractSet[str]) -> bool:
-            return any(may_hold(names, one, sources, account.schema) for one in (self.settings, *former))
+            return any(may_hold(names, one, sources, account.schema) for one in settings)
 
         if are_held(schema.owned):
             owners = await self.preflight.read_owners()

@@ -239,8 +239,7 @@ def _target(column: str, given: str, schema: Schema | None) -> str:
     close = difflib.get_close_matches(given, schema.labels, n=1, cutoff=0.7)
     meant = f"; did you mean {close[0]}?" if close else ""
     raise MappingError(
-        f"{column!r} cannot be mapped to {given!r}: this account has no property with that name or "
-        f"label{meant}"
+        f"{column!r} cannot be mapped to {given!r}: {schema.no_property('with that name or label')}{meant}"
     )
 
 
@@ -276,10 +275,11 @@ def unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
     """Return the message about columns that are no property."""
     likely = {column: _likeness(column, schema) if schema else "" for column in unmapped[:8]}
     words = ["--map " + quoted(f"{column}={name or 'PROPERTY'}") for column, name in likely.items()]
+    which = f"with the name or label {_listed(unmapped)}"
+    none = schema.no_property(which) if schema else f"this account has no property {which}"
     return (
-        f"this account has no property with the name or label {_listed(unmapped)}; map each column, for "
-        f"example with {' '.join(words)}, or leave it out with --ignore {quoted(unmapped[0])}; "
-        "`uploader check --write-mapping FILE.toml` drafts a mapping of all columns"
+        f"{none}; map each column, for example with {' '.join(words)}, or leave it out with --ignore "
+        f"{quoted(unmapped[0])}; `uploader check --write-mapping FILE.toml` drafts a mapping of all columns"
     )
 
 

@@ -68,7 +68,8 @@ class Fields:
         if name in rules.constants:
             return Fault(f"{name!r} is also given by --set", NO_PROPERTY, column)
         if not name:
-            text = f"this account has no property with the name or label {column!r}"
+            schema = self._schema or Schema({})
+            text = schema.no_property(f"with the name or label {column!r}")
             return Fault(text, NO_PROPERTY, column)
         if self._schema and name in self._schema.read_only:
             return Fault(f"{name!r} is read-only in HubSpot", NO_PROPERTY, column)

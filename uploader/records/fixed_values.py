@@ -25,7 +25,7 @@ def _value(name: str, text: str, rules: Rules, schema: Schema | None, unique: Co
     if name.startswith(COSTLY) and name not in rules.allowed:
         raise MappingError(f"--set {name}: {COSTLY_TEXT}; allow it with --allow {name}")
     if schema is not None and name not in schema.labels:
-        raise MappingError(f"--set {name}: this account has no property {name!r}; create it first")
+        raise MappingError(f"--set {name}: {schema.no_property(repr(name))}; create it first")
     if schema is not None and name in schema.read_only:
         raise MappingError(f"--set {name}: the property is read-only in HubSpot")
     convert = converter(name, f"--set {name}", schema, rules)

@@ -104,7 +104,8 @@ def test_a_token_that_cannot_do_it(folder, hubspot_mock, scenario, words):
 
 
 @pytest.mark.parametrize(
-    ("name", "word"), [("nosuch", "no such property"), ("firstname", "not a unique property")]
+    ("name", "word"),
+    [("nosuch", "no property of contacts with that name"), ("firstname", "not a unique property")],
 )
 def test_an_id_property_that_cannot_be_one(folder, hubspot_mock, name, word):
     ended = run("upload", "good.csv", "--id-property", name, "--base-url", hubspot_mock().url, cwd=folder)

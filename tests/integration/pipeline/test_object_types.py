@@ -160,7 +160,7 @@ def test_other_objects_need_a_key_to_be_named(tmp_path, object_type):
     [
         ("companies", "domain", "choose one of customer_number, external_id"),
         ("p_cars", "model", "match records by it"),
-        ("deals", "favourite", "no such property for deals"),
+        ("deals", "favourite", "no property of deals with that name"),
         ("contacts", "city", "choose one of customer_number, email, external_id"),
     ],
 )

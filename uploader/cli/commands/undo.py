@@ -17,11 +17,12 @@ from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.output import print_json, print_lines, refuse_foreign, write_list
 from uploader.cli.progress import displaying
 from uploader.cli.signals import stop_on_signals
+from uploader.cli.text.canary import kind_text
 from uploader.cli.text.numbers import duration, printable
 from uploader.cli.text.undo_state import undone_text, unkept_dict, unkept_lines
 from uploader.cli.typed_answer import answer
 from uploader.errors import CheckpointError, SettingsError
-from uploader.hubspot.account import PRODUCTION, Account
+from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
 from uploader.model.records import display_key
@@ -149,11 +150,10 @@ def _approval(*, yes: bool) -> Approve | None:
 
 async def _refuse_production(account: Account, created: int, others: int) -> bool:
     del created, others
-    if account.kind in {"", PRODUCTION}:
-        kind = "a production account" if account.kind else "of unknown kind (the token may not read it)"
+    if account.may_be_production:
         raise SettingsError(
-            f"account {account.portal} is {kind}, and there is no terminal to ask for confirmation: check "
-            "with --dry-run, then add --yes"
+            f"account {account.portal} is {kind_text(account)}, and there is no terminal to ask for "
+            "confirmation: check with --dry-run, then add --yes"
         )
     return True
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from uploader.canary.assessment import Place, Review
 from uploader.cli.text.next_command import command_line
 from uploader.cli.text.numbers import printable
-from uploader.hubspot.account import Account
+from uploader.hubspot.account import PRODUCTION, Account
 from uploader.hubspot.object_types import Noun
 from uploader.hubspot.scopes import DETAILS
 from uploader.model.canary import Canary
@@ -15,7 +15,9 @@ _MOST_LINES = 20
 
 
 def kind_text(account: Account) -> str:
-    return "a production account" if account.kind else "of unknown kind (the token may not read it)"
+    if not account.kind:
+        return "of unknown kind (the token may not read it)"
+    return "a production account" if account.kind == PRODUCTION else f"of the kind {printable(account.kind)}"
 
 
 def refusal_text(account: Account) -> str:

@@ -39,7 +39,11 @@ class ObjectScopes(NamedTuple):
     read: str
     write: str
     schema: str
-    sensitive: str  #: to read sensitive properties; `highly_` comes before it for highly sensitive ones
+    sensitive: str  #: to read sensitive properties
+
+    def of_sensitive(self, level: str, verb: str) -> str:
+        """The scope for properties of this level. Tickets have one for both verbs."""
+        return self.sensitive.replace("sensitive", level).replace(".read.", f".{verb}.")
 
 
 def object_scopes(object_type: str) -> ObjectScopes:

@@ -82,6 +82,10 @@ class Auth:
         "oauth",
         "crm.objects.contacts.read",
         "crm.objects.contacts.write",
+        "crm.objects.contacts.sensitive.read.v2",
+        "crm.objects.contacts.sensitive.write.v2",
+        "crm.objects.contacts.highly_sensitive.read.v2",
+        "crm.objects.contacts.highly_sensitive.write.v2",
         "crm.schemas.contacts.read",
         "crm.objects.companies.read",
         "crm.objects.companies.write",
@@ -115,6 +119,7 @@ class ExtraProperty:
     unique: bool = False  #: hasUniqueValue, so it can be an idProperty
     read_only: bool = False
     sensitive: bool = False  #: hidden from the properties list unless asked for
+    highly_sensitive: bool = False  #: the same, with a scope of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -246,7 +246,7 @@ def _from_scenario(extra: ExtraProperty) -> Property:
         unique=extra.unique,
         read_only=extra.read_only,
         hubspot_defined=False,
-        sensitivity="sensitive" if extra.sensitive else "non_sensitive",
+        sensitivity=_sensitivity(extra),
     )
 
 
@@ -254,6 +254,12 @@ def _field_type(extra: ExtraProperty) -> str:
     if extra.checkbox:
         return "booleancheckbox"
     return "checkbox" if extra.multiple else FIELD_TYPES.get(extra.type, "text")
+
+
+def _sensitivity(extra: ExtraProperty) -> str:
+    if extra.highly_sensitive:
+        return "highly_sensitive"
+    return "sensitive" if extra.sensitive else "non_sensitive"
 
 
 def options_of(written: Sequence[str]) -> tuple[Option, ...]:

@@ -216,11 +216,28 @@ class Account:
     def _upsert(self, store: ObjectStore, exchange: Exchange) -> Answer:
         if isinstance(exchange.inputs, Answer):
             return exchange.inputs
+        if refused := self._lacks_scope(store.kind, self._sensitivities(store, exchange.inputs), "write"):
+            return refused
         failure = exchange.faults.failure
         if failure is not None and not failure.applied and not isinstance(failure, BatchStatus):
             self._schedule_write(store, exchange, exchange.inputs, failure.late_seconds)
             return Answer(200, self._batch([], exchange))
         return self._write_batch(store, exchange, exchange.inputs)
+
+    def _sensitivities(self, store: ObjectStore, inputs: Iterable[Input]) -> set[str]:
+        sensitive = store.catalogue.sensitive
+        if not sensitive:
+            return set()
+        return {sensitive[name] for one in inputs for name in one.properties if name in sensitive}
+
+    def _lacks_scope(self, kind: Kind, sensitivities: set[str], verb: str) -> Answer | None:
+        """The refusal of a request for sensitive properties, unless the token has the scopes. That a token
+        without them is refused is assumed; only the scopes are documented.
+        """
+        needed = [kind.sensitive_scope(one, verb) for one in sorted(sensitivities - {"non_sensitive"})]
+        missing = [scope for scope in needed if scope not in self._scenario.auth.scopes]
+        shape = self._scenario.rules.scope_error_shape
+        return error_bodies.missing_scopes(missing, shape) if missing else None
 
     def _update(self, store: ObjectStore, exchange: Exchange) -> Answer:
         """As upsert, by id or unique value, but creates nothing: unknown records are listed as errors."""
@@ -423,6 +440,8 @@ class Account:
         if exchange.request.has_flag("archived"):
             return Answer(200, {"results": []})
         sensitivity = query.get("dataSensitivity", "non_sensitive")
+        if refused := self._lacks_scope(store.kind, {sensitivity}, "read"):
+            return refused
         return Answer(200, {"results": store.catalogue.definitions(sensitivity)})
 
     def _limits(self) -> Answer:

@@ -61,6 +61,13 @@ class Kind:
     def is_custom(self) -> bool:
         return self.type_id.startswith("2-")
 
+    def sensitive_scope(self, sensitivity: str, verb: str) -> str:
+        """The scope for properties of this sensitivity. Tickets have one for both verbs."""
+        name = "custom" if self.is_custom else self.name
+        if name == "tickets":
+            return f"tickets.{sensitivity}.v2"
+        return f"crm.objects.{name}.{sensitivity}.{verb}.v2"
+
     def with_stages(self, stages: Sequence[str]) -> "Kind":
         """The type in an account with these lifecycle stages: new contacts are leads, else at the first."""
         if not self.is_contacts or not stages:

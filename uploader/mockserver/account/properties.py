@@ -227,6 +227,7 @@ class Catalogue:
         # `email` identifies a contact whatever its `hasUniqueValue` says.
         self.unique = frozenset(p.name for p in everything if p.unique or p.address)
         self.multiple = frozenset(p.name for p in everything if p.is_multiple)
+        self.sensitive = {p.name: p.sensitivity for p in everything if p.sensitivity != "non_sensitive"}
         stages = self.by_name.get("lifecyclestage")
         self.stages = tuple(option.value for option in stages.options) if stages else ()  #: in order
 
