@@ -31,13 +31,20 @@ def held(job, name):
 # --- numbers in date columns ---
 
 
+@pytest.mark.parametrize("as_json", [False, True], ids=["CSV", "NDJSON"])
 @pytest.mark.parametrize("name", ["renewal_date", "last_seen"])
-def test_seconds_since_1970_do_not_become_a_day_in_january_1970(tmp_path, name):
+def test_seconds_since_1970_do_not_become_a_day_in_january_1970(tmp_path, name, as_json):
     """1728000000 is 2024-10-04, and as milliseconds, which HubSpot takes, 1970-01-21."""
     job = job_of(tmp_path, name, ["1728000000", "1728086400"])
+    if as_json:
+        lines = [{"email": f"c{n}@x.com", name: 1728000000 + n * 86400} for n in range(2)]
+        job.source = tmp_path / "a.ndjson"
+        job.source.write_text("".join(json.dumps(line) + "\n" for line in lines))
     with pytest.raises(SettingsError) as asked:
         job.run_virtual()
-    assert f"{name}: row 2 has 1728000000, which could be 2024-10-04 (SECONDS)" in str(asked.value)
+    assert f"{name}: row {1 if as_json else 2} has 1728000000, which could be 2024-10-04 (SECONDS)" in str(
+        asked.value
+    )
     assert f'--date-order "{name}=SECONDS" or =MILLISECONDS' in str(asked.value)
     assert job.held() == {}
     assert job.run_virtual(date_orders={name: "SECONDS"}).exit_code == 0
@@ -96,15 +103,20 @@ def test_a_cell_that_is_the_label_of_one_option_and_the_value_of_another_is_aske
     assert held(job, "country_code") == ["US", "Canada", "US"]
 
 
-def test_rows_that_are_read_once_say_what_to_do_about_such_a_cell(tmp_path):
+def test_rows_that_name_their_fields_are_asked_about_at_once(tmp_path):
+    """The first rows suffice for it; a later one says by itself what to do."""
     source = tmp_path / "a.ndjson"
-    source.write_text(
-        '{"email": "a@x.com", "country_code": "CA"}\n{"email": "b@x.com", "country_code": "US"}\n'
-    )
+    rows = [{"email": f"c{n}@x.com", "country_code": "US"} for n in range(2_000)]
+    rows.append({"email": "a@x.com", "country_code": "CA"})
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
     job = Job(source, make_simulator(quota="none", properties=[COUNTRIES]))
     job.run_virtual()
     (letter,) = job.dead_letters()
     assert '--options "country_code=value" or =label' in letter.message
+    job.source = tmp_path / "b.ndjson"
+    job.source.write_text(json.dumps(rows[-1]) + "\n")
+    with pytest.raises(SettingsError, match='--options "country_code=value" or =label'):
+        job.run_virtual()
 
 
 # --- what spreadsheets and exports do to texts ---

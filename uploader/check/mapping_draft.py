@@ -28,6 +28,7 @@ from uploader.records.known_headers import (
     carries_opt_out,
     holds_whatever,
 )
+from uploader.records.values.date_numbers import dates_text, needs_unit, readings
 from uploader.records.values.datetimes import DateOrder, as_moment, lacks_zone, orders_of
 from uploader.records.values.options import BOOLEANS, clash_in, clashing_options
 
@@ -136,6 +137,11 @@ def _warnings(name: str, type_: str, schema: Schema, samples: Sequence[str]) -> 
     found = []
     if type_ in {"date", "datetime"} and any(len(orders_of(sample)) == 2 for sample in samples):
         found.append(f'day or month first? Use {{ property = "{name}", date_order = "DMY" }} or "MDY"')
+    if type_ in {"date", "datetime"} and (number := next(filter(needs_unit, samples), "")):
+        found.append(
+            f'{number} is a number: {dates_text(readings(number))}? Use {{ property = "{name}", '
+            'date_order = "SERIAL" } or the other word'
+        )
     if remark := remark_on(type_, samples):
         found.append(f"{remark}; create one in HubSpot and name it here")
     if type_ == "datetime" and any(lacks_zone(sample, None) for sample in samples):

@@ -358,6 +358,7 @@ class Check:
 
     async def _find_orders(self, survey: Survey, reader: Offload) -> None:
         orders = Orders(survey.sources, survey.mappers)
+        self.report.problems += orders.asked_at_once().values()
         if not orders.are_needed:
             return
         await self.passes.read(orders.steps(self.report.sample), reader)

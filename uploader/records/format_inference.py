@@ -10,7 +10,7 @@ Rules A row is evidence if only one reading makes it a value. A row that fits bo
       evidence. Nothing is guessed: what the rows leave open is asked for.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from uploader.model.column_names import quoted
@@ -166,9 +166,11 @@ class OrderFinder:
                     self.times.setdefault(column, _Times()).add(text, order, row)
 
             for index, column, clashing in self._options:
-                text = unwrap(content[index].strip())
-                if column not in self.clashes and (found := clash_in(text, clashing, column)):
-                    self.clashes[column] = f"{column}: row {row}: {found}"
+                self._note_clash(column, clashing, unwrap(content[index].strip()), row)
+
+    def _note_clash(self, column: str, clashing: Mapping[str, str], text: str, row: int) -> None:
+        if column not in self.clashes and (found := clash_in(text, clashing, column)):
+            self.clashes[column] = f"{column}: row {row}: {found}"
 
     def _feed_fields(self, fields: Mapping[str, object], row: int) -> None:
         nested = fields.get("properties")
@@ -177,6 +179,8 @@ class OrderFinder:
                 kind = self._mapper.open_kind(column)
                 if kind:
                     self._note(column, kind, text, row)
+                elif clashing := self._mapper.open_options_of(column):
+                    self._note_clash(column, clashing, text, row)
 
     def _note(self, column: str, kind: str, text: str, row: int) -> None:
         if kind != "number" and self._asks_units:
@@ -216,8 +220,7 @@ def decide_leniently(finders: Iterable[OrderFinder], rules: Rules) -> tuple[Rule
                 known[0].join(evidence)
                 joined[column] = (known[0], known[1] and has_columns)
     orders, decimals = dict(rules.date_orders), dict(rules.decimals)
-    clashes = {column: text for finder in finders for column, text in finder.clashes.items()}
-    asked = {**clashes, **_asked_zones(finders), **_asked_units(finders)}
+    asked = {**_asked_zones(finders), **questions(finders)}
     for column, (evidence, has_columns) in joined.items():
         try:
             reading = evidence.reading(column, has_columns=has_columns)
@@ -246,9 +249,12 @@ def _asked_zones(finders: Iterable[OrderFinder]) -> dict[str, str]:
     }
 
 
-def _asked_units(finders: Iterable[OrderFinder]) -> dict[str, str]:
+def questions(finders: Sequence[OrderFinder]) -> dict[str, str]:
+    """Return by column what has to be asked whatever other rows show: units of numbers, and options."""
+    asked = {column: text for finder in finders for column, text in finder.clashes.items()}
     joined: dict[str, _Numbers] = {}
     for finder in finders:
         for column, numbers in finder.numbers.items():
             joined.setdefault(column, _Numbers()).join(numbers)
-    return {column: numbers.question(column) for column, numbers in joined.items() if numbers.is_open}
+    units = {column: numbers.question(column) for column, numbers in joined.items() if numbers.is_open}
+    return {**asked, **units}

@@ -120,15 +120,18 @@ class Mapper:
     @property
     def open_options(self) -> Mapping[int, Mapping[str, str]]:
         """Cell index -> what `clashing_options` finds, for columns that do not say what such texts mean."""
-        names = self.columns.names if self.columns and self.schema else {}
-        options = self.schema.options if self.schema else {}
-        readings = self.rules.option_readings
-        found = {
-            index: clashing_options(options.get(name, ()))
-            for index, name in names.items()
-            if setting_of(self._called(index), readings) is None
-        }
+        names = self.columns.names if self.columns else {}
+        found = {index: self._clashing(self._called(index), name) for index, name in names.items()}
         return {index: clashing for index, clashing in found.items() if clashing}
+
+    def open_options_of(self, column: str) -> Mapping[str, str]:
+        """The same of a row's field."""
+        return {} if self.rules.leaves_out(column) else self._clashing(column, self._fields[column].name)
+
+    def _clashing(self, column: str, name: str) -> Mapping[str, str]:
+        options = self.schema.options.get(name, ()) if self.schema else ()
+        is_open = setting_of(column, self.rules.option_readings) is None
+        return clashing_options(options) if options and is_open else {}
 
     @property
     def timed_columns(self) -> Mapping[int, str]:

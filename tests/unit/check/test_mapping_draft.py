@@ -125,6 +125,11 @@ def test_two_columns_of_one_property_and_dates_of_two_orders_are_pointed_at():
     assert "date_order" in dates.warnings[0]
 
 
+def test_numbers_in_a_date_column_are_pointed_at_with_their_dates():
+    (_, dates) = draft(["email", "Renewal date"], SCHEMA, [["a@x.com", "45657"]]).columns
+    assert "45657 is a number: 2024-12-31 (SERIAL) or 2095-01-02 (DAYS)?" in dates.warnings[0]
+
+
 def test_names_of_no_system_in_particular_are_known():
     found = draft(["Mailing City", "Lifecycle", "Owner.Email"], SCHEMA, [["Ulm", "Lead", "ann@x.com"]])
     assert [(one.property, one.is_sure) for one in found.columns] == [

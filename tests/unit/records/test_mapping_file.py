@@ -18,6 +18,9 @@ on_bad_value = "drop"
 [columns.Sum]
 property = "score"
 decimal = ","
+
+[columns.Tier]
+options = "label"
 """
 NOTHING = {
     "mapped": (), "ignored": (), "only": (), "cleared": (), "date_orders": (), "decimals": (),
@@ -32,6 +35,7 @@ def test_a_file_says_what_options_say():
     assert (parsed.ignored, parsed.cleared, parsed.on_bad_value) == ({"Note"}, {"Born"}, "drop")
     assert (parsed.date_orders, parsed.decimals) == ({"Born": "DMY"}, {"Sum": ","})
     assert parsed.timezones == {"": "Europe/Berlin"}
+    assert parsed.option_readings == {"Tier": "label"}
 
 
 @pytest.mark.parametrize(
@@ -65,13 +69,15 @@ def test_options_go_before_the_file(tmp_path):
             "mapped": ("Note=note",),
             "ignored": ("Born",),
             "decimals": ("Sum=.",),
-            "date_orders": ("mdy",),
+            "date_orders": ("mdy", "Seen=seconds"),
+            "option_readings": ("value",),
             "on_bad_value": "reject",
         }
     )
     assert parsed["mapped"] == {"E-mail": "email", "Sum": "score", "Note": "note"}
     assert (parsed["ignored"], parsed["cleared"]) == ({"Born"}, frozenset())
-    assert parsed["date_orders"] == {"Born": "DMY", "": "MDY"}
+    assert parsed["date_orders"] == {"Born": "DMY", "": "MDY", "Seen": "SECONDS"}
+    assert parsed["option_readings"] == {"Tier": "label", "": "value"}
     assert (parsed["decimals"], parsed["on_bad_value"]) == ({"Sum": "."}, "reject")
 
 

@@ -72,6 +72,7 @@ async def decide_orders(
     settings = replace(settings, date_orders=known["date_orders"], decimals=known["decimals"])
     mappers, problems = resolve_as_far(settings, sources, account)
     orders = Orders(sources, mappers, asks_zones=checkpoint is None)
+    problems += orders.asked_at_once().values()
     rules = settings.rules
     if orders.are_needed:
         await passes.read(orders.steps(), reader)

@@ -7,7 +7,7 @@ from uploader.errors import SourceError
 from uploader.jobs.scans.survey import Step, first_rows
 from uploader.model.rows import RowSlice, readable
 from uploader.records.columns import Rules
-from uploader.records.format_inference import OrderFinder, decide, decide_leniently
+from uploader.records.format_inference import OrderFinder, decide, decide_leniently, questions
 from uploader.records.mapper import Mapper
 from uploader.sources.source import Source
 
@@ -34,6 +34,17 @@ class Orders:
         return can_be_read_twice and any(
             mapper is not None and self._needs(mapper) for mapper in self.mappers
         )
+
+    def asked_at_once(self) -> Mapping[str, str]:
+        """By field, what has to be asked of sources without a header, as far as their first rows show it."""
+        asked: dict[str, str] = {}
+        for source, mapper in zip(self.sources, self.mappers, strict=True):
+            if self.asks_zones and mapper is not None and not source.shape.columns:
+                finder = OrderFinder(mapper)
+                for row in source.first_rows():
+                    finder.feed(row.content, row.number)
+                asked |= questions([finder])
+        return asked
 
     def _needs(self, mapper: Mapper) -> bool:
         return mapper.needs_orders or (self.asks_zones and bool(mapper.timed_columns or mapper.open_options))

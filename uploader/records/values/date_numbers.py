@@ -92,12 +92,20 @@ def readings(text: str) -> dict[str, date]:
     return {**found, COMPACT: read.day} if read else found
 
 
+def needs_unit(text: str) -> bool:
+    """Whether a text is a number that could be several dates."""
+    return is_number(text) and isinstance(read_number(text, ""), str) and bool(readings(text))
+
+
+def dates_text(found: Mapping[str, date]) -> str:
+    return " or ".join(f"{day} ({unit})" for unit, day in found.items())
+
+
 def question(found: Mapping[str, date], column: str) -> str:
     """Return what a number could be, and what to do."""
-    dates = " or ".join(f"{day} ({unit})" for unit, day in found.items())
     first, *others = found
     words = " or ".join([quoted(f"{column}={first}"), *(f"={unit}" for unit in others)])
-    return f"could be {dates}: use --date-order {words}"
+    return f"could be {dates_text(found)}: use --date-order {words}"
 
 
 def _digits(text: str) -> str:
