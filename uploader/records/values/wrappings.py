@@ -54,7 +54,7 @@ def unwrap(text: str) -> str:
 def unwrapped(rows: Sequence[Row]) -> Sequence[Row]:
     """Return the rows without wrappings. Rows without any cost one look at all of them together."""
     raw = b"".join([row.raw for row in rows])
-    if b'="' not in raw and b'=\\"' not in raw:
+    if b"=" not in raw or (b'="' not in raw and b'=\\"' not in raw):
         return rows
     return [Row(row.number, row.raw, _without(row.content)) for row in rows]
 
@@ -86,7 +86,8 @@ def have_remarks(texts: Iterable[str]) -> bool:
 
 def have_lost_digits(texts: Iterable[str]) -> bool:
     """Whether any of the texts may be a number in E notation; fast for many texts."""
-    return _LOST.search("\n".join(texts)) is not None
+    joined = "\n".join(texts)
+    return ("E+" in joined or "e+" in joined) and _LOST.search(joined) is not None
 
 
 def has_lost_digits(text: str) -> bool:
