@@ -9,16 +9,19 @@ from dataclasses import dataclass, field
 
 from uploader.model.outcomes import Outcome
 from uploader.model.redaction import without_identifiers
+from uploader.model.rows import Content, Unreadable
 from uploader.model.settlements import Tallies
 from uploader.model.timeline import Interval, merged, percentile
+from uploader.records.tables import shortened
 
 #: Groups of failed rows that are shown, and examples of each.
 MOST_GROUPS, EXAMPLES = 40, 12
 #: Beyond this many different reasons, failed rows are grouped by category alone.
 _MOST_REASONS = 2_000
 _MOST_CHARACTERS, _MESSAGE_CHARACTERS = 2_000, 240
-#: Values in a message: after a colon and before "was not", in quotes, or in a list.
-_VALUE = re.compile(r"""(?<=: )[^:]*?(?= was not )|'[^']*'|"[^"]*"|\[.*""", re.DOTALL)
+#: Values in a message that the row has in another form: after a colon and before "was not", in quotes, or in
+#: a list. An apostrophe inside a word, such as a column's, opens no quotes.
+_VALUE = re.compile(r"""(?<=: )[^:]*?(?= was not )|(?<!\w)'[^']*'(?!\w)|"[^"]*"|\[.*""", re.DOTALL)
 _WORD = re.compile(r"""(?:[^\s"'\[\](){}<>;,:]|[,:](?=[\w/]))+""")
 _NUMBER = re.compile(r"\d{3}")
 #: Names that stay although they may hold digits: a property before a colon, and a status.
@@ -30,6 +33,8 @@ def without_values(message: str, values: Iterable[str] = ()) -> str:
     """A reason in one line, without values, so that rows can be grouped by it. `values`: those of the row."""
     text = message[:_MOST_CHARACTERS]
     for value in sorted({value.strip() for value in values}, key=len, reverse=True):
+        quoted = " ".join(repr(shortened(value)).split())  # as faults show values
+        text = text.replace(quoted, "...") if value else text
         if len(value) >= _SHORTEST_VALUE and value in text:
             text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "...", text)
     text = _WORD.sub(_without_value, _VALUE.sub("...", without_identifiers(text)))
@@ -42,6 +47,13 @@ def _without_value(word: re.Match[str]) -> str:
     """Replace the whole word if it holds a number or an address: a part of it would look like a value."""
     varies = "@" in word[0] or _NUMBER.search(word[0])
     return "..." if varies and not _NAME.match(word.string, word.start()) else word[0]
+
+
+def values_of(content: Content) -> list[str]:
+    """The values of a failed row, to be left out of its reason."""
+    if isinstance(content, Mapping):
+        return [str(value) for value in content.values() if value is not None]
+    return [str(cell) for cell in content] if not isinstance(content, Unreadable) else []
 
 
 @dataclass(slots=True)

@@ -359,9 +359,11 @@ class Checkpoint:
         """All dead letters, in file order. One is superseded only by a row that was written."""
         return failed_and_pending_rows.dead_letters(self._connection)
 
-    def dead_letter_messages(self) -> Iterator[tuple[str, str]]:
-        """The outcome and message of every dead letter."""
-        yield from self._connection.execute("SELECT outcome, message FROM dead_letters")
+    def dead_letter_messages(self) -> Iterator[tuple[str, str, int, int, bytes]]:
+        """Each outcome and message of dead letters: how many have it, and source and bytes of one of them."""
+        yield from self._connection.execute(
+            "SELECT outcome, message, count(*), source, raw FROM dead_letters GROUP BY outcome, message"
+        )
 
     def dead_letter_lock_keys(self) -> Iterator[str]:
         """The lock key of each dead letter's key."""

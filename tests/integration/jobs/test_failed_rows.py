@@ -122,6 +122,16 @@ def test_the_reasons_that_are_named_add_up(tmp_path):
     assert reasons[-1] == ("for 2 other reasons", 3)
 
 
+def test_an_apostrophe_in_the_name_of_a_column_shows_no_value(tmp_path):
+    columns = ("email", "Manager's tier")
+    rows = [{"email": "a@example.com", "Manager's tier": "Eve Smith's own"}]
+    source = write_csv(tmp_path / "contacts.csv", rows, columns)
+    mapped = {"mapped": {"Manager's tier": "tier"}, "max_failures": FailureLimit(count=100)}
+    Job(source, make_simulator(quota="none"), mapped).run_virtual()
+    ((reason, count),) = top_reasons(source.with_name("contacts.csv.checkpoint"))
+    assert (reason, count) == ("invalid: Manager's tier: ... is not an option of the property", 1)
+
+
 def test_a_second_file_of_failures_is_still_called_so(tmp_path):
     first = tmp_path / "contacts.failures.csv"
     assert unused(first) == first

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from uploader.model.redaction import without_identifiers
+from uploader.records.tables import shortened
 from uploader.report.content import without_values
 
 ID = "d8ae7c57-cf1a-4a02-a20f-7c7ea91803cf"
@@ -31,6 +32,30 @@ REASONS = {
 @pytest.mark.parametrize(("message", "shown"), REASONS.items())
 def test_what_differs_from_row_to_row_is_left_out_as_a_whole(message, shown):
     assert without_values(message) == shown
+
+
+NAMES = ("Manager's Name", 'The "real" name', "Name of 'boss", "Note")
+SECRETS = (
+    "Eve Smith",
+    "O'Brien",
+    'it\'s "so"',
+    "a\u200bb secret",
+    "'",
+    "very long " * 12,
+    "Ann's",
+    "back\\slash",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("secret", SECRETS)
+def test_no_value_is_shown_whatever_quotes_it_or_its_column_has(name, secret):
+    text = secret.strip()
+    message = f"{name}: {shortened(text)!r} is not an option of the property; {text!r} is not a number"
+    shown = without_values(message, [text, "other"])
+    assert text not in shown or len(text) < 2
+    assert not re.search("Smith|Brien|so|secret|very|slash", shown)
+    assert shown.endswith("is not a number")
 
 
 @given(

@@ -23,7 +23,7 @@ from uploader.model.rows import UNREADABLE, Unreadable
 from uploader.records.columns import OWN_PREFIX, TO_LOOK_AT
 from uploader.records.fields import spell
 from uploader.records.mapping_file import MappingFile
-from uploader.report.content import without_values
+from uploader.report.content import values_of, without_values
 from uploader.sources.open import read_row_again
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.checkpoint_tables.failed_and_pending_rows import DeadLetter
@@ -136,10 +136,12 @@ def unused(path: Path) -> Path:
 
 def top_reasons(checkpoint: Path) -> list[tuple[str, int]]:
     """The most frequent reasons of failed rows, without values; then the number of all others."""
+    reasons: Counter[str] = Counter()
     with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
-        reasons = Counter(
-            f"{outcome}: {without_values(message)}" for outcome, message in opened.dead_letter_messages()
-        )
+        shapes = [source.shape for source in opened.identity().sources]
+        for outcome, message, count, source, raw in opened.dead_letter_messages():
+            values = values_of(read_row_again(shapes[source], raw))
+            reasons[f"{outcome}: {without_values(message, values)}"] += count
     found = reasons.most_common(_TOP_REASONS)
     others = reasons.total() - sum(count for _, count in found)
     return [*found, (f"for {len(reasons) - _TOP_REASONS:,} other reasons", others)] if others else found

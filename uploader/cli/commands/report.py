@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -20,7 +20,6 @@ from uploader.cli.text.summary import ending_text
 from uploader.cli.text.undo_state import undone_text
 from uploader.errors import SettingsError, StorageError
 from uploader.jobs.summary import Summary
-from uploader.model.rows import Content
 from uploader.model.timeline import Interval, percentile
 from uploader.report.charts import Chart, Series, axis_of
 from uploader.report.content import (
@@ -32,6 +31,7 @@ from uploader.report.content import (
     outcome_lines,
     setting_lines,
     status_lines,
+    values_of,
     whole_of,
 )
 from uploader.sources.open import read_row_again
@@ -190,18 +190,12 @@ def _dead_letters(checkpoint: Checkpoint, identity: Identity, *, with_values: bo
     grouping = Grouping(with_values=with_values)
     for letter in checkpoint.dead_letters():
         content = read_row_again(identity.sources[letter.source].shape, letter.raw)
-        values = [letter.key, *_values(content)]
+        values = [letter.key, *values_of(content)]
         group = grouping.add(
             letter.outcome, letter.category, letter.message, values, correlation_id=letter.correlation_id
         )
         grouping.exemplify(group, letter.row, letter.source, letter.key, letter.message)
     return grouping.found()
-
-
-def _values(content: Content) -> Iterable[str]:
-    if isinstance(content, Mapping):
-        return [str(value) for value in content.values() if value is not None]
-    return [str(cell) for cell in content] if not hasattr(content, "reason") else []
 
 
 def _charts(intervals: list[Interval]) -> list[tuple[str, str, list[tuple[str, str]], str]]:
