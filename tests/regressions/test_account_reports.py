@@ -1,5 +1,7 @@
 """Reports of wrong values written, or right ones left out, where a constant stood in for the account."""
 
+from pathlib import Path
+
 import pytest
 
 from support.check_runs import check
@@ -209,6 +211,18 @@ def test_check_names_the_scopes_for_what_it_cannot_see(tmp_path, shape):
     assert any(one.startswith("the values of dealstage") and "crm.objects.deals.read)" in one for one in said)
 
 
+@SHAPES
+def test_check_names_the_scopes_for_usage_and_limits(tmp_path, shape):
+    faults = [
+        {"kind": "status", "endpoint": one, "status": 403, "shape": shape} for one in ("usage", "limits")
+    ]
+    said = check(job(tmp_path, [{"email": "a@x.com"}], faults=faults)).not_checked
+    assert [one.partition(":")[0] for one in said if "the token may not read it (scope oauth)" in one] == [
+        "when the account's day ends",
+        "how many more records the account can hold",
+    ]
+
+
 def test_a_row_with_an_owner_that_cannot_be_read_names_the_scope(tmp_path):
     rows = [{"email": "a@x.com", "hubspot_owner_id": "Ann"}]
     run = job(tmp_path, rows, **lacking("errors", "crm.objects.owners.read"))
@@ -223,6 +237,17 @@ def test_an_account_that_may_not_be_read_names_the_scope(tmp_path, shape):
     run = job(tmp_path, [{"email": "a@x.com"}], **lacking(shape, "oauth", faults=[unknown]))
     with pytest.raises(SettingsError, match="give it the scope `oauth`"):
         run.run_virtual(portal="44237313")
+
+
+@SHAPES
+def test_a_pending_row_that_may_not_be_read_back_names_the_scope(tmp_path, shape):
+    pending = {"kind": "batch_status", "status": "PENDING", "results_share": 0.0, "applied": True}
+    scenario = lacking(shape, "crm.objects.contacts.read", faults=[pending])
+    run = job(tmp_path, [{"email": "a@x.com"}], **scenario)
+    run.run_virtual()
+    assert run.outcomes() == {2: "pending"}
+    results = Path(f"{run.source}.results.csv").read_text(encoding="utf-8")
+    assert "(the token lacks the scope crm.objects.contacts.read)" in results
 
 
 @SHAPES

@@ -10,7 +10,7 @@ from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.account import Account
 from uploader.hubspot.requests import MAX_INPUTS
 from uploader.hubspot.schema import Schema
-from uploader.hubspot.scopes import DETAILS, PIPELINES, PROPERTIES, lack_text
+from uploader.hubspot.scopes import DETAILS, LIMITS, PIPELINES, PROPERTIES, USAGE, lack_text
 from uploader.hubspot.sign_in.token_info import TokenInfo, object_scopes, scope_texts, token_kind
 from uploader.jobs.column_rules import (
     overwriting_rules,
@@ -237,13 +237,17 @@ class Check:
                 "whether the properties exist and accept these values: the token may not read it (scope "
                 f"{account.scope(PROPERTIES)}); columns are mapped by their names"
             )
+        if scope := account.lacking.get(USAGE):
+            report.not_checked.append(
+                f"when the account's day ends: the token may not read it (scope {scope})"
+            )
         if report.closer is None:
             return
         self._note_scopes(report.closer.token)
         if report.closer.record_limit is None:
-            report.not_checked.append(
-                "how many more records the account can hold: HubSpot does not report it"
-            )
+            scope = account.lacking.get(LIMITS)
+            why = f"the token may not read it (scope {scope})" if scope else "HubSpot does not report it"
+            report.not_checked.append(f"how many more records the account can hold: {why}")
 
     def _note_scopes(self, token: TokenInfo) -> None:
         report = self.report

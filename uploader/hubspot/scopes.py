@@ -14,10 +14,11 @@ from uploader.hubspot.json_values import as_texts
 
 #: What is read of an account.
 DETAILS, PROPERTIES, OWNERS, PIPELINES = "details", "properties", "owners", "pipelines"
+LIMITS, USAGE = "limits", "usage"
 #: Levels of sensitive properties, as the API names them.
 SENSITIVITIES = ("sensitive", "highly_sensitive")
 #: The scope that this needs, if a refusal names none; those of the object type are in `token_info`.
-DOCUMENTED_SCOPES = {DETAILS: "oauth", OWNERS: "crm.objects.owners.read"}
+DOCUMENTED_SCOPES = {DETAILS: "oauth", USAGE: "oauth", OWNERS: "crm.objects.owners.read"}
 
 _KEYS = ("requiredGranularScopes", "requiredScopes", "missingScopes")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,99}")

@@ -21,10 +21,12 @@ from uploader.hubspot.schema import Schema, entries_of
 from uploader.hubspot.scopes import (
     DETAILS,
     DOCUMENTED_SCOPES,
+    LIMITS,
     OWNERS,
     PIPELINES,
     PROPERTIES,
     SENSITIVITIES,
+    USAGE,
     alternatives,
     missing_scopes,
 )
@@ -120,7 +122,7 @@ class Preflight:
 
     async def read_token_and_limits(self, token: str, object_type: str) -> TokenAndLimits:
         """Read what only `check` shows, in two requests; a refusal is no error."""
-        limits = self._ask(Call("GET", self._paths.limits), is_optional=True, tries=_TRIES)
+        limits = self._ask(Call("GET", self._paths.limits), LIMITS, is_optional=True, tries=_TRIES)
         info, reply = await run_both(self._ask_info(token), limits)
         return TokenAndLimits(info, decode_record_limit(reply.body if reply.ok else None, object_type))
 
@@ -177,7 +179,7 @@ class Preflight:
         """
         if self._sender.day.remaining is None or self._sender.log.is_unknown(self._attempts.clock()):
             return
-        reply = await self._ask(Call("GET", self._paths.usage), is_optional=True, tries=_TRIES)
+        reply = await self._ask(Call("GET", self._paths.usage), USAGE, is_optional=True, tries=_TRIES)
         usage = decode_usage(reply.body) if reply.ok and reply.body else None
         if usage is not None:
             self._sender.day.look(usage)
@@ -192,8 +194,8 @@ class Preflight:
         await self._attempts.run(question, [Piece([call])])
         assert question.reply is not None
         if asked and question.reply.status == 403:
-            self.lacking[asked] = (
-                alternatives(missing_scopes(question.reply.body)) or (self._documented_scopes[asked])
+            self.lacking[asked] = alternatives(missing_scopes(question.reply.body)) or (
+                self._documented_scopes.get(asked, "")
             )
         return question.reply
 

@@ -10,6 +10,7 @@ from uploader.hubspot.error_objects import is_value_taken
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import Paths, encode_batch, encode_read
 from uploader.hubspot.schema import Kind
+from uploader.hubspot.scopes import lack_text
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Properties, Record
 from uploader.model.settlements import Refusal, Settlement
@@ -19,6 +20,7 @@ from uploader.pipeline.feed import Batch, Feed, Rejected
 from uploader.pipeline.keys_of_one_contact import updated_contacts
 from uploader.pipeline.linked_keys import Links
 from uploader.pipeline.rate.in_flight_slots import Slots
+from uploader.pipeline.read_matching import with_reason
 from uploader.pipeline.reply_verdict import Action, classify, classify_optional_read
 from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task
 from uploader.pipeline.requests.contact_reader import PreWriteReader, ReadContact, Reader
@@ -57,6 +59,7 @@ class Worker(Task[Record]):
         self.is_in_flight = False  #: a request of this worker is in flight
         self.draining = False  #: no further request is sent
         self._has_slot = False
+        self._why_unread = ""  # why records could not be read back, if the token may not read any
         self._earliest: int | None = None  # open record, when the last request left
         self._asked: dict[int, Properties] = {}  # what rows ask for, where their contacts are read first
         self._feed = feed
@@ -373,7 +376,8 @@ class Worker(Task[Record]):
             records = [record for record in records if record.position not in settled]
             if not records:
                 return
-        refusal = Refusal("PENDING", "accepted, but not found by reading back")
+        text = with_reason("accepted, but not found by reading back", self._why_unread)
+        refusal = Refusal("PENDING", text)
         await self._settle(
             [Settlement(r, Outcome.PENDING, attempts=history.attempts + 1, refusal=refusal) for r in records]
         )
@@ -387,8 +391,9 @@ class Worker(Task[Record]):
         if not records:
             return []
         reader = Reader(self._attempts, self._paths.read, classify_optional_read)
-        found = await read_back(records, reader, accepted_at, self._kinds)
-        return [Settlement(record, Outcome.UPDATED, held.id, replayed=True) for record, held in found]
+        read = await read_back(records, reader, accepted_at, self._kinds)
+        self._why_unread = lack_text(read.lacking) if read.lacking else ""
+        return [Settlement(one, Outcome.UPDATED, held.id, replayed=True) for one, held in read.confirmed]
 
 
 def _is_taken(rejected: Settlement) -> bool:

@@ -6,10 +6,12 @@ How   By their values. Where HubSpot may have stored a value in a form of its ow
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import NamedTuple
 
 from uploader.hubspot.replies import Result
 from uploader.hubspot.requests import MAX_INPUTS_WITH_HISTORY, encode_read
 from uploader.hubspot.schema import Kind
+from uploader.hubspot.scopes import missing_scopes
 from uploader.model.records import Record
 from uploader.pipeline import read_matching
 from uploader.pipeline.requests.contact_reader import Reader
@@ -17,10 +19,16 @@ from uploader.pipeline.requests.contact_reader import Reader
 Confirmed = tuple[Record, Result]
 
 
+class ReadBack(NamedTuple):
+    """The records that HubSpot holds, each with its contact; or the scopes without which none can be read."""
+
+    confirmed: Sequence[Confirmed]
+    lacking: Sequence[str] = ()
+
+
 async def read_back(
     records: Sequence[Record], reader: Reader, accepted_at: float | None, kinds: Mapping[str, Kind]
-) -> list[Confirmed]:
-    """Return the records that HubSpot holds; none if reading is not allowed."""
+) -> ReadBack:
     names = read_matching.wanted_properties(records)
     reply = await reader.read(
         [record.key for record in records],
@@ -36,7 +44,7 @@ async def read_back(
             in_question[held.id] = record, asked
     if in_question:
         confirmed += [one async for one in _by_history(in_question, reader, accepted_at or 0.0)]
-    return confirmed
+    return ReadBack(confirmed, missing_scopes(reply.body) if reply.status == 403 else ())
 
 
 async def _by_history(
