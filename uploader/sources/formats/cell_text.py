@@ -23,20 +23,23 @@ def spell_number(literal: str) -> str:
 
     All digits stay, of `1.10` the last one, too.
     """
-    literal = literal.removesuffix(".0")
-    if literal.removeprefix("-").isdecimal():
-        return "0" if literal == "-0" else literal
+    if "e" not in literal and "E" not in literal:
+        return _without_zeros(literal)
     try:
         number = Decimal(literal)
     except InvalidOperation:
         return literal  # its exponent is beyond anything
-    if not number:
-        return "0"
-    if abs(number.adjusted()) > _LONGEST:
+    if number and abs(number.adjusted()) > _LONGEST:
         return str(number.normalize(_exact(len(literal)))).lower()
-    spelled = format(number, "f")
+    return _without_zeros(format(number, "f")) if number else "0"
+
+
+def _without_zeros(spelled: str) -> str:
+    """A whole number without its decimals; others as they are."""
     whole, _, part = spelled.partition(".")
-    return spelled if part.strip("0") else whole
+    if part.strip("0"):
+        return spelled
+    return "0" if whole == "-0" else whole
 
 
 def _exact(digits: int) -> Context:
