@@ -330,3 +330,68 @@ def test_an_encoding_that_shows_late_is_proposed(tmp_path, row):
     *_, last = (row for part in open_source(str(path)).slices() for row in part.rows)
     assert last.content.reason.endswith("if that is right, use --encoding windows-1252")
     assert "René" in last.content.reason
+
+
+# --- tables in JSON that are no objects in an array ---
+
+API = '{"status": "COMPLETE", "paging": {"next": {"after": "1"}}, "results": [{"id": "1", "properties": {}}]}'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[["email", "firstname"], ["a@x.com", "Ann"]]', "array of arrays"),
+        ('{"columns":["email"],"index":[0],"data":[["a@x.com"]]}', "orient='records'"),
+        ('{"email":{"0":"a@x.com","1":"b@x.com"}}', "orient='records'"),
+        (API, "jq -c '.results[]' OLD"),
+        (API.replace(", ", ",\n"), "jq -c '.results[]' OLD"),
+        (
+            '{"data": {"contacts": {"items": [{"email": "a@x.com"}], "records": [{}]}}}',
+            "jq -c '.data.contacts.items[]'",
+        ),
+    ],
+)
+def test_json_in_another_form_has_one_reason_that_says_what_to_do(tmp_path, text, says):
+    assert says in reason_of(tmp_path, text.encode(), "contacts.json")
+
+
+def test_a_date_of_mongodb_has_a_reason_of_its_own(tmp_path):
+    run = job(
+        tmp_path, '{"email": "a@x.com", "date_of_birth": {"$date": "1980-01-02T00:00:00Z"}}\n', "c.ndjson"
+    )
+    assert run.run_virtual().exit_code == 1
+    assert "as MongoDB writes it" in run.dead_letters()[0].message
+
+
+# --- CSV of other programs ---
+
+
+def test_a_hint_of_the_delimiter_that_was_filled_up_is_a_hint(tmp_path):
+    run = job(tmp_path, "sep=;;;\nemail;firstname;lastname\na@x.com;Ann;Lee\n")
+    assert run.run_virtual().exit_code == 0
+    assert run.held()["a@x.com"]["lastname"] == "Lee"
+
+
+def test_a_blank_before_an_opening_quote_is_no_text(tmp_path):
+    note = '"Dear Bob,\nbob@y.com,Bob,Stone,hello\nbye"'
+    text = f'email, "firstname", "lastname", address\na@x.com, "Ann", "Lee, jr.", {note}\n' + good(5)
+    run = job(tmp_path, text)
+    assert run.run_virtual().exit_code == 0
+    ann = run.held()["a@x.com"]
+    assert (ann["firstname"], ann["lastname"], ann["address"]) == ("Ann", "Lee, jr.", note.strip('"'))
+    assert len(run.held()) == 6
+
+
+def test_a_quoted_word_behind_a_blank_stays_text(tmp_path):
+    run = job(tmp_path, 'email,firstname\na@x.com, "Ann" is what they say\n')
+    assert run.run_virtual().exit_code == 0
+    assert run.held()["a@x.com"]["firstname"] == '"Ann" is what they say'
+
+
+def test_a_backslash_before_a_line_break_makes_no_contact_of_the_rest(tmp_path):
+    text = "email,address,firstname,lastname\n" + "u@x.com,Street,Uwe,Uhl\n" * 3
+    run = job(tmp_path, text + "a@x.com,Street 1\\\nbob@y.com\\\n,Bob,Stone\nc@x.com,S,Carl,C\n")
+    assert run.run_virtual().exit_code == 1
+    assert run.held().keys() == {"u@x.com", "c@x.com"}
+    assert [letter.row for letter in run.dead_letters()] == [5, 6, 7]
+    assert "ends with a backslash" in run.dead_letters()[0].message

@@ -5,6 +5,7 @@ Out   its property, what converts its values, and why a row that has such a fiel
 Raise nothing: what can't be resolved is a fault of the rows that have it.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from uploader.hubspot.schema import Schema
@@ -103,6 +104,15 @@ def _spelled(value: object) -> str | Fault:
         return join_list(texts) if len(texts) == len(spelled) else _NESTED
     if isinstance(value, int | float):
         return str(value)
+    return _why_no_text(value)
+
+
+def _why_no_text(value: object) -> Fault:
+    if isinstance(value, Mapping) and len(value) == 1 and (mark := next(iter(value))).startswith("$"):
+        return Fault(
+            f"holds {{{mark!r}: ...}}, as MongoDB writes it; put the value itself there, with jq: .FIELD |= "
+            f'.["{mark}"]'
+        )
     reason = getattr(value, "reason", "")
     return Fault(reason) if reason else _NESTED
 

@@ -105,7 +105,13 @@ def format_of(name: str, sample: bytes, wanted: Format | None) -> tuple[Format, 
     if wanted == "ndjson":
         return "ndjson", 0
     if first == b"[":
-        if bare.lstrip()[1:].lstrip()[:1] not in (b"{", b"]", b""):
+        inner = bare.lstrip()[1:].lstrip()[:1]
+        if inner == b"[":
+            raise SourceError(
+                f"{name}: is a JSON array of arrays, whose values have no names; write objects "
+                f"({_ORIENT}), or CSV with a header (if this is CSV, use --format csv)"
+            )
+        if inner not in (b"{", b"]", b""):
             raise SourceError(
                 f"{name}: begins with a bracket that no object follows; a JSON array must contain objects "
                 "(if this is CSV, use --format csv)"
@@ -116,12 +122,62 @@ def format_of(name: str, sample: bytes, wanted: Format | None) -> tuple[Format, 
         return "json", found.start("array")
     if wanted == "json":
         raise SourceError(f"{name}: is not a JSON array of objects; leave --format out")
+    if odd := _odd_document(bare.strip()):
+        raise SourceError(f"{name}: {odd}")
     if bare.lstrip().split(b"\n", 1)[0].strip() == b"{":
         raise SourceError(
             f"{name}: is JSON over several lines, but not an array; put each object on one line (jq -c . "
             "OLD > NEW), or all of them into an array (jq -s . OLD > NEW)"
         )
     return "ndjson", 0
+
+
+_ORIENT = "pandas: to_json(..., orient='records', lines=True)"
+_SPLIT = re.compile(rb'\{\s*"(?:columns|index|schema|data)"\s*:.*"data"\s*:\s*\[\s*\[', re.DOTALL)
+_BY_INDEX = re.compile(rb"\{\s*" + _STRING + rb'\s*:\s*\{\s*"0"\s*:')
+_ANSWER = re.compile(rb'"(results|contacts|records|data|rows)"\s*:\s*\[\s*\{')
+
+
+def _odd_document(text: bytes) -> str:
+    """What a JSON object is that holds the rows in another form, and what to do; "" for another one. `text`:
+    its beginning at least.
+    """
+    line, _, rest = text.partition(b"\n")
+    if rest and _loaded(line) is not None:
+        return ""  # NDJSON
+    if _SPLIT.match(text):
+        return f"is a table as pandas writes it with orient='split' or 'table'; write objects ({_ORIENT})"
+    if _BY_INDEX.match(text):
+        return f"holds column after column, as pandas writes it; write objects ({_ORIENT})"
+    answer = _ANSWER.search(text)
+    if answer is None:
+        return ""
+    path = _path_to_rows(_loaded(text)) or [answer[1].decode()]
+    return f"holds its rows inside of other objects; take them out: jq -c '.{'.'.join(path)}[]' OLD > NEW"
+
+
+def _loaded(text: bytes) -> object:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _path_to_rows(document: object) -> list[str]:
+    """The names of the objects down to the array of rows; none if there is no such array."""
+    level: list[tuple[list[str], object]] = [([], document)]
+    while level:
+        for path, value in level:
+            if isinstance(value, list) and value and isinstance(value[0], dict) and path[-1:] != []:
+                return path
+        level = [
+            ([*path, name], inner)
+            for path, value in level
+            if isinstance(value, dict)
+            for name, inner in value.items()
+            if re.fullmatch(r"[A-Za-z_]\w*", name)
+        ]
+    return []
 
 
 def _is_envelope(text: bytes, found: re.Match[bytes]) -> bool:

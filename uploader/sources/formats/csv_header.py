@@ -82,7 +82,8 @@ def _first_filled(pieces: list[bytes], at: int) -> int:
 def _hinted_delimiter(line: bytes) -> str | None:
     """The delimiter in Excel's hint, a first line such as `sep=;`; else None."""
     hint = line.strip(b'"\r\n').decode(errors="replace")
-    return hint[4] if len(hint) == 5 and hint.lower().startswith("sep=") else None
+    # A program that saves the file again fills the hint up with delimiters.
+    return hint[4] if len(set(hint[4:])) == 1 and hint.lower().startswith("sep=") else None
 
 
 def _decoded(name: str, pieces: list[bytes], at: int) -> Iterator[str]:
@@ -111,7 +112,9 @@ def _best_guess(name: str, lines: list[str], number: int, delimiter: str | None)
 
 def _guess(lines: list[str], delimiter: str) -> _Guess | None:
     """The header split by this delimiter; None if it cannot be."""
-    reader = csv.reader(lines[:_HEADER_LINES], delimiter=delimiter, strict=True)
+    layout = Layout(delimiter, 0)
+    is_spaced = any(map(layout.has_spaced_quote, lines[:_HEADER_LINES]))
+    reader = csv.reader(lines[:_HEADER_LINES], delimiter=delimiter, strict=True, skipinitialspace=is_spaced)
     try:
         cells = next(reader)
     except csv.Error:

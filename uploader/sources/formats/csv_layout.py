@@ -1,7 +1,7 @@
 """What the head of a CSV file shows about all its rows: how they are split, and what a row looks like."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -16,9 +16,23 @@ class Layout:
 
     def cells(self, text: str) -> list[str]:
         """The cells of one row's text; raises `csv.Error`."""
-        if '"' in text or "\r" in text or "\n" in text:
-            return next(csv.reader((text,), delimiter=self.delimiter, strict=True))
-        return text.split(self.delimiter)
+        if '"' not in text and "\r" not in text and "\n" not in text:
+            return text.split(self.delimiter)
+        if self.has_spaced_quote(text):
+            try:
+                return next(self.reader((text,), spaced=True))
+            except csv.Error as error:
+                if str(error).startswith("unexpected end"):
+                    raise  # it goes on in the next line
+        return next(self.reader((text,)))
+
+    def reader(self, lines: Iterable[str], *, spaced: bool = False) -> Iterator[list[str]]:
+        """`csv.reader` for this file. `spaced`: blanks before cells, and so before quotes, are skipped."""
+        return csv.reader(lines, delimiter=self.delimiter, strict=True, skipinitialspace=spaced)
+
+    def has_spaced_quote(self, text: str) -> bool:
+        """Whether a cell begins with a blank and a quote, as in `a, "b"`, where the quote is no text."""
+        return f'{self.delimiter} "' in text or text[:2] == ' "'
 
     def is_row(self, cells: Sequence[str]) -> bool:
         """Whether the cells of a line, taken alone, look like a row of this file."""

@@ -63,7 +63,8 @@ def _quoted(block: Block, at: int, layout: Layout) -> Reach | None:
     """Rules 1 and 2; `_REFUSED` if they do not apply."""
     lines = _Lines(block, at)
     try:
-        cells = next(csv.reader(lines, delimiter=layout.delimiter, strict=True))
+        spaced = layout.has_spaced_quote(_loosely(block.raws[at]))
+        cells = next(layout.reader(lines, spaced=spaced))
     except csv.Error:
         return None if lines.starved else _REFUSED
     if len(lines.seen) == 1:
@@ -76,7 +77,8 @@ def _quoted(block: Block, at: int, layout: Layout) -> Reach | None:
 def _two_strays(block: Block, at: int, lines: list[str], layout: Layout) -> Reach | None:
     """Rule 2: all lines are one row, or the first and the last one have a stray quote each."""
     first, *inner, last = (line.strip("\r\n") for line in lines)
-    *before, opened = next(csv.reader((first,), delimiter=layout.delimiter))
+    spaced = layout.has_spaced_quote(first)
+    *before, opened = next(csv.reader((first,), delimiter=layout.delimiter, skipinitialspace=spaced))
     column, outer = len(before), [*before, *opened.split(layout.delimiter)]
     if len(outer) != layout.width or len(_alone(last, layout)) != layout.width:
         return Reach(len(lines))
@@ -141,7 +143,7 @@ def _alone(text: str, layout: Layout) -> list[str]:
 def _has_stray_quote(text: str, delimiter: str) -> bool:
     """Whether a line has a quote in an unquoted cell, where it may close a cell of an earlier line."""
     apart = re.escape(delimiter)
-    return '"' in text and '"' in re.sub(rf'(^|{apart})"(?:[^"]|"")*+"(?=$|{apart})', r"\1", text)
+    return '"' in text and '"' in re.sub(rf'(^|{apart}) ?"(?:[^"]|"")*+"(?=$|{apart})', r"\1", text)
 
 
 class _Lines:

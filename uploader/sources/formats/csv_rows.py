@@ -10,11 +10,13 @@ Rules   Cells as in RFC 4180: a cell that begins with a quote ends at the next s
 """
 
 import csv
+from bisect import bisect_left
+from collections.abc import Sequence
 
 from uploader.model.rows import Content, Row, Unreadable
 from uploader.sources.bytes.lines import LINE_BYTES, Block
 from uploader.sources.formats.csv_layout import Layout
-from uploader.sources.formats.csv_quotes import Reach, reach_of_row
+from uploader.sources.formats.csv_quotes import CONTINUATION_LINES, Reach, reach_of_row
 from uploader.sources.unreadable_reasons import TOO_LONG, not_text
 
 _UNCLOSED = "a quote is opened in this row and not closed, or closed only after what looks like other rows"
@@ -22,6 +24,11 @@ _DOUBTFUL = (
     "may be part of the quoted cell that line {:,} opens and that is not closed properly, so it is not sent; "
     "correct the quotes of that cell"
 )
+_ESCAPED = (
+    "ends with a backslash, which does not continue a row in CSV; write the file with quotes around cells "
+    "that have line breaks"
+)
+_CONTINUED = "is the rest of line {:,}, which ends with a backslash, so it is not sent"
 _TORN = "the file ends in the middle of this row"
 
 
@@ -31,7 +38,9 @@ class CsvRows:
         self._encoding = encoding
 
     def read(self, block: Block, at: int, stop: int, rows: list[Row]) -> int:
-        while (at := self._read_even(block, at, stop, rows)) < stop:
+        texts = block.texts[at:stop]
+        odd = [at + i for i, text in enumerate(texts) if self._layout.has_spaced_quote(text)]
+        while (at := self._read_even(block, at, _stop_before(odd, at, stop), rows)) < stop:
             taken = self._read_row(block, at, rows)
             if not taken:
                 break
@@ -59,7 +68,7 @@ class CsvRows:
         """Append the row on this line, if any, and those that are not sent because of its quotes. Returns the
         number of lines, 0 if some are missing.
         """
-        raw, reach = block.raws[at], Reach()
+        raw, reach, doubt = block.raws[at], Reach(), _DOUBTFUL
         if self._is_blank(raw):
             return 1
         content = self.content(raw)
@@ -73,14 +82,26 @@ class CsvRows:
                 content = self.content(raw)
         elif block.torn and at == len(block) - 1 and self._is_short(raw):
             content = Unreadable(_TORN)
+        elif raw.endswith(b"\\") and self._is_short(raw):
+            found = _escaped_lines(block, at)
+            if found is None:
+                return 0
+            content, reach, doubt = Unreadable(_ESCAPED), found, _CONTINUED
         number = block.start.line + at
         rows.append(Row(number, raw, content))
-        for line in range(at + reach.lines, at + reach.lines + reach.doubtful):
-            if not self._is_blank(block.raws[line]):
-                content = self.content(block.raws[line])
-                refused = content if type(content) is Unreadable else Unreadable(_DOUBTFUL.format(number))
-                rows.append(Row(block.start.line + line, block.raws[line], refused))
+        if reach.doubtful:
+            first = at + reach.lines
+            self._append_doubtful(block, range(first, first + reach.doubtful), doubt.format(number), rows)
         return reach.lines + reach.doubtful
+
+    def _append_doubtful(self, block: Block, lines: range, why: str, rows: list[Row]) -> None:
+        """Append lines that are not sent, because they may be part of a row before them."""
+        for line in lines:
+            raw = block.raws[line]
+            if not self._is_blank(raw):
+                content = self.content(raw)
+                refused = content if type(content) is Unreadable else Unreadable(why)
+                rows.append(Row(block.start.line + line, raw, refused))
 
     def _is_blank(self, raw: bytes) -> bool:
         return not raw.strip() and self._layout.delimiter.encode() not in raw
@@ -104,6 +125,22 @@ class CsvRows:
             return len(self._layout.cells(raw.decode(errors="surrogateescape"))) < self._layout.width
         except csv.Error:
             return False
+
+
+def _escaped_lines(block: Block, at: int) -> Reach | None:
+    """A row whose line breaks are escaped by backslashes; None if more lines are needed."""
+    end = at + 1
+    while end < at + CONTINUATION_LINES and block.raws[end - 1].endswith(b"\\"):
+        if end == len(block):
+            return Reach(doubtful=end - at - 1) if block.closed else None
+        end += 1
+    return Reach(doubtful=end - at - 1)
+
+
+def _stop_before(odd: Sequence[int], at: int, stop: int) -> int:
+    """The first odd line from `at` on, or `stop`."""
+    place = bisect_left(odd, at)
+    return odd[place] if place < len(odd) else stop
 
 
 def _reason(error: csv.Error) -> str:
