@@ -148,6 +148,14 @@ def test_a_text_that_excel_wrapped_in_a_formula_is_that_text(tmp_path, name):
     assert job.held()["a@x.com"]["renewal_date"] == "2025-12-31"
 
 
+def test_a_header_that_is_wrapped_like_its_cells_names_the_columns(tmp_path):
+    source = tmp_path / "a.csv"
+    source.write_text('="email",="zip"\n="a@x.com",="01234"\n="b@x.com",="02345"\n')
+    job = Job(source, make_simulator(quota="none"))
+    assert job.run_virtual().exit_code == 0
+    assert held(job, "zip") == ["01234", "02345"]
+
+
 def test_a_key_in_e_notation_is_refused(tmp_path):
     """Excel had made one key, 1.23457E+11, of thousands of customer numbers."""
     rows = [{"external_id": key, "firstname": "A"} for key in ("1.23457E+11", "1,2E+05", "12E5", "x")]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from uploader.hubspot.schema import Kind, Option
+from uploader.model.column_names import quoted
 from uploader.model.rows import Fault
 from uploader.records.values.lists import convert_parts
 
@@ -97,7 +98,7 @@ def clash_in(text: str, clashing: Mapping[str, str], column: str) -> str:
 def _clash_text(value: str, column: str) -> str:
     return (
         f"is the value of one option and the label of the option with the value {value!r}: use --options "
-        f'"{column}=value" or =label'
+        f"{quoted(f'{column}={VALUE}')} or ={LABEL}"
     )
 
 

@@ -48,6 +48,7 @@ SCHEMA = Schema(
         "owner": Kind("enumeration"),
     },
     options={
+        "vip": (Option("Off", "true"), Option("On", "false")),  # as somebody has labelled them
         "tier": (
             Option("Gold", "gold"),
             Option("Old", "v1", hidden=True),
@@ -342,6 +343,7 @@ def test_a_lone_comma_before_three_digits_is_open_and_evidence_tells(left, right
         ("vip", "Ja", "true"),
         ("vip", "0", "false"),
         ("vip", "maybe", "BOOLEAN"),
+        ("vip", "on", "false"),  # the account says what its labels mean
         ("tier", "gold", "gold"),
         ("tier", "Gold", "gold"),
         ("tier", "GOLD", "gold"),
