@@ -42,4 +42,4 @@ def _phone(value: str, country_code: str) -> str:
         bare = f"+{bare[2:]}"
     elif country_code and bare.startswith("0"):
         bare = f"+{country_code}{bare[1:]}"
-    return bare if re.fullmatch(r"\+[0-9]{6,15}", bare) else value
+    return bare if re.fullmatch(r"\+[1-9][0-9]{6,14}", bare) else value

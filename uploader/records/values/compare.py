@@ -89,13 +89,15 @@ def _is_trimmed(name: str, kind: Kind, wanted: str, held: str) -> bool:
 
 
 def _is_domain(name: str, kind: Kind, wanted: str, held: str) -> bool:
-    bare = re.sub(r"^[a-z]+://|/+$", "", wanted.strip().lower())
-    return name == "domain" and kind.type in _TEXTS and bare == held
+    if name != "domain" or kind.type not in _TEXTS:
+        return False
+    return re.sub(r"^[a-z]+://|/+$", "", wanted.strip().lower()) == held
 
 
 def _is_domain_without_host(name: str, kind: Kind, wanted: str, held: str) -> bool:
-    bare = re.sub(r"^([a-z]+://)?(www\.)?|[/?#].*$", "", wanted.strip().lower())
-    return name == "domain" and kind.type in _TEXTS and bare == held
+    if name != "domain" or kind.type not in _TEXTS:
+        return False
+    return re.sub(r"^([a-z]+://)?(www\.)?|[/?#].*$", "", wanted.strip().lower()) == held
 
 
 def _is_bare_phone(name: str, kind: Kind, wanted: str, held: str) -> bool:
@@ -106,10 +108,11 @@ def _is_bare_phone(name: str, kind: Kind, wanted: str, held: str) -> bool:
 def _has_country_code(name: str, kind: Kind, wanted: str, held: str) -> bool:
     """Whether HubSpot may have completed a national number, by a country that we do not know."""
     del name
+    if not kind.is_phone or not _BARE_PHONE.fullmatch(held):
+        return False
     number = _dialled(wanted).lstrip("0")
     is_completed = held.endswith(number) and len(held) - len(number) <= 1 + _CODE_DIGITS
-    is_national = kind.is_phone and len(number) >= _NATIONAL_DIGITS
-    return is_national and is_completed and _BARE_PHONE.fullmatch(held) is not None
+    return is_completed and len(number) >= _NATIONAL_DIGITS
 
 
 def _dialled(text: str) -> str:

@@ -5,6 +5,7 @@ from hypothesis import given, strategies as st
 
 from uploader.hubspot.schema import Kind
 from uploader.mockserver.account.properties import Option, Property
+from uploader.mockserver.account.respelling import respelled
 from uploader.records.values.compare import Match, are_alike, compare
 
 PHONE = Kind("phone_number", is_phone=True)
@@ -171,6 +172,28 @@ _TEXTS = (
     | st.datetimes(timezones=st.timezones()).map(lambda moment: moment.isoformat(timespec="milliseconds"))
     | st.integers(-(10**12), 10**12).map(lambda day: str(day // 86_400_000 * 86_400_000))
 )
+
+
+_RESPELLED = [
+    *(one for one in _PROPERTIES if one.name != "email"),
+    Property(name="phone", label="Phone", type="string", field_type="phonenumber"),
+    Property(name="domain", label="Domain"),
+]
+_MORE_TEXTS = (
+    _TEXTS
+    | st.from_regex(r"(\+|00|0)[1-9][0-9 ()/-]{5,14}", fullmatch=True)
+    | st.from_regex(r"(HTTPS?://)?(www\.)?[A-Za-z]{1,4}\.(com|DE)/?", fullmatch=True)
+)
+
+
+@given(st.sampled_from(_RESPELLED), _MORE_TEXTS, st.sampled_from(["", "49"]))
+def test_what_an_account_makes_of_a_value_is_not_different_from_it(wanted_of, text, country_code):
+    checked = wanted_of.check(text.strip())
+    if isinstance(checked, str):
+        stored = respelled(wanted_of, checked, country_code) if checked else ""
+        is_phone = wanted_of.field_type == "phonenumber"
+        kind = Kind(wanted_of.type, wanted_of.is_multiple, is_phone=is_phone)
+        assert compare(wanted_of.name, kind, text.strip(), stored).match is not Match.DIFFERS
 
 
 @given(st.sampled_from(_PROPERTIES), _TEXTS)
