@@ -16,7 +16,7 @@ _MOST_LINES = 20
 
 def kind_text(account: Account) -> str:
     if not account.kind:
-        return "of unknown kind (the token may not read it)"
+        return f"of unknown kind (the token may not read it: scope {account.scope(DETAILS)})"
     return "a production account" if account.kind == PRODUCTION else f"of the kind {printable(account.kind)}"
 
 
