@@ -2,6 +2,7 @@
 
 bytes               bytes of files, pipes and the network; compression, encodings, lines
 detect              the format of a source, by its content
+foreign             files that are no source, and what to do with them
 formats             one module a format: bytes to rows
 names               names of sources: paths, patterns, URLs, and which part may be shown
 open                opens a source, and reads its rows from any position on

@@ -15,35 +15,6 @@ from uploader.sources.bytes.encodings import marks_at_start
 Format = Literal["csv", "ndjson", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-PARQUET, ZIP = b"PAR1", b"PK\x03\x04"
-
-_TWICE = "is compressed twice; unpack it once"
-#: First bytes of unsupported files, and what to do with them.
-_FOREIGN = (
-    (b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive, which is not supported; unpack it"),
-    (b"Rar!\x1a\x07", "is a RAR archive, which is not supported; unpack it"),
-    (b"PK\x05\x06", "is an empty ZIP archive"),
-    (
-        b"\xd0\xcf\x11\xe0",
-        "is an old Excel file (.xls), or one with a password: save it as .xlsx or CSV, without a password",
-    ),
-    (b"PARE", "is an encrypted Parquet file, which is not supported; write it without encryption"),
-    (b"Obj\x01", "is an Avro file, which is not supported; export it as Parquet, CSV or NDJSON"),
-    (b"ORC", "is an ORC file, which is not supported; export it as Parquet, CSV or NDJSON"),
-    (b"ARROW1", "is an Arrow file, which is not supported; export it as Parquet, CSV or NDJSON"),
-    (b"%PDF-", "is a PDF, which is not supported; export the data as CSV"),
-    (b"SQLite format 3\x00", "is an SQLite database, which is not supported; export the table as CSV"),
-    (b"\x1f\x8b", _TWICE),
-    (b"\x28\xb5\x2f\xfd", _TWICE),
-    (b"\xfd7zXZ\x00", _TWICE),
-    (b"BZh91AY&SY", _TWICE),
-)
-#: These need random access, so they can't be read from an archive.
-_PACKED = (
-    (PARQUET, "is a compressed Parquet file; unpack it (Parquet has its own compression)"),
-    (ZIP, "is a compressed ZIP archive or Excel file; unpack it once"),
-)
-
 #: git's rule: text has no NUL in its first 8,000 bytes. A later one only damages its row.
 _BINARY_BYTES = 8000
 #: Control characters that text does not have, without NUL.
@@ -60,22 +31,6 @@ _WRAPPED = re.compile(
 _ENVELOPES = frozenset(
     [b'"results"', b'"contacts"', b'"records"', b'"data"', b'"items"', b'"rows"', b'"value"', b'"objects"']
 )
-
-
-def refuse_foreign(name: str, magic: bytes) -> None:
-    for start, advice in _FOREIGN:
-        if magic.startswith(start):
-            raise SourceError(f"{name}: {advice}")
-    if magic[257:262] == b"ustar":
-        raise SourceError(f"{name}: is a tar archive, which is not supported; unpack it and give the files")
-
-
-def refuse_packed(name: str, sample: bytes) -> None:
-    """Refuse content that is allowed as a source, but not inside an archive."""
-    for start, advice in _PACKED:
-        if sample.startswith(start):
-            raise SourceError(f"{name}: {advice}")
-    refuse_foreign(name, sample)
 
 
 def refuse_binary(name: str, sample: bytes, encoding: str | None) -> None:

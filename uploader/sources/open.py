@@ -17,15 +17,8 @@ from uploader.sources.bytes.encodings import UTF8, encoding_of, marks_at_start, 
 from uploader.sources.bytes.lines import LINE_BYTES, Lines, find_line_end, watch_last_line
 from uploader.sources.bytes.local import FileOrigin, StreamOrigin, find_origin
 from uploader.sources.bytes.stream_fingerprint import Prefix, skip_known
-from uploader.sources.detect import (
-    PARQUET,
-    ZIP,
-    Format,
-    format_of,
-    refuse_binary,
-    refuse_foreign,
-    refuse_packed,
-)
+from uploader.sources.detect import Format, format_of, refuse_binary
+from uploader.sources.foreign import PARQUET, ZIP, refuse_foreign, refuse_foreign_text, refuse_packed
 from uploader.sources.formats.csv_header import read_head
 from uploader.sources.formats.csv_layout import Layout
 from uploader.sources.formats.csv_rows import CsvRows
@@ -64,10 +57,10 @@ def open_source(
     member = _member(origin)
     if origin.magic.startswith(PARQUET) or (origin.magic.startswith(ZIP) and not member):
         return _open_table(name, origin, format, encoding, sheet)
+    way = _ContentReader(origin, archive_of(origin.magic), member)
+    sample, complete = way.recognise(encoding, format)
     if sheet is not None:
         raise SourceError(f"{origin.name}: is not an Excel file and has no sheets; leave --sheet out")
-    way = _ContentReader(origin, archive_of(origin.magic), member)
-    sample, complete = way.recognise(encoding)
     text = _text(origin.name, sample, way.encoding, format, delimiter, complete=complete)
     return _TextSource(name, way, text, sample, refuses_unfinished=refuses_unfinished)
 
@@ -233,14 +226,19 @@ class _ContentReader:
             text = prefix.watch(text)
         return skip_known(text, prefix, self.origin.name, start)
 
-    def recognise(self, encoding: str | None) -> tuple[bytes, bool]:
-        """Detect the encoding. Returns the beginning in UTF-8, and whether it is all of the content."""
+    def recognise(self, encoding: str | None, wanted: Format | None) -> tuple[bytes, bool]:
+        """Detect the encoding, and what is no source unless a format is `wanted`.
+
+        Returns the beginning in UTF-8, and whether it is all of the content.
+        """
         name = self.origin.name
         refuse = refuse_packed if self._archive or self._member else refuse_foreign
         if self._archive is None:
             refuse_foreign(name, self.origin.magic)
         sample, complete = self._sample()
         refuse(name, sample)
+        if wanted is None:
+            refuse_foreign_text(name, sample)
         try:
             self.encoding = encoding_of(name, sample, None if encoding is None else normal_name(encoding))
         except ValueError as error:
@@ -248,6 +246,8 @@ class _ContentReader:
         if self.encoding:
             sample = b"".join(utf8(iter((sample,)), self.encoding, complete=complete))
             sample = sample if complete else _whole_lines(sample)
+            if wanted is None:
+                refuse_foreign_text(name, sample)
         refuse_binary(name, sample, self.encoding)
         return sample, complete
 

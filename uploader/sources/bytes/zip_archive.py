@@ -11,14 +11,11 @@ from typing import BinaryIO
 
 from uploader.errors import SourceError
 from uploader.sources.bytes.byte_source import BLOCK_BYTES
+from uploader.sources.foreign import refuse_foreign_archive
 from uploader.sources.unreadable_reasons import in_a_line, printable
 
 _WORKBOOK = "xl/workbook.xml"
 _LISTED = 5
-_FOREIGN = (
-    ("xl/workbook.bin", "is a binary Excel file (.xlsb), which is not supported; save it as .xlsx or CSV"),
-    ("content.xml", "is an OpenDocument file, which is not supported; save it as .xlsx or CSV"),
-)
 
 
 def members(name: str, handle: BinaryIO) -> list[str]:
@@ -37,9 +34,7 @@ def is_workbook(names: list[str]) -> bool:
 
 def only_member(name: str, names: list[str]) -> str:
     """The name of the one data file, without directories and files of file managers. SourceError."""
-    for member, advice in _FOREIGN:
-        if member in names:
-            raise SourceError(f"{name}: {advice}")
+    refuse_foreign_archive(name, names)
     files = [
         member
         for member in names

@@ -18,6 +18,8 @@ from uploader.sources.formats.csv_quotes import CONTINUATION_LINES
 
 DELIMITERS = (",", ";", "\t", "|")
 
+#: The header is looked for in so many lines below a title.
+_LOOKED_AT = 20
 #: A header with more lines than this has a stray quote.
 _HEADER_LINES = 20
 #: Enough lines to see what columns hold, and fast.
@@ -49,8 +51,15 @@ class _Guess:
 
     @property
     def rank(self) -> tuple[bool, float, bool, int]:
-        spaced = any(cell[:1] == " " for cell in self.cells[1:])  # "Last, First" is one name
-        return len(self.cells) > 1, self.matching, not spaced, len(self.cells)
+        return len(self.cells) > 1, self.matching, not self.is_spaced, len(self.cells)
+
+    @property
+    def is_spaced(self) -> bool:
+        return any(cell[:1] == " " for cell in self.cells[1:])  # "Last, First" is one name
+
+    @property
+    def filled(self) -> int:
+        return sum(map(bool, map(str.strip, self.cells)))
 
 
 def read_head(name: str, sample: bytes, line_end: bytes, delimiter: str | None) -> Head:
@@ -65,6 +74,7 @@ def read_head(name: str, sample: bytes, line_end: bytes, delimiter: str | None) 
         raise SourceError(f"{name}: has no header; the first line of CSV must name the columns")
     lines = list(_decoded(name, pieces, at))
     guess = _best_guess(name, lines, at + 1, delimiter)
+    _refuse_title(name, lines, at + 1, guess, delimiter)
     layout = Layout(guess.delimiter, len(guess.cells))
     marker_columns = tuple(_find_marker_columns(layout, lines[guess.lines :]))
     body = at + guess.lines
@@ -109,6 +119,31 @@ def _best_guess(name: str, lines: list[str], number: int, delimiter: str | None)
             "header"
         )
     return max(guesses, key=lambda guess: guess.rank)  # the first of equals, in the order of `DELIMITERS`
+
+
+def _refuse_title(name: str, lines: list[str], number: int, title: _Guess, delimiter: str | None) -> None:
+    """SourceError if the first line does not fit the table below it."""
+    if title.filled > 1 and title.matching:
+        return
+    for at in range(title.lines, min(len(lines), _LOOKED_AT)):
+        for candidate in (delimiter,) if delimiter else DELIMITERS:
+            head = _guess(lines[at:], candidate)
+            if head and _is_below_title(head, title, lines[at + head.lines :]):
+                cells = "one cell" if title.filled == 1 else f"{title.filled} cells"
+                raise SourceError(
+                    f"{name}: line {number} has {cells} and line {number + at} has more, so it looks like a "
+                    f"title; delete the lines above the header (tail -n +{number + at} OLD > NEW)"
+                )
+
+
+def _is_below_title(head: _Guess, title: _Guess, below: list[str]) -> bool:
+    """Whether a line is the header of the lines below it, if the line above all of them may be a title."""
+    is_table = head.filled > title.filled and head.matching >= _ALIKE and not head.is_spaced
+    if not is_table or any(holds(cell, kind) for cell in head.cells for kind in _KINDS):
+        return False
+    # A header that lacks a name has fewer cells than the rows, too.
+    layout = Layout(head.delimiter, len(head.cells))
+    return title.filled == 1 or next(_find_marker_columns(layout, below), None) is not None
 
 
 def _guess(lines: list[str], delimiter: str) -> _Guess | None:
