@@ -35,7 +35,7 @@ from uploader.records.columns import OWN_PREFIX, SUPERSEDED, Columns, Rules
 from uploader.records.fields import NO_PROPERTY, Fields, spell, why_unspelled
 from uploader.records.fixed_values import resolve_constants
 from uploader.records.layouts import UNSET, Column, Layout, Text
-from uploader.records.not_a_row import NOT_A_ROW, Place, telling, why_no_row
+from uploader.records.not_a_row import NOT_A_ROW, Place, Suspects, why_no_row
 from uploader.records.seen_fields import SeenFields
 from uploader.records.suppressed_rows import SUPPRESSED, SuppressionCheck
 from uploader.records.tables import BadValue, Table, filled, shortened
@@ -81,6 +81,7 @@ class Mapper:
             of_contacts=rules.has_addresses,
             by_address=rules.has_addresses and rules.match == (EMAIL,),
         )
+        self._suspects = Suspects(self._place.header)
         self._column_of = {name: column for column, name in named}
         converters = [converter(name, column, schema, rules) for column, name in named]
         self._cells = self._layout(
@@ -401,7 +402,7 @@ class Mapper:
             return {}
         doubtful = {*table.bad, *(place for place, key in enumerate(keys) if not key)}
         if not self._place.by_address:
-            doubtful.update(telling(keys, self.columns.header))
+            doubtful.update(self._suspects.among(keys))
         found = {}
         for place in doubtful:
             row = table.rows[place]

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from uploader.model.column_names import folded
 from uploader.records.values.email import plausible_email
-from uploader.records.values.nothing import is_nothing
+from uploader.records.values.nothing import is_nothing, spellings
 
 #: The category of a row that is skipped because it is none.
 NOT_A_ROW = "NOT_A_ROW"
@@ -48,19 +49,31 @@ _SOME_COLUMNS = 3
 _TITLE_CHARACTERS = 8
 
 
-def telling(keys: Sequence[str], header: Iterable[str]) -> list[int]:
-    """The indexes of keys that may be of no row, without a closer look at most of them."""
-    words = {*map(str.casefold, header), *_TOTALS}
-    return [
-        at
-        for at, key in enumerate(keys)
-        if key.casefold().rstrip(":") in words
-        or ((" " in key or key[:1] in _BEGINS) and (_TELLING.match(key) or _WORD_OF_TOTAL.fullmatch(key)))
-    ]
+class Suspects:
+    """Finds keys that may be of no row, without a closer look at most of them."""
+
+    def __init__(self, header: Iterable[str]) -> None:
+        cased = {spelling for name in header for spelling in spellings(name)}
+        totals = {spelling for word in _TOTALS for spelling in spellings(word)}
+        self._words = cased | totals | {f"{word}:" for word in totals}
+
+    def among(self, keys: Sequence[str]) -> list[int]:
+        """The indexes of such keys. The answer for a key does not depend on the others."""
+        lines = "\n" + "\n".join(keys)
+        if " " not in lines and not any(begin in lines for begin in _BEGINS):
+            return [] if self._words.isdisjoint(keys) else self._find(keys)
+        return self._find(keys)
+
+    def _find(self, keys: Sequence[str]) -> list[int]:
+        return [
+            at
+            for at, key in enumerate(keys)
+            if key in self._words or _TELLING.match(key) or _WORD_OF_TOTAL.fullmatch(key)
+        ]
 
 
-#: How texts without a space begin that `_TELLING` matches.
-_BEGINS = frozenset("-=_*#~+.©")
+#: How lines without a blank begin that `_TELLING` matches.
+_BEGINS = tuple(f"\n{character}" for character in "-=_*#~+.©")
 
 
 class Place(NamedTuple):
@@ -101,7 +114,9 @@ _FEW = 2
 def _is_header(texts: Sequence[str], header: Sequence[str]) -> bool:
     """Whether cells name their columns. Columns without a name, and repeated ones, were given other names."""
     return len(texts) == len(header) and all(
-        text.casefold() == name.casefold() or name == f"column {at}" or (text and name.startswith(f"{text}#"))
+        folded(text).casefold() == name.casefold()
+        or name == f"column {at}"
+        or (text and name.startswith(f"{text}#"))
         for at, (text, name) in enumerate(zip(texts, header, strict=True), 1)
     )
 

@@ -50,7 +50,7 @@ class Table:
         """Take words for nothing, such as `NULL`, for blanks where a row has its key."""
         for at, _ in self.layout.keys:
             texts = self.columns[at]
-            if hold_nothing(_given(texts)):
+            if hold_nothing(texts):
                 found = {row: text for row, text in enumerate(texts) if text and is_nothing(text)}
                 self.wordless.update(found)
                 self.columns[at] = [

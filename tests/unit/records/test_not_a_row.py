@@ -3,7 +3,7 @@
 import pytest
 
 from uploader.records.columns import MappingError, Rules, resolve_columns
-from uploader.records.not_a_row import Place, telling, why_no_row
+from uploader.records.not_a_row import Place, Suspects, why_no_row
 
 HEADER = ("email", "firstname", "lastname", "amount")
 BY_ADDRESS = Place(HEADER, frozenset({0}), of_contacts=True, by_address=True)
@@ -94,7 +94,8 @@ def test_a_row_is_a_row(cells, place):
 
 def test_keys_that_may_be_of_no_row_are_found_among_many():
     keys = ["k1", "A-2", "Total:", "(3 rows)", "external_id", "-----", "4"]
-    assert telling(keys, BY_ID.header) == [2, 3, 4, 5]
+    assert Suspects(BY_ID.header).among(keys) == [2, 3, 4, 5]
+    assert [at for at, key in enumerate(keys) if Suspects(BY_ID.header).among([key])] == [2, 3, 4, 5]
 
 
 # --- a first line that is a row ---

@@ -38,8 +38,10 @@ class CsvRows:
         self._encoding = encoding
 
     def read(self, block: Block, at: int, stop: int, rows: list[Row]) -> int:
-        texts = block.texts[at:stop]
-        odd = [at + i for i, text in enumerate(texts) if self._layout.has_spaced_quote(text)]
+        odd: list[int] = []
+        if b' "' in block.span(at, stop):  # hardly ever
+            has_spaced = self._layout.has_spaced_quote
+            odd = [line for line in range(at, stop) if has_spaced(block.texts[line])]
         while (at := self._read_even(block, at, _stop_before(odd, at, stop), rows)) < stop:
             taken = self._read_row(block, at, rows)
             if not taken:
