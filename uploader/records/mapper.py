@@ -15,6 +15,7 @@ How   Rows of one layout are a table, whose columns are judged and converted as 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, compress, repeat
+from operator import attrgetter
 from typing import cast
 
 from uploader.hubspot.schema import Schema
@@ -55,6 +56,9 @@ class _Given:
     def table(self, layout: Layout, position: int, row: Row) -> Table:
         faults, bad = {0: self.faults} if self.faults else {}, {0: self.bad} if self.bad else {}
         return Table(layout, [position], [row], [[text] for _, text in self.texts.values()], faults, bad)
+
+
+_POSITION = attrgetter("position")
 
 
 class Mapper:
@@ -169,17 +173,20 @@ class Mapper:
     def map(self, first: int, rows: Sequence[Row]) -> list[Record | Unsent]:
         """Return a record or an unsent row for each of the rows from position `first` on."""
         rows = unwrapped(rows)
-        mapped: list[Record | Unsent | None] = [None] * len(rows)
+        unsent: dict[int, Unsent] = {}
         contents = [row.content for row in rows]
         if self._suppression is not None or Unreadable in set(map(type, contents)):
-            for index, content in enumerate(contents):
-                mapped[index] = self._unsent_at_once(first + index, rows[index], content)
-        left = [index for index, one in enumerate(mapped) if one is None]
-        positions = [first + index for index in left]
-        for table in self._tables([rows[index] for index in left], positions) if left else ():
-            for one in self._mapped(table):
-                mapped[one.position - first] = one
-        return cast("list[Record | Unsent]", mapped)  # each remaining row is in one table
+            for position, row in enumerate(rows, first):
+                if (one := self._unsent_at_once(position, row, row.content)) is not None:
+                    unsent[position] = one
+        positions: Sequence[int] = range(first, first + len(rows))
+        if unsent:
+            positions = [position for position in positions if position not in unsent]
+            rows = [rows[position - first] for position in positions]
+        tables = self._tables(rows, positions) if rows else ()
+        mapped = [*unsent.values(), *chain.from_iterable(map(self._mapped, tables))]
+        mapped.sort(key=_POSITION)
+        return mapped
 
     def _unsent_at_once(self, position: int, row: Row, content: Content) -> Unsent | None:
         """Return an unsent row if it is unreadable or suppressed, else None."""

@@ -93,9 +93,8 @@ class Table:
         if has_addresses and at is not None:
             self._check_addresses(at)
         for at, texts in enumerate(self.columns):
-            given = _given(texts)
-            joined = "".join(given)
-            is_short = len(joined) <= MOST_CHARACTERS or max(map(len, given)) <= MOST_CHARACTERS
+            joined = _joined(texts)
+            is_short = len(joined) <= MOST_CHARACTERS or max(map(len, _given(texts))) <= MOST_CHARACTERS
             if is_short and "\0" not in joined and is_text(joined):
                 continue
             for row, text in enumerate(texts):
@@ -182,6 +181,13 @@ def filled(texts: Sequence[str]) -> list[int]:
 def _given(texts: Sequence[Text]) -> list[str]:
     """Those that are not blank."""
     return list(filter(None, texts))  # type: ignore[arg-type]  # UNSET is false
+
+
+def _joined(texts: Sequence[Text]) -> str:
+    try:
+        return "".join(texts)  # type: ignore[arg-type]
+    except TypeError:  # UNSET is no text
+        return "".join(_given(texts))
 
 
 _COLUMN = re.compile(r'"COLUMN=([^"]*)"')

@@ -15,7 +15,7 @@ import hashlib
 import io
 import os
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.outcomes import Outcome
-from uploader.model.records import EMAIL, Record, Unsent, display_key
+from uploader.model.records import EMAIL, Record, display_key
 from uploader.model.settlements import Settlement, note
 from uploader.system.private_files import create_private, is_at
 
@@ -154,46 +154,30 @@ def result_lines(
     """The lines of these rows, as `csv.writer` writes them. `names`: of the sources; `main`: the job's main
     id property.
     """
-    end = ",\n" if has_notes else "\n"
+    end, commas = (",\n", 5) if has_notes else ("\n", 4)
     endings = [{outcome: f",{outcome.value},{name}{end}" for outcome in Outcome} for name in names]
     rows = [one.record for one in settled]
     lines = [
         f"{row.row},{row.key},{one.hubspot_id}{endings[row.source][one.outcome]}"
+        if isinstance(row, Record) and not (one.refusal or row.dropped or row.id_property != main)
+        else ""
         for one, row in zip(settled, rows, strict=True)
     ]
-    for index in _unusual(settled, rows, names, main):
-        lines[index] = _unusual_line(settled[index], names, main, has_notes=has_notes)
+    left = lines.count("")
+    are_quoted = _may_need_quotes("".join(lines), len(lines) - left, commas)
+    if left or are_quoted:
+        for index, line in enumerate(lines):
+            if not line or (are_quoted and _may_need_quotes(line, 1, commas)):
+                lines[index] = _unusual_line(settled[index], names, main, has_notes=has_notes)
     return lines
 
 
-def _unusual(
-    settled: Sequence[Settlement], rows: Sequence[Record | Unsent], names: Sequence[str], main: str
-) -> Collection[int]:
-    """The rows that need `_unusual_line`: a note, another id property, or text that may need quotes."""
-    if any(map(_may_need_quotes, names)):
-        return range(len(rows))
-    refusals = [one.refusal for one in settled]
-    keys, ids = [row.key for row in rows], [one.hubspot_id for one in settled]
-    found: set[int] = set()
-    if any(refusals):
-        found.update(index for index, refusal in enumerate(refusals) if refusal)
-    for texts in (keys, ids):
-        if _may_need_quotes("".join(texts)):
-            found.update(index for index, text in enumerate(texts) if _may_need_quotes(text))
-    records = [row for row in rows if isinstance(row, Record)]
-    is_plain = {(row.id_property, row.dropped) for row in records} == {(main, ())}
-    if len(records) < len(rows) or not is_plain:
-        found.update(
-            index
-            for index, row in enumerate(rows)
-            if not isinstance(row, Record) or row.dropped or row.id_property != main
-        )
-    return found
-
-
-def _may_need_quotes(text: str) -> bool:
-    """Whether `csv.writer` may quote a text. True also for some that it does not."""
-    return any(character in text for character in ',"\r\n ')
+def _may_need_quotes(text: str, lines: int, commas: int) -> bool:
+    """Whether `csv.writer` may quote a cell of these lines, which need so many commas each. True also for
+    some that it does not quote.
+    """
+    are_plain = text.count("\n") == lines and text.count(",") == lines * commas
+    return not are_plain or any(character in text for character in '"\r ')
 
 
 def _unusual_line(settlement: Settlement, names: Sequence[str], main: str, *, has_notes: bool) -> str:

@@ -92,10 +92,17 @@ def _is_all_there(raws: Sequence[bytes], values: Sequence[Any]) -> bool:
     text = b"".join(raws)
     if b"\\" in text or set(map(type, values)) != {dict}:
         return False
-    kinds = list(map(type, chain.from_iterable(map(dict.values, values))))
+    items = list(chain.from_iterable(map(dict.values, values)))
+    try:
+        "".join(items)  # fails unless all are texts, sooner than their types are listed
+        texts = len(items)
+    except TypeError:
+        kinds = list(map(type, items))
+        if not _TEXTUAL.issuperset(kinds):
+            return False
+        texts = kinds.count(str)
     # Each name and each string has two quotes: a dropped field would leave more quotes in the text.
-    quoted = len(kinds) + kinds.count(str)
-    return _TEXTUAL.issuperset(kinds) and text.count(b'"') == 2 * quoted
+    return text.count(b'"') == 2 * (len(items) + texts)
 
 
 def _exact(raw: bytes, value: object) -> dict[str, Any]:
