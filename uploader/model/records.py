@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import msgspec
 
@@ -34,6 +35,9 @@ class Record(msgspec.Struct, gc=False):
 @dataclass(slots=True)
 class Unsent:
     """A row that is settled without being sent."""
+
+    dropped: ClassVar[tuple[Fault, ...]] = ()  #: as of a record
+    preserved: ClassVar[int] = 0
 
     position: int
     source: int

@@ -12,7 +12,7 @@ from copy import deepcopy
 from uploader.errors import AccountingError
 from uploader.hubspot.replies import BATCH_STATUSES, Reply
 from uploader.model.outcomes import Outcome
-from uploader.model.records import Record, Slice, Unsent
+from uploader.model.records import Slice, Unsent
 from uploader.model.rows import NO_KEY, Mark
 from uploader.model.settlements import Settlement, skip_rule
 from uploader.model.stop import Cause, StopRun
@@ -43,13 +43,12 @@ class Accounting:
 
     def settle(self, settlements: Sequence[Settlement]) -> Counter[Outcome]:
         """Count settled rows. Returns their number by outcome."""
-        tallies = self.tallies
-        self._ledger.settle_all([settlement.record.position for settlement in settlements])
+        tallies, records = self.tallies, [settlement.record for settlement in settlements]
+        self._ledger.settle_all([record.position for record in records])
         counts = Counter([settlement.outcome for settlement in settlements])
         for outcome, count in counts.items():
             tallies.outcomes[outcome] += count
         tallies.replayed += sum([settlement.replayed for settlement in settlements])
-        records = [settlement.record for settlement in settlements]
         if Outcome.INVALID in counts:
             invalid = [one.record for one in settlements if one.outcome is Outcome.INVALID]
             tallies.keyless += sum(isinstance(one, Unsent) and one.category == NO_KEY for one in invalid)
@@ -57,9 +56,9 @@ class Accounting:
             rules = Counter(skip_rule(one) for one in settlements if one.outcome is Outcome.SKIPPED)
             for rule, count in rules.items():
                 tallies.skips[rule] = tallies.skips.get(rule, 0) + count
-        sent = [one for one in records if isinstance(one, Record)]
-        tallies.values_dropped += sum([len(one.dropped) for one in sent])
-        tallies.values_spared += sum([one.preserved for one in sent])
+        for record in [one for one in records if one.dropped or one.preserved]:
+            tallies.values_dropped += len(record.dropped)
+            tallies.values_spared += record.preserved
         return counts
 
     def check_failures(self) -> None:
