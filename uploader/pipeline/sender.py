@@ -270,7 +270,7 @@ class Sender:
                 self._stalled_seconds += self._clock() - now
 
     def _check_age(self, known_at: float) -> None:
-        if self.stalled_seconds - known_at > FRESH_SECONDS:
+        if known_at < math.inf and self.stalled_seconds - known_at > FRESH_SECONDS:
             raise OutOfDateError
 
     def _wait_for_the_day(self) -> float:

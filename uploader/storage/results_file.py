@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 HEADER = ("row", "key", "hubspot_id", "outcome", "source", "note")
 _BLOCK_BYTES = 1 << 20
+_OUTCOMES = [(outcome, outcome.value) for outcome in Outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ def result_lines(
     id property.
     """
     end, commas = (",\n", 5) if has_notes else ("\n", 4)
-    endings = [{outcome: f",{outcome.value},{name}{end}" for outcome in Outcome} for name in names]
+    endings = [{outcome: f",{text},{name}{end}" for outcome, text in _OUTCOMES} for name in names]
     rows = [one.record for one in settled]
     lines = [
         f"{row.row},{row.key},{one.hubspot_id}{endings[row.source][one.outcome]}"

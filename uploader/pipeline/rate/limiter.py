@@ -117,8 +117,8 @@ class SendLog:
         self, cap: Quota | None = None, *, share: float = 1.0, margin_seconds: float = Margin.START
     ) -> None:
         self.cap = cap
-        self.quota = cap or CAREFUL_QUOTA
         self.share = share
+        self._take(cap or CAREFUL_QUOTA)
         self.margin = Margin(margin_seconds)
         self.others = Others()
         self._sends: list[float] = []  # in order; `_head` of them are forgotten
@@ -129,10 +129,10 @@ class SendLog:
         self._refusals, self._refused_at = 0, float("-inf")  # in a row, and when the last of them had left
         self._taught_at = float("-inf")  # when the request left whose reply was the last to name the quota
 
-    @property
-    def limits(self) -> tuple[Quota, ...]:
-        ours = Quota(max(1, int(self.quota.requests * self.share)), self.quota.seconds)
-        return (ours,) if self.cap is None else (ours, self.cap)
+    def _take(self, quota: Quota) -> None:
+        self.quota = quota
+        ours = Quota(max(1, int(quota.requests * self.share)), quota.seconds)
+        self.limits: tuple[Quota, ...] = (ours,) if self.cap is None else (ours, self.cap)
 
     @property
     def slowest(self) -> Quota:
@@ -235,8 +235,9 @@ class SendLog:
             return False
         self._taught_at = min(left, self._last)
         quota = Quota(headers.limit, headers.interval_seconds or self.quota.seconds)
-        changed, self.quota = quota != self.quota, quota
+        changed = quota != self.quota
         if changed:
+            self._take(quota)
             self.others.forget()
         return changed
 

@@ -37,19 +37,11 @@ class Others:
     _KEPT = 7
 
     def __init__(self) -> None:
+        self.requests = 0  #: of others in any window, about; 0 if there are none
         self._recent: deque[tuple[float, int]] = deque(maxlen=self._KEPT)  # when, how many
         self._level, self._grown_at = 0, float("-inf")  # the most they took, and when that became more
         self._at_begin = 0
         self._begun_until = float("-inf")
-
-    @property
-    def requests(self) -> int:
-        """Requests of others in any window, about; 0 if there are none."""
-        if not self._recent:
-            return 0
-        # Who has just taken more has it; that they have less has to be seen more often.
-        recent = max(median_low(count for _, count in self._recent), self._recent[-1][1] - self.UNCERTAIN)
-        return recent if recent > self.UNCERTAIN else 0
 
     def begin(self, requests: int, now: float, window_seconds: float) -> None:
         """Note what the window held before our first request: perhaps from an earlier process that has ended.
@@ -75,6 +67,15 @@ class Others:
         """Forget what was seen before this window."""
         while self._recent and self._recent[0][0] < now - window_seconds:
             self._recent.popleft()
+        self.requests = self._seen()
+
+    def _seen(self) -> int:
+        """Return what `requests` is by what was seen last."""
+        if not self._recent:
+            return 0
+        # Who has just taken more has it; that they have less has to be seen more often.
+        recent = max(median_low([count for _, count in self._recent]), self._recent[-1][1] - self.UNCERTAIN)
+        return recent if recent > self.UNCERTAIN else 0
 
     def fill(self, requests: int, now: float) -> None:
         """Note that others certainly have so many requests."""
@@ -82,6 +83,7 @@ class Others:
         self._notice_growth(now)
 
     def _notice_growth(self, now: float) -> None:
+        self.requests = self._seen()
         if self.requests >= self._level + self.UNCERTAIN:
             self._level, self._grown_at = self.requests, now
         self._level = min(self._level, self.requests)
@@ -89,6 +91,7 @@ class Others:
     def forget(self) -> None:
         """Start again with a different window."""
         self._recent.clear()
+        self.requests = 0
 
     def available(self, quota: int, ours: int, now: float, window_seconds: float) -> int | None:
         """Return how many requests of a window may be ours; None if there are no other senders."""
