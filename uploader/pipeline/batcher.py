@@ -23,7 +23,7 @@ from uploader.pipeline.conflict_groups import Groups
 #: Of a body. Real answers weigh about as much again; HubSpot documents no limit of its own.
 MAX_BATCH_BYTES = 2 * 1024 * 1024
 
-_POSITION, _ID_PROPERTY, _SIZE_BYTES = map(attrgetter, ("position", "id_property", "size_bytes"))
+_POSITION = attrgetter("position")
 
 
 def fitting(records: Sequence[Record], max_bytes: int) -> int:
@@ -101,8 +101,8 @@ class Batcher:
 
     def add(self, records: Sequence[Record]) -> int:
         """Take in the next records of the sources. Returns how many have to wait for an earlier one."""
-        self._open.update(zip(map(_POSITION, records), records, strict=True))
-        self.open_bytes += sum(map(_SIZE_BYTES, records))
+        self._open |= {record.position: record for record in records}
+        self.open_bytes += sum([record.size_bytes for record in records])
         waiting = set(map(_POSITION, self._groups.join(records)))
         self._let_go([record for record in records if record.position not in waiting] if waiting else records)
         return len(waiting)
@@ -134,7 +134,7 @@ class Batcher:
             if self._open.pop(record.position, None) is None:
                 del self._refused[record.position]
                 self._is_written = True
-        self.open_bytes -= sum(map(_SIZE_BYTES, records))
+        self.open_bytes -= sum([record.size_bytes for record in records])
         released = self._groups.settle(records) if keeps_locks else self._groups.leave(records)
         self.put_back(released)
         self._start_round()
@@ -182,7 +182,7 @@ class Batcher:
 
     def _let_go(self, records: Sequence[Record]) -> set[str]:
         """Make records ready to leave. Returns their id properties."""
-        names = set(map(_ID_PROPERTY, records))
+        names = {record.id_property for record in records}
         for name in names:
             same = len(names) == 1
             self._ready[name] += records if same else [r for r in records if r.id_property == name]

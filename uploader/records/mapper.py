@@ -183,9 +183,10 @@ class Mapper:
         if unsent:
             positions = [position for position in positions if position not in unsent]
             rows = [rows[position - first] for position in positions]
-        tables = self._tables(rows, positions) if rows else ()
+        tables = list(self._tables(rows, positions)) if rows else []
         mapped = [*unsent.values(), *chain.from_iterable(map(self._mapped, tables))]
-        mapped.sort(key=_POSITION)
+        if unsent or len(tables) > 1:
+            mapped.sort(key=_POSITION)
         return mapped
 
     def _unsent_at_once(self, position: int, row: Row, content: Content) -> Unsent | None:
@@ -336,7 +337,7 @@ class Mapper:
     # --- tables to records ---
 
     def _mapped(self, table: Table) -> Iterable[Record | Unsent]:
-        """Return a record or an unsent row for each row of a table, in no order."""
+        """Return a record or an unsent row for each row of a table, in order."""
         superseded = {place: self._superseded(table, place) for place in table.superseded}
         table.blank_wordless_keys()
         table.refuse_lost_keys()
@@ -361,7 +362,7 @@ class Mapper:
         records = self._records(table, names, keys)
         for record in records if dropped else ():
             record.dropped = dropped.get(record.position, ())
-        return chain(records, unsent)
+        return sorted([*records, *unsent], key=_POSITION) if unsent else records
 
     def _records(self, table: Table, names: Sequence[str], keys: Sequence[str]) -> list[Record]:
         """Return the records of a table without faults."""
