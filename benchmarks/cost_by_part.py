@@ -37,7 +37,6 @@ from uploader.storage.results_file import result_lines
 
 ROWS, ROUNDS = 20_000, 7
 USUAL = ("ndjson", "csv", "crm")
-_OUTCOMES = {True: Outcome.CREATED, False: Outcome.UPDATED}
 Seconds = dict[str, float]  # by the name of a step
 
 
@@ -96,9 +95,7 @@ class Engine:
             with self._step("match and judge the reply"):
                 verdict = classify(batch, reply, ())
             with self._step("settle"):
-                settled = [
-                    Settlement(one.record, _OUTCOMES[one.new], one.hubspot_id) for one in verdict.confirmed
-                ]
+                settled = [*verdict.confirmed]
                 settled += [
                     Settlement(one.record, Outcome.REJECTED, refusal=one.refusal) for one in verdict.refused
                 ]

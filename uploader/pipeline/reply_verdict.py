@@ -18,11 +18,12 @@ from enum import StrEnum
 import msgspec
 
 from uploader.hubspot.error_objects import ErrorObject
-from uploader.hubspot.replies import Reply, whole_error
+from uploader.hubspot.replies import Reply, Result, whole_error
 from uploader.hubspot.requests import sent_properties
 from uploader.hubspot.scopes import lack_text, missing_scopes
+from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
-from uploader.model.settlements import Refusal
+from uploader.model.settlements import Refusal, Settlement
 from uploader.model.stop import Cause
 from uploader.pipeline.response_matching import BulkMatch, ResponseMatch, match_in_bulk
 
@@ -35,14 +36,6 @@ class Action(StrEnum):
     SPLIT = "split"  #: one of them is at fault: halve until it is alone
     PAUSE = "pause"  #: send nothing for a while; never counts as an attempt
     STOP = "stop"  #: no batch can succeed until something is fixed, or for very long
-
-
-class Confirmed(msgspec.Struct, frozen=True, gc=False):
-    """A record that HubSpot confirmed."""
-
-    record: Record
-    new: bool
-    hubspot_id: str = ""  #: only when the answer names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +51,7 @@ class Verdict:
     """What a reply means for the records of a batch, and what to do next."""
 
     action: Action
-    confirmed: Sequence[Confirmed] = ()
+    confirmed: Sequence[Settlement] = ()
     refused: Sequence[Refused] = ()
     pending: Sequence[Record] = ()
     unresolved: Sequence[Record] = ()
@@ -230,10 +223,7 @@ def reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str],
     """Return the verdict on a 2xx reply. `plain`: which records are plainly answered, and which are to be
     judged.
     """
-    confirmed = [
-        Confirmed(record, result.new, result.id)
-        for record, result in zip(plain.records, plain.results, strict=True)
-    ]
+    confirmed = list(map(_confirmed, plain.records, plain.results))
     rest = plain.other_records
     if not rest and not plain.other_results and not reply.errors:
         return Verdict(Action.SETTLE, confirmed, silent=True)
@@ -241,7 +231,7 @@ def reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str],
     named = matched.named
     blamed = {at: error for at, error in matched.blamed.items() if at not in matched.contradicted}
     judged = [
-        Confirmed(record, named[record.position].new, named[record.position].id)
+        _confirmed(record, named[record.position])
         for record in rest
         if record.position in named and record.position not in matched.contradicted
     ]
@@ -271,10 +261,17 @@ def reconcile(records: Sequence[Record], reply: Reply, columns: Collection[str],
     )
 
 
+def _confirmed(record: Record, result: Result) -> Settlement:
+    """Return the settlement of a record that HubSpot confirmed."""
+    if result.new:
+        return Settlement(record, Outcome.CREATED, result.id)
+    return Settlement(record, Outcome.UPDATED, result.id, record.in_doubt)
+
+
 class _Unnamed(msgspec.Struct, frozen=True, gc=False):
     """The verdict on records that a reply does not name."""
 
-    confirmed: Sequence[Confirmed] = ()
+    confirmed: Sequence[Settlement] = ()
     ids: Sequence[
         str
     ] = ()  #: of the contacts that those are, in no order, where it is not known which is whose
@@ -291,7 +288,8 @@ def _unnamed(matched: ResponseMatch, batch_status: str) -> _Unnamed:
     if matched.counts_prove and batch_status in _COMPLETE:
         # The id is the answer's own only where a single candidate is left.
         known_id = nameless[0].id if len(silent) == 1 else ""
-        confirmed = [Confirmed(record, nameless[0].new, known_id) for record in silent]
+        result = Result(known_id, nameless[0].new)
+        confirmed = [_confirmed(record, result) for record in silent]
         return _Unnamed(confirmed, () if known_id else [result.id for result in nameless])
     if matched.error_has_one_candidate:
         return _Unnamed(blamed={silent[0].position: matched.anonymous[0]})

@@ -267,18 +267,10 @@ class Worker(Task[Record]):
             _log(attempt)
         self._collector.count_reply(reply, retried=attempt.following is Next.AGAIN)
         attempts = attempt.history.attempts + 1
-        confirmed = [
-            Settlement(
-                entry.record,
-                Outcome.CREATED if entry.new else Outcome.UPDATED,
-                entry.hubspot_id,
-                replayed=entry.record.in_doubt and not entry.new,
-                attempts=attempts,
-            )
-            for entry in verdict.confirmed
-        ]
-        if confirmed:
-            self._write_probe.note(verdict.confirmed[-1].record)
+        for one in verdict.confirmed if attempts > 1 else ():
+            one.attempts = attempts
+        if verdict.confirmed and isinstance(last := verdict.confirmed[-1].record, Record):
+            self._write_probe.note(last)
         refused = [(entry.record, entry.refusal) for entry in verdict.refused]
         if attempt.following is Next.REFUSE and verdict.refusal is not None:
             refused.append((attempt.open[0], verdict.refusal))
@@ -288,7 +280,7 @@ class Worker(Task[Record]):
         ]
         taken = [one for one in rejected if _is_taken(one[1])]
         others = [one for _, one in rejected if not _is_taken(one)]
-        await self._forget_and_settle(confirmed + others, verdict.nameless_ids)
+        await self._forget_and_settle([*verdict.confirmed, *others], verdict.nameless_ids)
         if taken:
             await self._forget_and_settle(await self._take_back(taken))
         if verdict.pending:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import ALL_PROPERTIES, OWN_ID, Paths, encode_ids, encode_read, encode_updates
+from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, lock_key
-from uploader.model.settlements import Refusal
-from uploader.pipeline.reply_verdict import Action, Confirmed, Verdict, classify, classify_read
+from uploader.model.settlements import Refusal, Settlement
+from uploader.pipeline.reply_verdict import Action, Verdict, classify, classify_read
 from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task
 from uploader.pipeline.requests.retry import History, Next, retry_races
 from uploader.pipeline.sender import OutOfDateError
@@ -145,7 +146,9 @@ class _Archiving(_Writing):
         """Confirm all records on success: the reply is 204 without a body."""
         del history
         if reply.ok:
-            return Judged(Verdict(Action.SETTLE, [Confirmed(record, new=False) for record in items]), ())
+            return Judged(
+                Verdict(Action.SETTLE, [Settlement(record, Outcome.UPDATED) for record in items]), ()
+            )
         verdict = classify_read(reply)
         refusal = Refusal(reply.category, verdict.reason)
         return Judged(replace(verdict, unresolved=items, refusal=refusal), items)

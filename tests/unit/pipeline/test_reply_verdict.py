@@ -8,6 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from support.builders import batch, error, error_at, headers, key_of, record, reply, written
 from uploader.hubspot.replies import no_reply
+from uploader.model.outcomes import Outcome
 from uploader.model.stop import Cause
 from uploader.pipeline.reply_verdict import Action, Verdict, classify, classify_read, reconcile
 from uploader.pipeline.response_matching import BulkMatch, match_in_bulk
@@ -176,7 +177,7 @@ def test_repeated_or_contradictory_results_confirm_nothing(answer, size):
             assert is_sound, "by elimination, of an answer that contradicts itself"
             continue
         (one,) = named
-        assert (ids[one.id], entry.hubspot_id, entry.new) == (1, one.id, one.new)
+        assert (ids[one.id], entry.hubspot_id, entry.outcome is Outcome.CREATED) == (1, one.id, one.new)
         shown = {key_of(position) for position in range(size)} & {one.properties.get("email")}
         assert shown <= {entry.record.key}
 
@@ -192,19 +193,31 @@ def test_a_complete_answer_confirms_every_record_in_whatever_order_it_comes(stat
     verdict = classify(records, reply(status, results=results))
     assert groups(verdict) == [[0, 1, 2, 3], [], [], []]
     assert verdict.action is Action.SETTLE
-    assert all(entry.new for entry in verdict.confirmed)
+    assert all(entry.outcome is Outcome.CREATED for entry in verdict.confirmed)
 
 
 def test_created_and_updated_are_told_apart_by_name_and_never_by_place():
     results = [written(position, by="key", new=position == 2) for position in (3, 2, 1, 0)]
     verdict = classify(batch(4), reply(200, results=results))
-    assert {entry.record.position: entry.new for entry in verdict.confirmed} == {
+    assert {entry.record.position: entry.outcome is Outcome.CREATED for entry in verdict.confirmed} == {
         0: False,
         1: False,
         2: True,
         3: False,
     }
     assert {entry.record.position: entry.hubspot_id for entry in verdict.confirmed}[3] == "1003"
+
+
+@pytest.mark.parametrize("in_doubt", [False, True])
+def test_an_update_of_a_record_in_doubt_may_replay_an_earlier_attempt(in_doubt):
+    sent = [record(0), record(1)]
+    for one in sent:
+        one.in_doubt = in_doubt
+    results = [written(0, by="key", new=True), written(1, by="key", new=False)]
+    assert [one.replayed for one in classify(sent, reply(200, results=results)).confirmed] == [
+        False,
+        in_doubt,
+    ]
 
 
 def test_a_key_comes_back_in_lower_case_and_is_the_same_key():
@@ -825,7 +838,9 @@ def test_only_what_an_answer_contradicts_is_judged_one_by_one(by, change, left):
 def test_each_record_gets_the_id_of_its_own_result_in_whatever_order_they_come(by, shown):
     results = [written(position, by=by, new=position % 2 == 0) for position in (2, 0, 3, 1)]
     verdict = classify(batch(4), reply(200, results=results, shown=shown))
-    confirmed = [(entry.record.position, entry.hubspot_id, entry.new) for entry in verdict.confirmed]
+    confirmed = [
+        (one.record.position, one.hubspot_id, one.outcome is Outcome.CREATED) for one in verdict.confirmed
+    ]
     assert confirmed == [(0, "1000", True), (1, "1001", False), (2, "1002", True), (3, "1003", False)]
 
 

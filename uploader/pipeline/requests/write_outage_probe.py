@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from uploader.hubspot.client import Call
 from uploader.hubspot.requests import Paths, encode_batch, encode_read
+from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
 from uploader.pipeline.reply_verdict import Action, classify, classify_optional_read
 from uploader.pipeline.requests.attempts import Attempts
@@ -85,12 +86,12 @@ class WriteProbe:
         record = _empty(one)
         call = Call("POST", self._paths.upsert, encode_batch([record]), shown=one.id_property)
         _, verdict = await attempts.once(call, lambda reply: classify([record], reply), is_write=True)
-        if verdict.confirmed and verdict.confirmed[0].new:
-            hubspot_id = verdict.confirmed[0].hubspot_id
-            _LOG.warning(
-                "record %s was deleted while it was probed, and has been created again without values",
-                hubspot_id,
-            )
+        for settlement in verdict.confirmed:
+            if settlement.outcome is Outcome.CREATED:
+                _LOG.warning(
+                    "record %s was deleted while it was probed, and has been created again without values",
+                    settlement.hubspot_id,
+                )
         return bool(verdict.confirmed)
 
 
