@@ -4,6 +4,7 @@ Every error is one line on stderr and an exit code; a traceback is printed with 
 """
 
 import functools
+import gc
 import importlib
 import os
 import signal
@@ -81,6 +82,9 @@ def group() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    # Modules are objects that stay, and records make no cycles: by default, looking for garbage costs 3 % of
+    # the start and 15 to 20 % of an upload.
+    gc.set_threshold(50_000, 20, 100)
     if os.getpid() == _FIRST:
         # The kernel does not deliver unhandled signals to it; commands that drain set their own handler.
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
