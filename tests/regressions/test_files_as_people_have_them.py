@@ -113,6 +113,16 @@ def test_a_file_without_a_header_stops_before_the_first_write(tmp_path, options)
     assert not upserts(run)
 
 
+def test_check_does_not_advise_to_map_the_cells_of_a_person(tmp_path):
+    run = job(tmp_path, "a@x.com,Ann,Lee\nb@x.com,Bob,Stone\n")
+    report = check(run)
+    (problem,) = report.problems
+    assert "looks like a row" in problem
+    text = "\n".join(lines(report, run.settings(), ["check", "contacts.csv"]))
+    assert "--map" not in text
+    assert "--write-mapping" not in text
+
+
 def test_check_lists_what_is_no_row_with_its_text(tmp_path):
     run = job(tmp_path, HEADER + good(5) + FOOTER)
     report = check(run)

@@ -336,7 +336,7 @@ class Check:
         report.problems += [f"{name}: {text}" if several else text for text in resolved.problems]
         names = resolved.names
         kinds = schema.kinds if schema else {}
-        for place, column in enumerate(header):
+        for place, column in enumerate(header if resolved.is_header else ()):
             property_ = names.get(place, "")
             type_ = kinds[property_].type if property_ in kinds else ""
             unnamed = place not in names

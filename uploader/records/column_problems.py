@@ -25,6 +25,7 @@ class Resolved:
     columns: Columns | None  #: None where no column is the id property
     problems: list[str] = field(default_factory=list)
     names: Mapping[int, str] = field(default_factory=dict)  #: cell index -> property, as far as is known
+    is_header: bool = True  #: False if the first line is a row, whose cells name no columns
 
 
 def resolve_leniently(header: Sequence[str], rules: Rules, schema: Schema | None) -> Resolved:
@@ -33,7 +34,8 @@ def resolve_leniently(header: Sequence[str], rules: Rules, schema: Schema | None
     try:
         refuse_row_as_header(header, rules)
     except MappingError as error:
-        resolved.problems += error.texts  # and the names mean nothing
+        resolved.problems += error.texts
+        resolved.is_header = False
         return resolved
     while True:
         try:
