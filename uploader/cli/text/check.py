@@ -2,7 +2,7 @@
 
 The keys of `--json`, which others script against:
 
-    sources         name, rows and notices of each
+    sources         name, rows and notices of each; the sheet of an Excel file
     account         portal, kind, time_zone, token_kind, scopes (null: unknown), burst and its seconds,
                     day_limit, day_left, records_used, records_limit; null where HubSpot was not asked
     columns         source, column, property ("": left out, or undecided), type, undecided, remark
@@ -54,6 +54,7 @@ def as_dict(report: Report) -> dict[str, object]:
     return {
         "sources": [
             {"name": source.name, "rows": end - start, "notices": list(source.notices)}
+            | ({"sheet": source.shape.sheet} if source.shape.sheet else {})
             for source, start, end in zip(report.sources, report.starts, ends, strict=True)
         ],
         "account": _account_dict(report),

@@ -1,10 +1,12 @@
 """Excel's .xlsx: the cells of one sheet, as saved.
 
 Text      As `cell_text`; whole numbers without `.0`, `true` and `false`, dates in ISO 8601, without a time
-          if that is midnight. For a formula, its saved value.
+          if that is midnight. For a formula, its saved value. A number whose format is zeros, such as
+          `00000` or `000-00-0000`, as it is shown: the zeros belong to it.
           Unreadable: an error (#N/A), a formula without a value, a cell to the right of the header.
 Header    The first row that is not blank. A single cell above wider rows is a title, which is refused,
           because the header may be below. Blank rows are left out; others keep the sheet's number.
+Hidden    A hidden sheet is read if no visible one has rows. Hidden rows and columns are read like others.
 Memory    Rows are streamed. The texts of the whole workbook, each stored once, are kept in memory:
           about 300 MB for a million rows that share none.
 Needs     The extra `xlsx`, openpyxl. Its worksheet reader does not distinguish an error from its text, or
@@ -16,13 +18,14 @@ import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError, iterparse
 
 from uploader.errors import SourceError
+from uploader.sources.bytes.byte_source import BLOCK_BYTES
 from uploader.sources.formats.cell_text import spell_float, spell_moment
 from uploader.sources.formats.csv_header import name_columns
 from uploader.sources.formats.tables import Cells, UnreadableValue
@@ -33,6 +36,20 @@ _LOOKED_AT = 20
 #: A workbook's parts that unpack to more are no table of a million rows; nor is one part that is as large as
 #: this and unpacks to so many times its size: a cell's text is held as a whole, however long it is.
 _MOST_BYTES, _LARGE_BYTES, _MOST_TIMES = 8 * 1024**3, 256 * 1024**2, 200
+#: Where `xl/workbook.xml` says that it is Strict Open XML.
+_WORKBOOK, _STRICT, _HEAD_BYTES = "xl/workbook.xml", b"purl.oclc.org/ooxml/spreadsheetml", 4096
+#: Formats of dates and times without a text of their own in the file: Chinese, Japanese and Korean (27 to 36,
+#: 50 to 58) and Thai ones (ECMA-376, part 1, 18.8.30).
+_DATE_FORMATS = frozenset([*range(27, 37), *range(50, 59), *range(71, 79), 80, 81])
+#: Formats of the workbook itself have numbers from here on.
+_OWN_FORMATS = 164
+#: What of a format is not shown, or shows the character behind a backslash.
+_ZEROS = re.compile(r"0[-/ 0]*0")
+_UNSHOWN, _LITERAL = re.compile(r'\[[^\]]*\]|[_*].|"'), re.compile(r"\\(.)")
+_MAY_BE_HIDDEN, _HIDDEN = b" hidden=", rb"[^<>]*? hidden=\"(?:1|true)\"[^<>]*?"
+_HIDDEN_ROW = re.compile(rb"<(?:\w+:)?row\b%b(?<!/)>\s*+(?!</)" % _HIDDEN)
+_HIDDEN_COLUMN = re.compile(rb"<(?:\w+:)?col\b%b>" % _HIDDEN)
+_ENDS, _MOST_COLUMNS, _TAG_BYTES = re.compile(rb' (min|max)="(\d+)"'), 16_384, 64 * 1024
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 #: The errors of openpyxl and the standard library for a damaged workbook, found by trial.
 _DAMAGE = (
@@ -59,6 +76,8 @@ class _Book:
     epoch: Any
     date_formats: Any
     duration_formats: Any
+    hidden: frozenset[str] = frozenset()  #: of the sheets
+    zeros: Mapping[int, str] = field(default_factory=dict)  #: style -> format of zeros, such as "00000"
 
 
 class XlsxTable:
@@ -70,11 +89,6 @@ class XlsxTable:
         self._name = name
         self._book = self._load(handle)
         self.sheet = self._choose(handle, wanted)
-        others = [sheet for sheet in self._book.sheets if sheet != self.sheet]
-        self.notices: tuple[str, ...] = ()
-        if others:
-            listed = ", ".join(repr(sheet) for sheet in others)
-            self.notices = (f"{name}: only the sheet {self.sheet!r} is read, not {listed} (--sheet NAME)",)
         head = list(islice(self._filled(handle, 1), _LOOKED_AT))
         header, cells = head[0]
         widths = [len(row) for _, row in head]
@@ -84,6 +98,43 @@ class XlsxTable:
             raise SourceError(f"{name}: the sheet {self.sheet!r} has a header (row {header}) and no rows")
         self.columns = name_columns(cell if isinstance(cell, str) else "" for cell in cells)
         self.first = header + 1
+        self.notices = tuple(f"{name}: {text}" for text in self._find_notices(handle))
+
+    def _find_notices(self, handle: BinaryIO) -> Iterator[str]:
+        """Say what is read that nobody sees in Excel, and what is not read."""
+        book, sheet = self._book, self.sheet
+        others = [f"{one!r}{' (hidden)' * (one in book.hidden)}" for one in book.sheets if one != sheet]
+        if others:
+            yield f"only the sheet {sheet!r} is read, not {', '.join(others)} (--sheet NAME)"
+        if sheet in book.hidden:
+            yield f"the sheet {sheet!r} is hidden, and is read because no visible one has rows"
+        rows, columns = self._count_hidden(handle)
+        if rows:
+            yield f"{rows:,} rows of the sheet {sheet!r} are hidden, perhaps by a filter; they are read, too"
+        if names := [name for at, name in enumerate(self.columns, 1) if at in columns]:
+            yield f"{', '.join(map(repr, names))}: hidden columns of the sheet {sheet!r}; they are read, too"
+
+    def _count_hidden(self, handle: BinaryIO) -> tuple[int, frozenset[int]]:
+        """The number of hidden rows with cells, and the numbers of hidden columns. Nothing is parsed."""
+        rows, columns, tail = 0, set[int](), b""
+        try:
+            handle.seek(0)
+            with zipfile.ZipFile(handle) as archive, archive.open(self._book.sheets[self.sheet]) as member:
+                while block := member.read(BLOCK_BYTES):
+                    text = tail + block
+                    # Behind the second last tag it is not known what follows a tag.
+                    cut = max(0, text.rfind(b"<", 0, text.rfind(b"<")))
+                    tail = text[cut : cut + _TAG_BYTES]
+                    if _MAY_BE_HIDDEN in text:
+                        rows += sum(1 for tag in _HIDDEN_ROW.finditer(text) if tag.start() < cut)
+                        for column in _HIDDEN_COLUMN.finditer(text):
+                            ends = dict(_ENDS.findall(column[0]))
+                            columns.update(
+                                range(int(ends[b"min"]), min(int(ends[b"max"]), _MOST_COLUMNS) + 1)
+                            )
+        except _DAMAGE as error:
+            raise self._damaged(in_a_line(error)) from error
+        return rows, frozenset(columns)
 
     def _refuse_title(self, header: int, head: list[tuple[int, Cells]]) -> None:
         wide = next((number for number, row in head[1:] if sum(map(bool, row)) > 1), None)
@@ -105,6 +156,13 @@ class XlsxTable:
         try:
             with zipfile.ZipFile(handle) as archive:
                 parts = archive.infolist()
+                with archive.open(_WORKBOOK) as book_part:
+                    is_strict = _STRICT in book_part.read(_HEAD_BYTES)
+            if is_strict:
+                raise SourceError(
+                    f"{self._name}: is Strict Open XML, which is not supported; save it as the usual Excel "
+                    "workbook (.xlsx), or as CSV"
+                )
             unpacked = sum(part.file_size for part in parts)
             if unpacked > _MOST_BYTES or any(map(_is_bomb, parts)):
                 raise SourceError(f"{self._name}: unpacks to {unpacked:,} bytes; save it as CSV")
@@ -117,7 +175,17 @@ class XlsxTable:
             for sheet in book.worksheets
         }
         texts: list[str] = next((sheet._shared_strings for sheet in book.worksheets), [])  # noqa: SLF001
-        return _Book(sheets, texts, book.epoch, book._date_formats, book._timedelta_formats)  # noqa: SLF001
+        formats = {index: style.numFmtId for index, style in enumerate(book._cell_styles)}  # noqa: SLF001
+        own = dict(enumerate(map(_zeros, book._number_formats), _OWN_FORMATS))  # noqa: SLF001
+        return _Book(
+            sheets,
+            texts,
+            book.epoch,
+            book._date_formats | {style for style, number in formats.items() if number in _DATE_FORMATS},  # noqa: SLF001
+            book._timedelta_formats,  # noqa: SLF001
+            frozenset(sheet.title for sheet in book.worksheets if sheet.sheet_state != "visible"),
+            {style: zeros for style, number in formats.items() if (zeros := own.get(number))},
+        )
 
     def _choose(self, handle: BinaryIO, wanted: str | None) -> str:
         sheets = self._book.sheets
@@ -127,7 +195,7 @@ class XlsxTable:
                 raise SourceError(f"{self._name}: has no sheet {wanted!r}; its sheets are {listed}")
             candidates = [wanted]
         else:
-            candidates = list(sheets)
+            candidates = sorted(sheets, key=lambda sheet: sheet in self._book.hidden)
         for self.sheet in candidates:
             if next(self._filled(handle, 1), None) is not None:
                 return self.sheet
@@ -159,7 +227,7 @@ class XlsxTable:
                         continue
                     row: list[str | UnreadableValue] = []
                     for cell in cells:
-                        if (text := _spell(cell["value"], cell["data_type"])) != "":
+                        if (text := _spell(cell, self._book.zeros)) != "":
                             if cell["column"] <= len(row):
                                 raise self._damaged(f"cells of row {at:,} are out of order")
                             row += [""] * (cell["column"] - 1 - len(row))
@@ -216,7 +284,22 @@ def _parser(book: _Book) -> Any:  # noqa: ANN401
     )
 
 
-def _spell(value: Any, kind: str) -> str | UnreadableValue:  # noqa: ANN401, PLR0911
+def _zeros(format_: str) -> str:
+    """The format of a number that is shown with its zeros, and perhaps separators; "" for any other."""
+    shown = _LITERAL.sub(r"\1", _UNSHOWN.sub("", format_.partition(";")[0]))
+    return shown if _ZEROS.fullmatch(shown) else ""
+
+
+def _in_zeros(number: int, zeros: str) -> str:
+    if number < 0:
+        return str(number)
+    digits = list(str(number).zfill(zeros.count("0")))
+    shown = [digits.pop() if sign == "0" else sign for sign in reversed(zeros)]
+    return "".join(digits + shown[::-1])
+
+
+def _spell(cell: Mapping[str, Any], zeros: Mapping[int, str]) -> str | UnreadableValue:  # noqa: PLR0911
+    value, kind = cell["value"], cell["data_type"]
     if kind == "e":
         return UnreadableValue(f"holds the error {value}; correct the formula, or clear the cell")
     if value is None:
@@ -229,6 +312,10 @@ def _spell(value: Any, kind: str) -> str | UnreadableValue:  # noqa: ANN401, PLR
         return _ESCAPED.sub(_unescape, value) if "_x" in value else value
     if isinstance(value, bool):
         return "true" if value else "false"
+    if cell["style_id"] in zeros and (
+        isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    ):
+        return _in_zeros(int(value), zeros[cell["style_id"]])
     if isinstance(value, float):
         return spell_float(value)
     if isinstance(value, dt.datetime):
