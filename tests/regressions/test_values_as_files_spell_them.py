@@ -196,6 +196,60 @@ def test_check_counts_texts_that_a_spreadsheet_may_have_changed(tmp_path, name):
     assert "'1.23457E+11' is a number in E notation" in text
 
 
+# --- addresses ---
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.ndjson"])
+def test_check_foresees_domains_that_do_not_exist_and_what_was_meant(tmp_path, name):
+    """One gmail.con had ended a whole run of another tool (marketing-automation#174)."""
+    addresses = [
+        "a@gmail.con", "b@gmail.con", "c@x.badtld", "d@hotmial.cmo", "e@münchen.de", "f@x.香港",
+        "g@x.xn--j6w193g", "h@gmail.com", "nobody",
+    ]  # fmt: skip
+    rows = [{"email": address} for address in addresses]
+    source = write_csv(tmp_path / name, rows)
+    if name == "a.ndjson":
+        source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    job = Job(source, make_simulator(quota="none"))
+    settings = job.settings(offline=True)
+    report = asyncio.run(Check(settings).run())
+    (group,) = as_dict(report)["remarks"]
+    assert (group["category"], group["column"], group["count"]) == ("TOP_LEVEL_DOMAIN", "email", 4)
+    reasons = [example["reason"] for example in group["examples"]]
+    assert ["gmail.com" in reason for reason in reasons] == [True, True, False, False]
+    assert "did you mean hotmail.com?" in reasons[3]
+    assert "c@" not in reasons[2]
+    assert "4  addresses have a domain" in "\n".join(lines(report, settings, ()))
+    # The account decides.
+    assert job.run_virtual().as_dict()["rejected"] == 4
+    assert len(job.held()) == 4
+
+
+INVISIBLE = ["\u200b", "\ufeff", "\u200e", "\u202a", "\u00ad", "\u2060"]
+
+
+@pytest.mark.parametrize("mark", INVISIBLE)
+@pytest.mark.parametrize("name", ["a.csv", "a.ndjson", "escaped.ndjson"])
+def test_invisible_characters_at_the_ends_of_cells_are_white_space(tmp_path, name, mark):
+    rows = [
+        {"email": f"{mark} a@x.com{mark}", "firstname": f" {mark}Ann {mark}"},
+        {"email": f"b{mark}@x.com", "firstname": f"B{mark}o"},
+        {"email": "c@x.com", "firstname": f"C{mark}d"},
+    ]
+    source = write_csv(tmp_path / name, rows)
+    if name.endswith("ndjson"):
+        ascii_only = name.startswith("escaped")
+        text = "".join(json.dumps(row, ensure_ascii=ascii_only) + "\n" for row in rows)
+        source.write_text(text, encoding="utf-8")
+    job = Job(source, make_simulator(quota="none"))
+    job.run_virtual()
+    held = {key: properties["firstname"] for key, properties in job.held().items()}
+    assert held == {"a@x.com": "Ann", "c@x.com": f"C{mark}d"}
+    (letter,) = job.dead_letters()
+    assert f"\\{'x' if mark == INVISIBLE[4] else 'u'}" in letter.message  # it is shown escaped
+    assert letter.message.endswith("is not an e-mail address")
+
+
 # --- time zones ---
 
 

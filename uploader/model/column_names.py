@@ -4,6 +4,10 @@ import re
 import shlex
 import unicodedata
 
+#: Characters that nobody sees, for the set of a pattern: of zero width, byte order and direction marks, soft
+#: hyphens.
+INVISIBLE = r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+
 
 def folded(name: str) -> str:
     """A name as it is compared: without invisible characters, with single blanks for white space."""

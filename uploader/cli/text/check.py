@@ -35,6 +35,7 @@ from uploader.hubspot.account import PRODUCTION
 from uploader.jobs.scans.row_findings import Example, Group
 from uploader.pipeline.rate.forecast import CHAIN_SECONDS
 from uploader.records.not_a_row import NOT_A_ROW
+from uploader.records.values.top_level_domains import TOP_LEVEL_DOMAIN
 from uploader.settings import Settings
 from uploader.sources.names import STDIN, stem
 from uploader.storage.duplicates_file import source_of
@@ -259,11 +260,15 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
     texts += [
         f"{count:>12,}  blank cells clear {printable(column, 60)}" for column, count in found.cleared.items()
     ]
-    if changed := sum(group.count for group in found.remarks.values()):
-        texts.append(
-            f"{changed:>12,}  texts may have been changed by a spreadsheet or an export, and are sent:"
-        )
-        texts += _group_lines(found.remarks, report)
+    changed = {name: group for name, group in found.remarks.items() if name[0] != TOP_LEVEL_DOMAIN}
+    wrong = {name: group for name, group in found.remarks.items() if name[0] == TOP_LEVEL_DOMAIN}
+    for groups, what in (
+        (changed, "texts may have been changed by a spreadsheet or an export, and are sent:"),
+        (wrong, "addresses have a domain that HubSpot will hardly accept, and are sent:"),
+    ):
+        if groups:
+            texts.append(f"{sum(group.count for group in groups.values()):>12,}  {what}")
+            texts += _group_lines(groups, report)
     texts += [
         f"{words.total():>12,}  cells of {printable(column, 60)} hold a word for no value: "
         + ", ".join(f"{printable(word, 20)} ({count:,})" for word, count in words.most_common(_SHOWN_OWNERS))

@@ -13,13 +13,15 @@ from itertools import chain
 from typing import NamedTuple
 
 from uploader.model.outcomes import Outcome
-from uploader.model.records import Record, Unsent
+from uploader.model.records import EMAIL, Record, Unsent
 from uploader.model.rows import UNREADABLE, Fault, Row, RowSlice, Unreadable, readable
 from uploader.records.duplicates import Keyed, OnDuplicate, Repeat, key_of
 from uploader.records.mapper import Mapper, fields_of
 from uploader.records.not_a_row import NOT_A_ROW
 from uploader.records.suppressed_rows import SUPPRESSED
+from uploader.records.values.email import plausible_email
 from uploader.records.values.nothing import hold_nothing, is_nothing
+from uploader.records.values.top_level_domains import may_have_remarks, remark_on_domain
 from uploader.records.values.wrappings import have_remarks, remark_on, unwrapped
 
 #: Types of properties that take any text. Of a text so many characters are shown.
@@ -211,15 +213,30 @@ class Surveyor:
         columns = self._mapper.columns
         for index, name in columns.names.items() if columns else ():
             texts = [str(text).strip() for text in _column(rows, index)]
-            if self._is_text(name) and columns and have_remarks(texts):
-                for row in rows:
-                    content = readable(row.content)
-                    if not isinstance(content, Mapping | Unreadable):
-                        self._note_remark(columns.column(index), content[index], row)
+            note = self._note_remark if self._is_text(name) and have_remarks(texts) else None
+            if self._is_address(name) and may_have_remarks(texts):
+                note = self._note_domain
+            for row in rows if columns and note else ():
+                content = readable(row.content)
+                if columns and note and not isinstance(content, Mapping | Unreadable):
+                    note(columns.column(index), content[index], row)
         for row in rows if columns is None else ():
             for column, value in fields_of(row.content).items():
-                if isinstance(value, str) and have_remarks([value.strip()]) and self._is_field(column):
+                if isinstance(value, str) and self._is_address(self._mapper.rules.mapped.get(column, column)):
+                    self._note_domain(column, value, row)
+                elif isinstance(value, str) and have_remarks([value.strip()]) and self._is_field(column):
                     self._note_remark(column, value, row)
+
+    def _note_domain(self, column: str, text: str, row: Row) -> None:
+        """Note an address whose top-level domain is not listed."""
+        address = text.strip()
+        if plausible_email(address) and (remark := remark_on_domain(address)):
+            shown = repr(address.rpartition("@")[2][:_SHOWN])
+            noted = Fault(f"{shown} {remark.reason}", remark.category, column)
+            self._findings.note_remark(self._mapper.source, row.number, noted)
+
+    def _is_address(self, name: str) -> bool:
+        return name == EMAIL and self._mapper.rules.has_addresses
 
     def _note_remark(self, column: str, text: str, row: Row) -> None:
         if remark := remark_on(text.strip()):

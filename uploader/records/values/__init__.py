@@ -10,5 +10,6 @@ month_names   names of months and weekdays
 nothing       words for no value, such as NULL
 numbers       numbers, with any decimal mark
 options       options, by value or label
+top_level_domains  domains that cannot exist, by IANA's list
 wrappings     what spreadsheets do to texts
 """

@@ -3,8 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from uploader.model.column_names import INVISIBLE
+
 _LONGEST = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
-_NONE_OF = r'\s,;<>"()@'
+#: Invisible characters, such as a zero-width space, are no part of an address.
+_NONE_OF = rf'\s,;<>"()@{INVISIBLE}'
 _PLAUSIBLE = re.compile(rf"[^{_NONE_OF}]++@[^{_NONE_OF}.]++(?:\.[^{_NONE_OF}.]++)++")
 
 

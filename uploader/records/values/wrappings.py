@@ -1,7 +1,8 @@
 """What spreadsheets and exports do to the texts of cells.
 
 In    the text of one cell.
-Out   the text without a wrapping that has one meaning; a remark on what has lost its meaning, or may have.
+Out   the text without a wrapping that has one meaning, and without invisible characters at its ends; a remark
+      on what has lost its meaning, or may have.
 Raise nothing.
 Rules `="01234"` is a formula that keeps a text a text, so it is that text. Everything else stays as it is: an
       apostrophe or `p:` may be meant. A key in E notation is refused, since many keys are the same there.
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from uploader.model.column_names import INVISIBLE
 from uploader.model.rows import Content, Fault, PartlyReadable, Row
 
 _WRAPPED = re.compile(r'="((?:[^"]|"")*)"')
@@ -45,6 +47,19 @@ LOST_DIGITS = Fault(
 )
 
 
+#: Invisible characters in UTF-8, and as JSON may escape them.
+_INVISIBLE_BYTES = re.compile(
+    rb"\xc2\xad|\xd8\x9c|\xe1\xa0\x8e|\xe2\x80[\x8b-\x8f\xaa-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf"
+)
+_ESCAPED = re.compile(rb"\\u(?:00ad|061c|180e|200[b-f]|202[a-e]|206[0-9a-f]|feff)", re.IGNORECASE)
+_ENDS = re.compile(rf"^[\s{INVISIBLE}]+|[\s{INVISIBLE}]+$")
+
+
+def trim(text: str) -> str:
+    """Return the text without white space and invisible characters at its ends."""
+    return text.strip() if text.isascii() else _ENDS.sub("", text)
+
+
 def unwrap(text: str) -> str:
     """Return the text of a cell such as `="01234"`; other texts as they are."""
     found = _WRAPPED.fullmatch(text) if text.startswith('="') else None
@@ -52,9 +67,13 @@ def unwrap(text: str) -> str:
 
 
 def unwrapped(rows: Sequence[Row]) -> Sequence[Row]:
-    """Return the rows without wrappings. Rows without any cost one look at all of them together."""
+    """Return the rows without wrappings, and without invisible characters at the ends of their texts. Rows
+    without any cost one look at all of them together.
+    """
     raw = b"".join([row.raw for row in rows])
-    if b"=" not in raw or (b'="' not in raw and b'=\\"' not in raw):
+    is_wrapped = b"=" in raw and (b'="' in raw or b'=\\"' in raw)
+    has_invisible = _ESCAPED.search(raw) or (not raw.isascii() and _INVISIBLE_BYTES.search(raw))
+    if not is_wrapped and not has_invisible:
         return rows
     return [Row(row.number, row.raw, _without(row.content)) for row in rows]
 
@@ -63,14 +82,14 @@ def _without(content: Content) -> Content:
     if isinstance(content, Mapping):
         return {name: _unwrapped_value(value) for name, value in content.items()}
     if isinstance(content, PartlyReadable):
-        return replace(content, cells=[unwrap(cell.strip()) for cell in content.cells])
-    return [unwrap(cell.strip()) for cell in content] if isinstance(content, Sequence) else content
+        return replace(content, cells=[unwrap(trim(cell)) for cell in content.cells])
+    return [unwrap(trim(cell)) for cell in content] if isinstance(content, Sequence) else content
 
 
 def _unwrapped_value(value: object) -> object:
     if isinstance(value, Mapping):
         return {name: _unwrapped_value(inner) for name, inner in value.items()}
-    return unwrap(value.strip()) if isinstance(value, str) else value
+    return unwrap(trim(value)) if isinstance(value, str) else value
 
 
 def remark_on(text: str) -> Fault | None:
