@@ -170,7 +170,8 @@ def test_a_row_that_calls_hs_object_id_its_key_is_invalid_alone(tmp_path):
     run = job(tmp_path, rows, ndjson=True)
     run.run_virtual()
     assert run.outcomes() == {1: "invalid", 2: "created"}
-    assert run.simulator.stats()["by_status"] == {"200": 6}  # two of them for owners, which any row may name
+    # Two of them for owners, two for sensitive properties: any row may name them.
+    assert run.simulator.stats()["by_status"] == {"200": 8}
 
 
 @pytest.mark.parametrize("granted", [True, False], ids=["by record", "by batch"])

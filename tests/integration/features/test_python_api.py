@@ -231,7 +231,7 @@ def test_who_is_cancelled_stops_the_job_first(tmp_path, cancels, way):
     async def cancelled():
         work = stream() if way == "stream" else upload(rows, **options(tmp_path), seams=seams_to(simulator))
         task = asyncio.ensure_future(work)
-        await asyncio.sleep(33.4)
+        await asyncio.sleep(38.4)
         assert task.cancel()
         await asyncio.sleep(0.1)
         assert not task.done()

@@ -53,10 +53,9 @@ def test_what_was_changed_deleted_and_recased_behind_its_back_is_found_and_nothi
 def test_what_hubspot_does_by_itself_is_no_difference(tmp_path):
     properties = [{"name": "size", "type": "number"}, {"name": "born", "type": "date"}]
     rows = [
-        {"email": "Ann@X.com", "lifecyclestage": "lead", "size": "1.10", "born": "1641038400000"},
+        {"email": "Ann@X.com", "lifecyclestage": "lead", "size": "1.10", "born": "2022-01-01"},
         {"email": "bob@x.com", "lifecyclestage": "customer", "size": "7", "born": "2022-01-01"},
     ]
-    rows[0]["born"] = "1640995200000"
     job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(properties=properties))
     job.simulator.reset(0.0, [{"properties": {"email": "ann@x.com", "lifecyclestage": "customer"}}])
     job.run_virtual()
@@ -66,7 +65,6 @@ def test_what_hubspot_does_by_itself_is_no_difference(tmp_path):
     assert {(f.property, f.found) for f in findings} == {
         ("lifecyclestage", "customer"),
         ("size", "1.1"),
-        ("born", "2022-01-01"),
     }
     assert all(f.note for f in findings)
 
