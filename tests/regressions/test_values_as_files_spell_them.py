@@ -225,6 +225,36 @@ def test_check_foresees_domains_that_do_not_exist_and_what_was_meant(tmp_path, n
     assert len(job.held()) == 4
 
 
+def test_check_names_both_rows_of_one_address_under_two_keys(tmp_path):
+    """In a job by another key, HubSpot gives an address to one contact only and refuses the second row."""
+    rows = [
+        {"external_id": "1", "email": "a@x.com"},
+        {"external_id": "2", "email": "b@x.com"},
+        {"external_id": "1", "email": "A@x.com"},
+        {"external_id": "3", "email": ""},
+        {"external_id": "4", "email": ""},
+        {"external_id": "5", "email": " B@X.com"},
+        {"external_id": "6", "email": "b@x.com"},
+    ]
+    sources = [write_csv(tmp_path / "a.csv", rows[:4]), write_csv(tmp_path / "b.csv", rows[4:])]
+    job = Job(sources[0], make_simulator(quota="none"), {"match": ("external_id",)})
+    settings = job.settings(offline=True, sources=tuple(map(str, sources)))
+    report = asyncio.run(Check(settings).run())
+    assert report.exit_code == 1
+    found = as_dict(report)
+    assert (found["repeated_rows"], found["shared_rows"]) == (1, 2)
+    assert [
+        (Path(one["source"]).name, one["row"], one["property"], one["first_row"]) for one in found["shared"]
+    ] == [
+        ("b.csv", 3, "email", 3),
+        ("b.csv", 4, "email", 3),
+    ]
+    text = "\n".join(lines(report, settings, ()))
+    assert "2  rows have a unique value of a row with another key" in text
+    job.run_virtual(sources=tuple(map(str, sources)))
+    assert len(job.dead_letters()) == 2
+
+
 INVISIBLE = ["\u200b", "\ufeff", "\u200e", "\u202a", "\u00ad", "\u2060"]
 
 

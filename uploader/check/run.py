@@ -102,7 +102,12 @@ class Report:
             return 2
         found = self.findings
         doubtful = (
-            found.invalid or found.values_dropped or found.repeated_rows or self.warnings or self.would_stop
+            found.invalid
+            or found.values_dropped
+            or found.repeated_rows
+            or found.shared_rows
+            or self.warnings
+            or self.would_stop
         )
         return int(bool(doubtful))
 
@@ -289,7 +294,9 @@ class Check:
             mappers.append(Mapper(index, rules_of(rules, source), schema, columns))
         self._note_rules(mappers)
         place = settings.checkpoint_path.absolute().parent
-        return Survey(report.sources, mappers, place, report.findings, limit=settings.max_failures)
+        return Survey(
+            report.sources, mappers, place, report.findings, limit=settings.max_failures, finds_shared=True
+        )
 
     def _note_rules(self, mappers: Sequence[Mapper | None]) -> None:
         """Report a problem if an option names a key or a column that does not exist."""

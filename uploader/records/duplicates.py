@@ -61,6 +61,50 @@ class Keyed(NamedTuple):
         return [digest + place for digest, place in zip(digests, places, strict=True)]
 
 
+class SharedValue(NamedTuple):
+    """A row with a unique value that an earlier row has under another key."""
+
+    source: int
+    row: int
+    name: str  #: of the property
+    first_source: int
+    first_row: int
+
+
+#: A source, a property and a row as one number, which orders rows of one property as the sources do.
+_SOURCE, _NAME = 1 << 48, 1 << 42
+
+
+def values_beside_keys(records: Iterable[Record], names: dict[str, int]) -> Keyed:
+    """Return the unique values of records beside their keys, for `find_repeats`.
+
+    The digest of the key is in place of a position, and so rows of one key do not repeat each other.
+    `names`: a number for each property, which grows.
+    """
+    values, keys, places = [], [], []
+    for record in records:
+        for value in record.lock_keys[1:]:
+            number = names.setdefault(value.partition("=")[0], len(names))
+            values.append(value)
+            keys.append(int.from_bytes(blake2b(_encoded(record.lock_keys[0]), digest_size=8).digest()))
+            places.append(record.source * _SOURCE + number * _NAME + record.row)
+    return Keyed(values, keys, places)
+
+
+def shared_values(repeats: Iterable[Repeat], names: Iterable[str]) -> list[SharedValue]:
+    """Return what repeats of `values_beside_keys` tell, one for each later row of a value."""
+    known = list(names)
+    found = []
+    for repeat in repeats:
+        if repeat.number > repeat.other_number:
+            (source, rest), (first_source, first) = (
+                divmod(number, _SOURCE) for number in (repeat.number, repeat.other_number)
+            )
+            name, row = divmod(rest, _NAME)
+            found.append(SharedValue(source, row, known[name], first_source, first % _NAME))
+    return found
+
+
 def key_of(mapped: Record | Unsent, rule: OnDuplicate) -> str | None:
     """Return the lock key of a row's key if it counts: not for a superseded row, and not if the key is
     plainly no key.

@@ -12,6 +12,7 @@ The keys of `--json`, which others script against:
     rows, sendable, invalid, no_key, skipped, suppressed (of the skipped), values_dropped, sample
     not_rows, faults, dropped     category, column, count, examples (source, row, reason); counts are exact
     repeated_keys, repeated_rows, repeats     how many, and the first (source, row, first_source, first_row)
+    shared_rows, shared     rows with a unique value that a row of another key has, and the first of them
     owners, unknown_owners  property -> value -> rows; the second: of owners that the account does not have
     cleared         column -> blanks that clear
     remarks                 the same, of texts that are sent and may have been changed on their way
@@ -83,6 +84,17 @@ def as_dict(report: Report) -> dict[str, object]:
         "repeated_keys": found.repeated_keys,
         "repeated_rows": found.repeated_rows,
         "repeats": _repeats(report, names),
+        "shared_rows": found.shared_rows,
+        "shared": [
+            {
+                "source": names[one.source],
+                "row": one.row,
+                "property": one.name,
+                "first_source": names[one.first_source],
+                "first_row": one.first_row,
+            }
+            for one in found.shared
+        ],
         "owners": {column: dict(counts.most_common()) for column, counts in found.owners.items()},
         "unknown_owners": {name: dict(who.most_common()) for name, who in report.unknown_owners.items()},
         "cleared": dict(found.cleared),
@@ -257,6 +269,7 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
         texts += _group_lines(found.dropped, report)
     texts.append(f"{found.repeated_keys:>12,}  keys are repeated, in {found.repeated_rows:,} further rows")
     texts += _repeat_lines(report)
+    texts += _shared_lines(report)
     texts += [
         f"{count:>12,}  blank cells clear {printable(column, 60)}" for column, count in found.cleared.items()
     ]
@@ -344,6 +357,21 @@ def _repeat_lines(report: Report) -> list[str]:
     return texts
 
 
+def _shared_lines(report: Report) -> list[str]:
+    found = report.findings
+    if not found.shared_rows:
+        return []
+    texts = [
+        f"{found.shared_rows:>12,}  rows have a unique value of a row with another key, and may be refused:"
+    ]
+    for one in found.shared:
+        first = _row_text(str(one.first_row), one.first_source, report)
+        texts.append(f"{'':>18}{_row_text(str(one.row), one.source, report)}: {one.name} as {first}")
+    if found.shared_rows > len(found.shared):
+        texts.append(f"{'':>18}and {found.shared_rows - len(found.shared):,} more (--examples N)")
+    return texts
+
+
 def _row_text(row: str, source: int, report: Report, *, several: bool = False) -> str:
     of = f" of {report.sources[source].name}" if len(report.sources) > 1 else ""
     return f"row{'s' * several} {row}{of}"
@@ -402,6 +430,7 @@ def _verdict(report: Report) -> str:
         "invalid rows": found.invalid,
         "values left out": found.values_dropped,
         "repeated keys": found.repeated_keys,
+        "shared values": found.shared_rows,
         "warnings": len(report.warnings),
     }
     return (

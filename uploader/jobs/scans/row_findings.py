@@ -15,7 +15,7 @@ from typing import NamedTuple
 from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, Record, Unsent
 from uploader.model.rows import UNREADABLE, Fault, Row, RowSlice, Unreadable, readable
-from uploader.records.duplicates import Keyed, OnDuplicate, Repeat, key_of
+from uploader.records.duplicates import Keyed, OnDuplicate, Repeat, SharedValue, key_of
 from uploader.records.mapper import Mapper, fields_of
 from uploader.records.not_a_row import NOT_A_ROW
 from uploader.records.suppressed_rows import SUPPRESSED
@@ -68,6 +68,8 @@ class Findings:
     repeated_rows: int = 0  #: rows beyond the first of each key
     longest_chain: int = 0  #: number of rows of the most frequent key; 0 if no key repeats
     repeats: list[Repeat] = field(default_factory=list)  #: examples of repeated rows
+    shared_rows: int = 0  #: rows with a unique value that a row of another key has
+    shared: list[SharedValue] = field(default_factory=list)  #: the first of them
 
     def note(self, mapped: Sequence[Record | Unsent]) -> None:
         """Count rows that were mapped."""
@@ -132,6 +134,10 @@ class Findings:
         later = (repeat for repeat in found if not repeat.comes_before)
         self.repeats = nsmallest(self.most_examples, (*self.repeats, *later))
 
+    def note_shared(self, found: Sequence[SharedValue]) -> None:
+        self.shared_rows += len(found)
+        self.shared = nsmallest(self.most_examples, (*self.shared, *found))
+
 
 def faults_of(unsent: Unsent) -> Sequence[Fault]:
     """All faults of a row."""
@@ -142,6 +148,7 @@ class Surveyor:
     """Examines the rows of one source, in order."""
 
     def __init__(self, mapper: Mapper, findings: Findings, rule: OnDuplicate = OnDuplicate.IN_ORDER) -> None:
+        self.records: Sequence[Record] = ()  #: of the last slice
         self._mapper = mapper
         self._rule = rule
         self._findings = findings
@@ -160,6 +167,7 @@ class Surveyor:
         self._note_remarks(read)
         mapped = self._mapper.map(first, read)
         self._findings.note(mapped)
+        self.records = [one for one in mapped if isinstance(one, Record)]
         keys = [self._key_of(one) for one in mapped]
         if None in keys:
             mapped = [one for one, key in zip(mapped, keys, strict=True) if key is not None]

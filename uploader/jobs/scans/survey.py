@@ -9,9 +9,10 @@ from pathlib import Path
 
 from uploader.errors import SourceError
 from uploader.jobs.scans.row_findings import Findings, Surveyor
+from uploader.model.records import Record
 from uploader.model.rows import RowSlice
 from uploader.pipeline.failure_limits import FailureLimit
-from uploader.records.duplicates import OnDuplicate, Repeat
+from uploader.records.duplicates import OnDuplicate, Repeat, shared_values, values_beside_keys
 from uploader.records.mapper import Mapper
 from uploader.sources.source import Source
 from uploader.storage.duplicates_file import BUCKETS, KeySorter
@@ -38,6 +39,8 @@ class Survey:
     broken: str = ""  #: why a source could not be read to its end
     limit: FailureLimit = field(default_factory=FailureLimit)  #: invalid rows beyond it stop an upload
     rule: OnDuplicate = OnDuplicate.IN_ORDER  #: for rows that share a key
+    finds_shared: bool = False  #: look for unique values that rows of several keys have
+    names: dict[str, int] = field(default_factory=dict)  #: a number for each property of such values
     stops_at: tuple[int, int] | None = None  #: numbers of invalid rows and of rows that exceeded the limit
 
     def steps(
@@ -47,8 +50,8 @@ class Survey:
 
         StorageError if the disk is full. A source that can't be read to its end is noted in `broken`.
         """
-        with closing(KeySorter(self.folder, self.rule)) as sorter:
-            for step in self._read(sorter, most_rows):
+        with closing(KeySorter(self.folder, self.rule)) as sorter, closing(KeySorter(self.folder)) as others:
+            for step in self._read(sorter, others, most_rows):
                 yield step
             for done, found in enumerate(sorter.repeats(), 1):
                 self.findings.note_repeats(found)
@@ -56,8 +59,11 @@ class Survey:
                 if keep is not None:
                     keep(found)
                 yield Step(self.findings.rows, step.bytes_read, min(1.0, done / BUCKETS))
+            for found in others.repeats() if self.names else ():
+                self.findings.note_shared(shared_values(found, self.names))
+                yield Step(self.findings.rows, step.bytes_read, 1.0)
 
-    def _read(self, sorter: KeySorter, most_rows: int | None) -> Iterator[Step]:
+    def _read(self, sorter: KeySorter, others: KeySorter, most_rows: int | None) -> Iterator[Step]:
         """Read the rows of all sources into the findings, slice by slice."""
         before = position = 0
         yield Step()
@@ -68,6 +74,7 @@ class Survey:
                 for rows in first_rows(source, most_rows):
                     if surveyor is not None:
                         sorter.add(surveyor.look(position, rows))
+                        self._add_others(others, surveyor.records)
                     else:
                         self.findings.count(index, rows)
                     position += len(rows.rows)
@@ -77,6 +84,11 @@ class Survey:
             except SourceError as error:
                 self.broken = self.broken or str(error)
             before += source.size_bytes or 0
+
+    def _add_others(self, others: KeySorter, records: Sequence[Record]) -> None:
+        """Add the unique values beside the keys."""
+        if self.finds_shared and any(len(record.lock_keys) > 1 for record in records):
+            others.add(values_beside_keys(records, self.names))
 
 
 def last(steps: Iterator[Step]) -> Step | None:
