@@ -47,6 +47,7 @@ LOCAL_TIMES = st.datetimes(FROM, TO)
 TIMES = st.datetimes(FROM, TO, timezones=st.sampled_from([UTC, BERLIN]))
 KINDS = {
     "text": TEXT,
+    "choice": st.sampled_from(["gold", "Silver", "BRONZE"]),
     "whole": WHOLE,
     "float": FLOATS | st.integers(-99, 99).map(float),
     "decimal": CENTS.map(lambda cents: Decimal(cents) / 100),
@@ -60,6 +61,7 @@ KINDS = {
 }
 ARROW = {
     "text": pa.string(),
+    "choice": pa.string(),
     "whole": pa.int64(),
     "float": pa.float64(),
     "decimal": pa.decimal128(20, 2),
@@ -70,12 +72,13 @@ ARROW = {
     "texts": pa.list_(pa.string()),
     "numbers": pa.list_(pa.int64()),
 }
-#: The kinds that are as likely as all others for a column, so that not all rows are refused.
+#: The kinds that are likelier than all others for a column, so that not all rows are refused.
 FITTING = {
     "score": "float",
     "renewal_date": "date",
     "last_seen": "time",
     "vip": "boolean",
+    "tier": "choice",
     "interests": "texts",
 }
 
@@ -86,7 +89,7 @@ def tables(draw):
     kinds = {KEY: draw(st.sampled_from(["text", "whole", "float", "decimal"]))}
     for name in draw(st.lists(st.sampled_from(COLUMNS), unique=True, min_size=1)):
         any_kind = draw(st.sampled_from(list(KINDS)))
-        kinds[name] = draw(st.sampled_from([any_kind, FITTING.get(name, any_kind)]))
+        kinds[name] = draw(st.sampled_from([any_kind, *[FITTING.get(name, any_kind)] * 3]))
     row = st.fixed_dictionaries({name: st.none() | KINDS[kind] for name, kind in kinds.items()})
     rows = [{**one, KEY: draw(KINDS[kinds[KEY]])} for one in draw(st.lists(row, min_size=1, max_size=6))]
     return kinds, [{name: one[name] for name in kinds} for one in rows]
