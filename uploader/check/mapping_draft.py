@@ -25,6 +25,7 @@ from uploader.records.known_headers import (
     OPT_OUT,
     SYSTEMS,
     bare,
+    carries_consent,
     carries_opt_out,
     holds_whatever,
 )
@@ -75,7 +76,7 @@ class Draft:
             lines += [f"# CAUTION: {_comment(warning)}" for warning in one.warnings]
             value = "{ ignore = true }" if one.ignore else _quoted(one.property or "PROPERTY")
             if one.suppress:
-                value = _ANY_SUPPRESSES if holds_whatever(one.column) else "{ suppress = true }"
+                value = _suppression(one.column)
             lines.append(f"{'' if one.is_sure else '# '}{_quoted(one.column)} = {value}")
             if not one.is_sure and not one.ignore:
                 lines.append(f"# {_quoted(one.column)} = {{ ignore = true }}")
@@ -184,7 +185,10 @@ _DAY_OR_MONTH_FIRST = (DateOrder.DMY, DateOrder.MDY)
 def _guess(column: str, system: str, schema: Schema | None) -> _Guess:
     plain = bare(column)
     if carries_opt_out(column):
-        return _Guess(OPT_OUT, "looks like an opt-out or a bounce", is_sure=False)
+        what = (
+            "consent, where a no keeps from e-mail" if carries_consent(column) else "an opt-out or a bounce"
+        )
+        return _Guess(OPT_OUT, f"looks like {what}", is_sure=False)
     labels = schema.labels if schema else {}
     labelled = [name for name, label in labels.items() if label == column]
     if column in labels or len(labelled) == 1:
@@ -233,11 +237,17 @@ def _elsewhere(name: str, system: str) -> bool:
 
 
 _ENOUGH, _SAMPLES, _SHOWN = 3, 3, 24
-_ANY_SUPPRESSES = '{ suppress = ["*"] }'
 _OPT_OUT_TEXT = (
     "HubSpot keeps opt-outs as subscriptions, not as a property: skip these rows, or import the opt-outs "
     "before any mail is sent"
 )
+
+
+def _suppression(column: str) -> str:
+    """What suppresses the rows that such a column is about."""
+    if carries_consent(column):
+        return '{ suppress = ["no"] }'
+    return '{ suppress = ["*"] }' if holds_whatever(column) else "{ suppress = true }"
 
 
 def _shortened(text: str) -> str:

@@ -17,7 +17,7 @@ from uploader.hubspot.object_types import are_contacts
 from uploader.hubspot.schema import Schema
 from uploader.model.column_names import folded, quoted
 from uploader.model.records import EMAIL
-from uploader.records.known_headers import ASK, COMMON, bare, carries_opt_out, holds_whatever
+from uploader.records.known_headers import ASK, COMMON, bare, carries_consent, carries_opt_out, holds_whatever
 from uploader.records.not_a_row import row_in_header
 from uploader.records.suppression_list import Suppression
 from uploader.records.values.datetimes import DateOrder
@@ -109,9 +109,12 @@ class Rules:
 
     def is_undecided(self, column: str) -> bool:
         """Whether the column tells who must not be written to, and the user has not decided what to do
-        with it.
+        with it. Where a no suppresses, an option without a value would skip those who have agreed.
         """
-        has_word = column in self.mapped or column in self.ignored or column in self.suppress_where
+        suppresses = bool(self.suppress_where.get(column)) or not carries_consent(column)
+        has_word = (
+            column in self.mapped or column in self.ignored or (column in self.suppress_where and suppresses)
+        )
         return not has_word and self.has_addresses and _is_opt_out(column)
 
     def only_suppresses(self, column: str) -> bool:
@@ -332,19 +335,29 @@ def _refuse_clearing_keys(columns: Mapping[str, str], rules: Rules) -> None:
 
 def refuse_undecided(columns: Sequence[str]) -> None:
     """Raise MappingError if there are columns that `Rules.is_undecided` names."""
+    consents = [column for column in columns if carries_consent(column)]
+    opt_outs = [column for column in columns if column not in consents]
     if columns:
-        raise MappingError(undecided_text(columns))
+        raise MappingError(*(undecided_text(one) for one in (opt_outs, consents) if one))
 
 
 def undecided_text(columns: Sequence[str]) -> str:
-    """Return the message about columns that tell who must not be written to."""
-    words = [f"--suppress-where {quoted(column + '=*' * holds_whatever(column))}" for column in columns[:8]]
+    """Return the message about columns that tell who must not be written to: by a yes, or all by a no."""
+    tells = "tells" if len(columns) == 1 else "tell"
+    if carries_consent(columns[0]):
+        words = [f"--suppress-where {quoted(column + '=no')}" for column in columns[:8]]
+        what = f"{tells} who has agreed to receive e-mail, so that no means not to write to them"
+        values = "=no: also false, 0 and the like, and blank cells; =VALUE: rows with another value"
+    else:
+        words = [
+            f"--suppress-where {quoted(column + '=*' * holds_whatever(column))}" for column in columns[:8]
+        ]
+        what = f"{tells} who has opted out or whose address bounces"
+        values = "=VALUE: rows with another value than yes, =*: rows with any value"
     return (
-        f"{_listed(columns)} {'tells' if len(columns) == 1 else 'tell'} who has opted out or whose address "
-        "bounces, and HubSpot can send e-mail to every contact it has. Decide: skip these rows with "
-        f"{' '.join(words)} (=VALUE: rows with another value than yes, =*: rows with any value), write the "
-        f"column with --map {quoted(f'{columns[0]}=PROPERTY')}, or leave it out with --ignore "
-        f"{quoted(columns[0])}"
+        f"{_listed(columns)} {what}, and HubSpot can send e-mail to every contact it has. Decide: skip these "
+        f"rows with {' '.join(words)} ({values}), write the column with --map "
+        f"{quoted(f'{columns[0]}=PROPERTY')}, or leave it out with --ignore {quoted(columns[0])}"
     )
 
 

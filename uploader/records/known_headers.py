@@ -43,7 +43,7 @@ Id=?|AccountId=-|Account.Name=company|Account Name=company|FirstName=firstname|L
 Email=email|Phone=phone|MobilePhone=mobilephone|HomePhone=?phone|OtherPhone=?phone|Fax=fax|Title=jobtitle
 MailingStreet=address|MailingCity=city|MailingState=state|MailingPostalCode=zip|MailingCountry=country
 OtherStreet=?|OtherCity=?|OtherPostalCode=?|Department=?|LeadSource=?|Description=?|Birthdate=date_of_birth
-OwnerId=?hubspot_owner_id|HasOptedOutOfEmail=!|HasOptedOutOfFax=!|DoNotCall=!|EmailBouncedReason=!
+OwnerId=?hubspot_owner_id|HasOptedOutOfEmail=!|HasOptedOutOfFax=?|DoNotCall=?|EmailBouncedReason=!
 EmailBouncedDate=!|IsEmailBounced=!|CreatedDate=-|CreatedById=-|LastModifiedDate=-|LastModifiedById=-|SystemModstamp=-
 IsDeleted=-|MasterRecordId=-|ReportsToId=-|LastActivityDate=-|LastViewedDate=-|LastReferencedDate=-
 PhotoUrl=-|Jigsaw=-|JigsawContactId=-|IndividualId=-|CleanStatus=-|LastCURequestDate=-|LastCUUpdateDate=-
@@ -96,28 +96,65 @@ Record source=hs_object_source|Favorite Content Topics=?|Preferred channels=?
 
 # --- who must not be written to ---
 
-#: In a column's name without blanks and marks; as a word by itself; as the whole name.
-_PARTS = """
-optout optedout unsubscri donotcall donotemail donotmail donotcontact donotbulk donotsend donottext
-donotmarket donotallowemail donotallowbulk donotdisturb bounce quarantined blacklist blocklist suppress
-marketingsuspended emailinvalid invalidemail badaddress gdpr dsgvo rgpd legalbasis spamcomplaint spamreport
-complained objected widerspr abmeld abgemeldet désinscri desinscri
-"""
-_NAMES = "cleaned cleantime marketingstatus emailstatus subscriptionstatus noemail noemails nomarketing"
-_OPT_OUT_PARTS, _OPT_OUT_NAMES = tuple(_PARTS.split()), frozenset(_NAMES.split())
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+#: In a column's name without blanks and marks; as the whole name; as a word by itself.
+_OPT_OUT_PARTS = _words("""
+optout optedout unsubscri donotemail donotmail donotcontact donotbulk donotsend donotmarket
+donotallowemail donotallowbulk donotdisturb bounce quarantined blacklist blocklist suppress
+marketingsuspended emailinvalid invalidemail badaddress legalbasis spamcomplaint spamreport
+complained objected widerspr widerruf withdrawn revoked abmeld abgemeldet désinscri desinscri
+werbesperr mailsperr kontaktsperr nichtkontaktieren keinewerbung keinnewsletter robinson
+""")
+_OPT_OUT_NAMES = _words(
+    "cleaned cleantime marketingstatus emailstatus subscriptionstatus noemail noemails nomarketing"
+)
 _OPT_OUT_WORDS = frozenset({"unsub", "dnc"})
+#: The same of columns that tell who has agreed to e-mail: a no keeps from it.
+_CONSENT_PARTS = _words("""
+optin optedin consent acceptsmarketing acceptsemail acceptemail acceptmarketing issubscribed subscribedto
+emailsubscribed emailpermi marketingpermi emailallowed marketingallowed allowemail allowsemail allowmarketing
+allowsmarketing oktoemail oktomail canemail mayemail receiveemail receivesemail receivemarketing wantsemail
+einwilligung zustimmung werbeerlaubnis newsletteranmeld newsletterabo consentimiento toestemming
+""")
+_CONSENT_NAMES = _words("newsletter subscribe subscribed emailmarketing marketingemails")
+#: When, where and how somebody agreed is no answer.
+_CIRCUMSTANCES = _words(
+    "time timestamp date datum ip ipaddress source quelle text version medium method url level at"
+)
+#: Words for other ways to reach somebody. HubSpot sends e-mail.
+_CHANNELS = frozenset(_words("call calls phone fax sms text texts whatsapp telefon anruf anrufe"))
+#: In the names of columns that may tell either.
+_PRIVACY = _words("gdpr dsgvo rgpd")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 @lru_cache(10_000)
 def carries_opt_out(column: str) -> bool:
-    """Whether a column, by its name, tells who has opted out or whose address bounces."""
+    """Whether a column, by its name, tells who has opted out, has not agreed, or whose address bounces."""
     plain = bare(column)
     if any(names.get(plain) == OPT_OUT for names in SYSTEMS.values()) or plain in _OPT_OUT_NAMES:
         return True
-    if any(part in plain for part in _OPT_OUT_PARTS):
-        return True
-    return any(word.casefold() in _OPT_OUT_WORDS for word in _WORD.findall(column))
+    words = {word.casefold() for word in _WORD.findall(column)}
+    if not words.isdisjoint(_CHANNELS) and "mail" not in plain:
+        return False
+    is_opt_out = any(part in plain for part in (*_OPT_OUT_PARTS, *_PRIVACY)) or words & _OPT_OUT_WORDS
+    return bool(is_opt_out) or _is_consent(plain)
+
+
+@lru_cache(10_000)
+def carries_consent(column: str) -> bool:
+    """Whether such a column tells who has agreed to e-mail, so that a no keeps from it and not a yes."""
+    plain = bare(column)
+    return carries_opt_out(column) and _is_consent(plain) and not any(p in plain for p in _OPT_OUT_PARTS)
+
+
+def _is_consent(plain: str) -> bool:
+    is_named = plain in _CONSENT_NAMES or any(part in plain for part in _CONSENT_PARTS)
+    return is_named and not plain.endswith(_CIRCUMSTANCES)
 
 
 def holds_whatever(column: str) -> bool:

@@ -14,8 +14,9 @@ from uploader.model.column_names import folded
 from uploader.model.rows import Content, Fault, PartlyReadable, Unreadable
 from uploader.records.columns import ADDRESSES, Columns, Rules
 from uploader.records.fields import spell
+from uploader.records.known_headers import carries_consent
 from uploader.records.suppression_list import Suppression
-from uploader.records.values.convert import is_yes
+from uploader.records.values.convert import is_yes, lacks_consent
 
 #: The category of a row that is skipped because its person is suppressed.
 SUPPRESSED = "SUPPRESSED"
@@ -32,6 +33,7 @@ class SuppressionCheck:
         header = columns.header if columns else ()
         self._addresses = columns.addresses if columns else ()
         self._suppressing = [(i, c) for i, c in enumerate(header) if c in rules.suppress_where]
+        self._consents = frozenset(filter(carries_consent, rules.suppress_where))
 
     def look(self, content: Content) -> Fault | None:
         """Return a fault if the row is suppressed, or if that cannot be decided; else None."""
@@ -45,6 +47,8 @@ class SuppressionCheck:
                 return _LISTED
             named = [(folded(column), value) for column, value in fields]
             cells = [(column, value) for column, value in named if column in self._rules.suppress_where]
+            # A field that is missing is a blank: nobody has agreed.
+            cells += [(column, "") for column in self._consents.difference(column for column, _ in named)]
             return self._fault_of((column, _text(value)) for column, value in cells)
         if self._list is not None and _is_listed(content, self._addresses, self._list):
             return _LISTED
@@ -64,7 +68,8 @@ class SuppressionCheck:
     def _fault_of(self, cells: Iterator[tuple[str, str]]) -> Fault | None:
         doubt = None
         for column, text in cells:
-            is_suppressed = is_yes(text, self._rules.suppress_where[column])
+            judge = lacks_consent if column in self._consents else is_yes
+            is_suppressed = judge(text, self._rules.suppress_where[column])
             if is_suppressed:
                 return Fault(f"{column} has a value of --suppress-where", SUPPRESSED, column)
             if is_suppressed is None:

@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 from support.builders import row
 from uploader.hubspot.requests import sent_properties
 from uploader.hubspot.schema import Schema
+from uploader.model.column_names import quoted
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Unsent
 from uploader.records.columns import MappingError, Rules, resolve_columns
@@ -15,7 +16,7 @@ from uploader.records.known_headers import carries_opt_out
 from uploader.records.mapper import Mapper
 from uploader.records.suppressed_rows import SUPPRESSED
 from uploader.records.suppression_list import Suppression, read_entries
-from uploader.records.values.convert import is_yes
+from uploader.records.values.convert import is_yes, lacks_consent
 
 SCHEMA = Schema(
     labels={
@@ -237,12 +238,19 @@ def test_a_column_that_is_a_property_is_sent_all_the_same_for_the_others():
 # --- columns that tell ---
 
 TELLING = """
-HasOptedOutOfEmail|Email Opt Out|hs_email_optout|hs_email_optout_1234|Unsubscribed from all email|DoNotCall
+HasOptedOutOfEmail|Email Opt Out|hs_email_optout|hs_email_optout_1234|Unsubscribed from all email|Werbesperre
 Opted out of email: News|UNSUB_TIME|CLEAN_TIME|Cleaned|Marketing status|Person - Marketing status|Unsubscribed
-Email Bounced|EmailBouncedReason|IsEmailBounced|hs_email_bounce|GDPR consent|DNC|dnc_flag|EMAIL_BLACKLISTED
+Email Bounced|EmailBouncedReason|IsEmailBounced|hs_email_bounce|GDPR|DNC|dnc_flag|EMAIL_BLACKLISTED
 Do not allow Bulk Emails|hs_legal_basis|Email Suppressions|Unsubscribed Mode|Marketing emails bounced
+Consent withdrawn
+"""
+CONSENT = """
+Accepts Email Marketing|OPT_IN|is_subscribed|Email Consent|GDPR consent|Subscribed|Newsletter|Marketing Opt-In
+emailOptIn|Double Opt In|Einwilligung E-Mail|Werbeerlaubnis|Ok to email|consent_given
+Opted in to email and SMS
 """
 SILENT = """
+DoNotCall|Do Not Call|HasOptedOutOfFax|SMS opt-in|phone_opt_out|Consent date|consent_ip|OPTIN_IP|CONFIRM_TIME
 email|firstname|Company|Second Name|lifecyclestage|notes|OPTIN_TIME|hs_email_domain|Casino email|Object id
 Trade no|bounty|website|unit|contact|Member since|Laptop outlet number|uploader_outcome|Last email sent
 """
@@ -263,6 +271,48 @@ def test_an_opt_out_column_waits_for_the_users_decision(column):
     assert (field.outcome, field.category) == (Outcome.INVALID, "PROPERTY")
     only = Mapper(0, Rules(only=frozenset({"email"})), named, None)
     assert only.map(0, [row({"email": "a@x.com", column: "x"})])[0].outcome is Outcome.INVALID
+
+
+@pytest.mark.parametrize("column", CONSENT.replace("\n", "|").strip("|").split("|"))
+def test_a_column_of_consent_waits_too_and_its_yes_suppresses_nobody(column):
+    header, named = ("email", column), Schema(labels={"email": "Email", column: column, "mine": "Mine"})
+    for where in ({}, {column: ()}):  # without a value, the option would skip those who agreed
+        with pytest.raises(MappingError, match="agreed to receive e-mail, so that no means") as raised:
+            resolve_columns(header, Rules(suppress_where=where), named)
+        assert f"--suppress-where {quoted(column + '=no')}" in str(raised.value)
+    assert resolve_columns(header, Rules(suppress_where={column: ("no",)}), named).names == {0: "email"}
+    assert resolve_columns(header, Rules(mapped={column: "mine"}), named).names == {0: "email", 1: "mine"}
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "says"),
+    [
+        ("No", ("no",), True),
+        ("false", ("no",), True),
+        ("0", ("NO",), True),
+        ("nein", ("no",), True),
+        (" ", ("no",), True),
+        ("ja", ("no",), False),
+        ("1", ("no",), False),
+        ("pending", ("no",), None),
+        ("pending", ("no", "pending"), True),
+        ("never_subscribed", ("no", "pending"), False),
+        ("false", ("false",), True),
+        ("0", ("false",), False),
+        ("", ("false",), False),
+        ("yes", ("yes",), True),
+    ],
+)
+def test_what_lacks_consent(text, values, says):
+    assert lacks_consent(text, values) is says
+
+
+def test_a_row_of_ndjson_without_the_field_has_no_consent():
+    rules = Rules(suppress_where={"OPT_IN": ("no",)})
+    assert fields(rules, {"email": "a@x.com"}).outcome is Outcome.SKIPPED
+    assert fields(rules, {"email": "a@x.com", "OPT_IN": None}).outcome is Outcome.SKIPPED
+    assert fields(rules, {"email": "a@x.com", "OPT_IN": False}).outcome is Outcome.SKIPPED
+    assert isinstance(fields(rules, {"email": "a@x.com", "OPT_IN": True}), Record)
 
 
 @pytest.mark.parametrize("column", SILENT.replace("\n", "|").strip("|").split("|"))

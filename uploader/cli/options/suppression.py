@@ -18,7 +18,8 @@ SUPPRESSION_OPTIONS = (
     option(
         Heading.OVERWRITING, "--suppress-where", multiple=True, metavar="COLUMN[=VALUE]",
         help="Skip rows that have this value in this column, such as an opt-out; =*: any value. Default for "
-        "VALUE: yes, true, 1 and the like.",
+        "VALUE: yes, true, 1 and the like. For a column of consent, =no: no, false, 0 and the "
+        "like, and blanks.",
     ),
     option(
         Heading.COLUMNS, "--set", "constants", multiple=True, metavar="PROPERTY=VALUE",

@@ -120,6 +120,25 @@ def is_yes(text: str, values: tuple[str, ...]) -> bool | None:
     return ANY in values or any(word == value.strip().casefold() for value in values)
 
 
+#: Of a column that tells who has agreed: a usual no, or a blank.
+NO = "no"
+
+
+def lacks_consent(text: str, values: tuple[str, ...]) -> bool | None:
+    """Whether a cell says that somebody has not agreed: it has one of these values.
+
+    The value `no` is any usual no, and a blank. Alone, it leaves None for what is neither a yes nor a no.
+    """
+    given = {value.strip().casefold() for value in values}
+    if NO not in given:
+        return is_yes(text, values)
+    word = text.strip().casefold()
+    meaning = BOOLEANS.get(word)
+    if not word or meaning == "false" or word in given or ANY in given:
+        return True
+    return None if meaning is None and given == {NO} else False
+
+
 def text_fault(text: str) -> Fault | None:
     """Return what makes a text unfit for any property, or None."""
     if "\0" in text:
