@@ -217,3 +217,16 @@ def test_outdated_items_come_back_with_the_attempts_they_have_had():
         ((4, 5, 6, 7), 1),
     ]
     assert task.ends == []
+
+
+def test_a_single_request_pauses_the_run_or_stops_it():
+    async def run(server, patience):
+        attempts = Attempts(server, lambda _: patience)
+        await attempts.once(Call("POST", "numbers", b"1"), classify_read)
+
+    throttled = Server(lambda _: Reply(429, readable=True))
+    run_virtual(run(throttled, 1.0))
+    assert len(throttled.pauses) == 1
+    with pytest.raises(StopRun) as stop:
+        run_virtual(run(Server(lambda _: Reply(401, readable=True)), None))
+    assert stop.value.cause is Cause.TOKEN
