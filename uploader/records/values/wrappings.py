@@ -38,8 +38,39 @@ _KINDS = (
     ),
     _Kind("SEVERAL_VALUES", r".+:::.+", "holds several values, joined by :::"),
 )
+#: Control characters and invisible ones, without those that join signs and letters to one.
+_UNSEEN = r"\x01-\x08\x0e-\x1f\x7f-\x9f\xad\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff"
+#: The second to fourth bytes of characters in UTF-8, read as windows-1252 or Latin-1.
+_TRAIL = "\\x80-\\xbf" + bytes(range(0x80, 0xA0)).decode("windows-1252", "ignore")
+#: What texts hold somewhere.
+_HELD_KINDS = (
+    _Kind("LOST_CHARACTERS", r"\ufffd", "holds U+FFFD, which stands for a character that was lost"),
+    _Kind(
+        "WRONG_ENCODING",
+        # As windows-1252, with the first bytes of European letters and signs; as Mac Roman; as cp850.
+        rf"[\xc2-\xc5\xce-\xd1][{_TRAIL}]|\xe2\u20ac[{_TRAIL}]|\xf0\u0178[{_TRAIL}]|"
+        r"\u221a[\xa9\xae\xa7\xba\xfc\xb6\u2202\u2020]|[\u251c\u252c]\S",
+        "was read in a wrong encoding, as Ren\xc3\xa9 is Ren\xe9",
+    ),
+    _Kind(
+        "INVISIBLE",
+        f"[{_UNSEEN}]",
+        "holds characters that are invisible",
+    ),
+    _Kind(
+        "HTML",
+        r"&(?:amp|lt|gt|quot|apos|nbsp|szlig|[aeiouAEIOU](?:uml|acute|grave|circ)|[cC]cedil|#\d{2,5}|#x[\da-f]{2,4});",
+        "holds a character as HTML writes it, as &amp; is &",
+    ),
+)
 _ANY = re.compile("|".join(f"^(?:{kind.pattern})$" for kind in _KINDS), re.MULTILINE)
-_EACH = [(re.compile(kind.pattern, re.DOTALL), kind) for kind in _KINDS]
+_HELD = re.compile("|".join(kind.pattern for kind in _HELD_KINDS))
+#: How a match of `_HELD` begins. A set of characters is found much faster.
+_HELD_BEGINS = re.compile(rf"[&\ufffd\xc2-\xc5\xce-\xd1\xe2\xf0\u221a\u251c\u252c{_UNSEEN}]")
+_EACH = [
+    *((re.compile(rf"(?:{kind.pattern})\Z", re.DOTALL).match, kind) for kind in _KINDS),
+    *((re.compile(kind.pattern).search, kind) for kind in _HELD_KINDS),
+]
 _LOST = re.compile(f"^{_E_NOTATION}$", re.MULTILINE)
 
 LOST_DIGITS = Fault(
@@ -94,13 +125,16 @@ def _unwrapped_value(value: object) -> object:
 
 def remark_on(text: str) -> Fault | None:
     """Return what has happened to a text, or None."""
-    kind = next((kind for pattern, kind in _EACH if pattern.fullmatch(text)), None)
+    kind = next((kind for is_in, kind in _EACH if is_in(text)), None)
     return Fault(kind.reason, kind.category) if kind else None
 
 
 def have_remarks(texts: Iterable[str]) -> bool:
     """Whether there may be a remark on any of the texts; fast for many texts."""
-    return _ANY.search("\n".join(texts)) is not None
+    joined = "\n".join(texts)
+    if _HELD_BEGINS.search(joined) and _HELD.search(joined):
+        return True
+    return _ANY.search(joined) is not None
 
 
 def have_lost_digits(texts: Iterable[str]) -> bool:
