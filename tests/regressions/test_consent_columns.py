@@ -23,7 +23,7 @@ def job(tmp_path, column, cells, **options):
 )
 def test_nobody_is_written_before_the_user_has_decided_about_consent(tmp_path, column):
     run = job(tmp_path, column, ["no", "yes"])
-    says = "opted out" if column == "Werbesperre" else "no means not to write to them"
+    says = "opted out" if column == "Werbesperre" else "no: not to write to them"
     with pytest.raises(SettingsError, match=says):
         run.run_virtual()
     assert not upserts(run)

@@ -346,7 +346,7 @@ def undecided_text(columns: Sequence[str]) -> str:
     tells = "tells" if len(columns) == 1 else "tell"
     if carries_consent(columns[0]):
         words = [f"--suppress-where {quoted(column + '=no')}" for column in columns[:8]]
-        what = f"{tells} who has agreed to receive e-mail, so that no means not to write to them"
+        what = f"{tells} who has agreed to receive e-mail (no: not to write to them)"
         values = "=no: also false, 0 and the like, and blank cells; =VALUE: rows with another value"
     else:
         words = [

@@ -109,18 +109,19 @@ marketingsuspended emailinvalid invalidemail badaddress legalbasis spamcomplaint
 complained objected widerspr widerruf withdrawn revoked abmeld abgemeldet désinscri desinscri
 werbesperr mailsperr kontaktsperr nichtkontaktieren keinewerbung keinnewsletter robinson
 """)
-_OPT_OUT_NAMES = _words(
-    "cleaned cleantime marketingstatus emailstatus subscriptionstatus noemail noemails nomarketing"
-)
+_OPT_OUT_NAMES = _words("""
+cleaned cleantime marketingstatus emailstatus subscriptionstatus noemail noemails nomarketing nonewsletter
+""")
 _OPT_OUT_WORDS = frozenset({"unsub", "dnc"})
 #: The same of columns that tell who has agreed to e-mail: a no keeps from it.
 _CONSENT_PARTS = _words("""
 optin optedin consent acceptsmarketing acceptsemail acceptemail acceptmarketing issubscribed subscribedto
 emailsubscribed emailpermi marketingpermi emailallowed marketingallowed allowemail allowsemail allowmarketing
 allowsmarketing oktoemail oktomail canemail mayemail receiveemail receivesemail receivemarketing wantsemail
-einwilligung zustimmung werbeerlaubnis newsletteranmeld newsletterabo consentimiento toestemming
+einwilligung zustimmung werbeerlaubnis werbungerlaubt mailerlaubt newsletteranmeld newsletterabo
+consentimiento consenso toestemming
 """)
-_CONSENT_NAMES = _words("newsletter subscribe subscribed emailmarketing marketingemails")
+_CONSENT_NAMES = _words("newsletter subscribe subscribed emailsubscription emailmarketing marketingemails")
 #: When, where and how somebody agreed is no answer.
 _CIRCUMSTANCES = _words(
     "time timestamp date datum ip ipaddress source quelle text version medium method url level at"
