@@ -81,7 +81,12 @@ def test_its_encoding_or_sheets_do_not_matter(tmp_path):
 
 @pytest.mark.parametrize(
     ("member", "says"),
-    [("word/document.xml", "Word"), ("content.xml", "OpenDocument"), ("Index/Document.iwa", "Numbers")],
+    [
+        ("word/document.xml", "Word"),
+        ("content.xml", "OpenDocument"),
+        ("Index/Document.iwa", "Numbers"),
+        ("[Content_Types].xml", "Office"),
+    ],
 )
 def test_a_document_in_a_zip_archive_is_named(tmp_path, member, says):
     raw = io.BytesIO()

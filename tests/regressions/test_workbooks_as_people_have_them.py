@@ -1,6 +1,7 @@
 """Excel files: which sheet, what is hidden, and what the format of a cell says about its value."""
 
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -136,6 +137,20 @@ def test_east_asian_formats_of_dates_are_dates(tmp_path, number):
     format_ = b'<numFmt numFmtId="%d" formatCode="0.0000" />' % number
     patched(path, "xl/styles.xml", b'<numFmts count="1">' + format_ + b"</numFmts>", b"")
     assert contents(open_source(path)) == [["a@x.com", "2024-10-04"]]
+
+
+def test_a_workbook_without_styles_is_read(tmp_path):
+    path = save(tmp_path, book_of(People=PEOPLE))
+    raw = io.BytesIO()
+    with zipfile.ZipFile(path) as given, zipfile.ZipFile(raw, "w") as changed:
+        for name in given.namelist():
+            text = given.read(name)
+            if name == "[Content_Types].xml":
+                text = re.sub(rb"<Override[^>]*styles[^>]*>", b"", text)
+            if name != "xl/styles.xml":
+                changed.writestr(name, text)
+    Path(path).write_bytes(raw.getvalue())
+    assert contents(open_source(path)) == [["a@x.com", "Ann"]]
 
 
 def test_strict_open_xml_is_named(tmp_path):

@@ -42,6 +42,10 @@ _BY_MEMBER = (
     ("content.xml", "is an OpenDocument file, which is not supported; save it as .xlsx or CSV"),
     ("word/document.xml", "is a Word document; copy its table into a spreadsheet, and save that as CSV"),
     ("Index/Document.iwa", "is a file of Numbers or Pages, which is not supported; export it as CSV"),
+    (
+        "[Content_Types].xml",
+        "is an Office document with an unusual structure; save it as .xlsx or CSV in Excel",
+    ),
 )
 
 

@@ -181,7 +181,8 @@ class XlsxTable:
             sheets,
             texts,
             book.epoch,
-            book._date_formats | {style for style, number in formats.items() if number in _DATE_FORMATS},  # noqa: SLF001
+            # A set, or an empty dictionary for a workbook without styles.
+            {*book._date_formats, *(one for one, number in formats.items() if number in _DATE_FORMATS)},  # noqa: SLF001
             book._timedelta_formats,  # noqa: SLF001
             frozenset(sheet.title for sheet in book.worksheets if sheet.sheet_state != "visible"),
             {style: zeros for style, number in formats.items() if (zeros := own.get(number))},
