@@ -24,7 +24,7 @@ from uploader.hubspot.requests import encode_batch
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Slice, Unsent
 from uploader.model.rows import Row, RowSlice
-from uploader.model.settlements import Refusal, Settlement
+from uploader.model.settled_rows import Refusal, Settlement
 from uploader.pipeline.accounting.counts import Accounting
 from uploader.pipeline.batcher import Batcher
 from uploader.pipeline.failure_limits import FailureLimit

@@ -15,7 +15,7 @@ from hypothesis.internal.conjecture import providers
 
 from support.schema_check import SchemaCheck
 from support.virtual_loop import VirtualTimeLoop
-from uploader.mockserver.messages import Reply, Request
+from uploader.mockserver.request_and_reply import Reply, Request
 from uploader.mockserver.simulator import Simulator
 from uploader.system import sqlite
 

@@ -18,7 +18,7 @@ from support.model.running import MOST_RUNS, KillableCheckpoint, run_process
 from support.model.undo_cases import VALUES, Case, Others, cases, cases_killed_after_reading
 from support.undo_runs import State, state, undo
 from uploader.jobs import opening
-from uploader.mockserver.messages import Request
+from uploader.mockserver.request_and_reply import Request
 from uploader.model.stop import Cause
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.records.write_policy import Policy

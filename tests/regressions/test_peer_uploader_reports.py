@@ -20,7 +20,7 @@ from support.jobs import contacts, write_csv
 from support.processes import TOKEN, kill, run as run_command, start, wait_until
 from uploader.cli.commands.status import read_summary
 from uploader.hubspot.client import Call, HubSpot
-from uploader.model.settlements import Tallies
+from uploader.model.settled_rows import Tallies
 from uploader.model.stop import Cause
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.rate.in_flight_cap import InFlightCap

@@ -9,7 +9,7 @@ import orjson
 
 from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
-from uploader.mockserver.messages import Reply, Request
+from uploader.mockserver.request_and_reply import Reply, Request
 from uploader.mockserver.statistics import LoggedRequest
 
 

@@ -3,8 +3,8 @@
 import orjson
 
 from uploader.mockserver.faults.scenario import Scenario
-from uploader.mockserver.messages import Request
 from uploader.mockserver.quota import Quota
+from uploader.mockserver.request_and_reply import Request
 from uploader.mockserver.settings import MockSettings
 from uploader.mockserver.simulator import Simulator
 

@@ -14,8 +14,8 @@ from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply, no_reply
 from uploader.hubspot.reply_decoding import decode
 from uploader.mockserver.faults.scenario import Scenario
-from uploader.mockserver.messages import Delivery, Request
 from uploader.mockserver.quota import parse_quota
+from uploader.mockserver.request_and_reply import Delivery, Request
 from uploader.mockserver.settings import MockSettings
 from uploader.mockserver.simulator import Simulator
 

@@ -25,7 +25,7 @@ from openapi_core.datatypes import RequestParameters
 from openapi_core.exceptions import OpenAPIError
 
 from uploader.mockserver.account.behaviour_switches import Rules
-from uploader.mockserver.messages import Reply, Request
+from uploader.mockserver.request_and_reply import Reply, Request
 
 _FOLDER = Path(__file__).with_name("official_schemas")
 _HOST = "https://api.hubapi.com"

@@ -22,7 +22,7 @@ from uploader.model.canary import SENT_OUTCOMES, CanaryRow
 from uploader.model.outcomes import WRITTEN, Outcome
 from uploader.model.records import Record
 from uploader.model.redaction import without_addresses, without_identifiers
-from uploader.model.settlements import Tallies
+from uploader.model.settled_rows import Tallies
 from uploader.records.values.compare import Match, compare
 
 Key = TypeVar("Key")

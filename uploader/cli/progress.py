@@ -22,7 +22,7 @@ from uploader.jobs.progress_view import View
 from uploader.jobs.scans.survey import Step
 from uploader.jobs.upload import Run
 from uploader.model.outcomes import Outcome
-from uploader.model.settlements import Tallies
+from uploader.model.settled_rows import Tallies
 from uploader.model.stop import Cause
 
 _LIVE_SECONDS, _PLAIN_SECONDS = 0.5, 5.0

@@ -13,7 +13,7 @@ from uploader.errors import CheckpointError, SettingsError
 from uploader.jobs.row_outcome import RowOutcome, outcomes_of
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
 from uploader.model.records import display_key
-from uploader.model.settlements import Settlement
+from uploader.model.settled_rows import Settlement
 from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.results_file import read_results

@@ -16,7 +16,7 @@ from uploader.jobs.progress_view import View
 from uploader.jobs.session import Session, reason_of
 from uploader.model.canary import Canary
 from uploader.model.records import Slice
-from uploader.model.settlements import Settlement
+from uploader.model.settled_rows import Settlement
 from uploader.model.stop import Cause, StopRun
 from uploader.model.timeline import Timeline
 from uploader.pipeline.batcher import Batcher

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from uploader.model.chain import Chain
-from uploader.model.settlements import Tallies
+from uploader.model.chain_of_rows import Chain
+from uploader.model.settled_rows import Tallies
 from uploader.model.stop import Cause
 from uploader.pipeline.rate.limiter import Quota
 

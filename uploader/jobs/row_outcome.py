@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from uploader.model.outcomes import Outcome
 from uploader.model.records import display_key
-from uploader.model.settlements import Settlement
+from uploader.model.settled_rows import Settlement
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from uploader.jobs.column_rules import may_hold, may_name_others
 from uploader.jobs.ending import Ending
 from uploader.jobs.preflight import Preflight, check_keys
 from uploader.jobs.summary import EarlyEnd
-from uploader.model.settlements import Tallies
+from uploader.model.settled_rows import Tallies
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.pipeline.rate.daily_quota import DailyQuota
 from uploader.pipeline.rate.forecast import Forecast

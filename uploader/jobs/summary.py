@@ -5,9 +5,9 @@ The keys of `as_dict` and the exit codes are an interface: users' scripts depend
 
 from dataclasses import dataclass, field
 
-from uploader.model.chain import Chain
+from uploader.model.chain_of_rows import Chain
 from uploader.model.outcomes import Outcome
-from uploader.model.settlements import Tallies
+from uploader.model.settled_rows import Tallies
 from uploader.model.stop import Cause
 from uploader.pipeline.failure_limits import Tolerance
 

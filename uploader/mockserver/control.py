@@ -23,8 +23,8 @@ import orjson
 from uploader.mockserver.account.object_types import find_kind
 from uploader.mockserver.bodies.error_bodies import JSON_TYPE
 from uploader.mockserver.faults.scenario import Scenario
-from uploader.mockserver.messages import Reply, Request
 from uploader.mockserver.quota import parse_quota
+from uploader.mockserver.request_and_reply import Reply, Request
 from uploader.mockserver.simulator import Simulator
 
 PREFIX = "/_mock/"

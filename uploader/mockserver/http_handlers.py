@@ -9,7 +9,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from uploader.mockserver.control import NDJSON_TYPE, PREFIX, control
-from uploader.mockserver.messages import Delivery, Reply, Request
+from uploader.mockserver.request_and_reply import Delivery, Reply, Request
 from uploader.mockserver.simulator import Simulator
 
 MAX_BODY_BYTES = 64 * 1024 * 1024  # HubSpot's own limit is unknown

@@ -27,8 +27,8 @@ from uploader.mockserver.faults import broken_replies
 from uploader.mockserver.faults.broken_replies import ErrorContext
 from uploader.mockserver.faults.latency import latency_seconds
 from uploader.mockserver.faults.scenario import ActiveFaults, FaultSelector, Scenario, Status
-from uploader.mockserver.messages import Delivery, Reply, Request
 from uploader.mockserver.quota import DailyCount, Day, Quota, RollingWindow
+from uploader.mockserver.request_and_reply import Delivery, Reply, Request
 from uploader.mockserver.routes import Route, find_route
 from uploader.mockserver.settings import MockSettings
 from uploader.mockserver.statistics import LoggedRequest, Statistics

@@ -1,7 +1,7 @@
 """The plain values that all layers exchange. Nothing here does I/O, and nothing here imports another layer.
 
 canary               a job's first rows, sent alone, and their outcomes
-chain                open rows that are written one after the other
+chain_of_rows        open rows that are written one after the other
 column_names         names of columns, compared and in commands
 keys_of_one_contact  contacts that replies named, and keys that led to one contact
 outcomes             the final states of a row
@@ -9,7 +9,7 @@ records              records, batches of them, and rows that are not sent
 redaction            texts without addresses and ids of people
 rows                 rows as sources give them
 settings_periods     which settings applied to which rows of a job, and which rows have no snapshot
-settlements          records with their outcomes, and the tallies
+settled_rows         records with their outcomes, and the tallies
 stop                 why a run pauses or stops, and the exception that ends it
 timeline             counts and latencies per interval of a run
 watermark            how far a job is: watermark, settled ranges, where reading resumes

@@ -13,10 +13,10 @@ import msgspec
 
 from uploader.hubspot.replies import Reply
 from uploader.model.canary import SENT_OUTCOMES, CanaryRow
-from uploader.model.chain import Chain
+from uploader.model.chain_of_rows import Chain
 from uploader.model.keys_of_one_contact import IdentityConflict, UpdatedContacts
 from uploader.model.records import Record, Slice
-from uploader.model.settlements import Refusal, Settlement, Tallies
+from uploader.model.settled_rows import Refusal, Settlement, Tallies
 from uploader.model.stop import Cause, StopRun
 from uploader.model.timeline import Timeline
 from uploader.pipeline.accounting.commits import Commits

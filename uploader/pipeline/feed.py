@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from uploader.hubspot.requests import MAX_INPUTS
-from uploader.model.chain import Chain
+from uploader.model.chain_of_rows import Chain
 from uploader.model.records import Record, Slice
-from uploader.model.settlements import Settlement
+from uploader.model.settled_rows import Settlement
 from uploader.pipeline.batcher import Batcher
 from uploader.pipeline.linked_keys import Links
 from uploader.pipeline.write_queue import QueuedWrite, WriteQueue

@@ -17,7 +17,7 @@ from itertools import pairwise
 from uploader.model.keys_of_one_contact import ConfirmedRow, IdentityConflict, UpdatedContacts
 from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, Record, display_key
-from uploader.model.settlements import Settlement
+from uploader.model.settled_rows import Settlement
 
 
 def updated_contacts(settlements: Sequence[Settlement], nameless_ids: Sequence[str]) -> list[UpdatedContacts]:

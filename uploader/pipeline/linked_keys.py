@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
-from uploader.model.settlements import Settlement
+from uploader.model.settled_rows import Settlement
 from uploader.storage.keys_of_one_contact_file import KeysOfOneContactFile
 from uploader.system.blocking_calls import Offload
 

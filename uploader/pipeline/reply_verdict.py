@@ -23,7 +23,7 @@ from uploader.hubspot.requests import sent_properties
 from uploader.hubspot.scopes import lack_text, missing_scopes
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
-from uploader.model.settlements import Refusal, Settlement
+from uploader.model.settled_rows import Refusal, Settlement
 from uploader.model.stop import Cause
 from uploader.pipeline.response_matching import BulkMatch, ResponseMatch, match_in_bulk
 

@@ -16,7 +16,7 @@ from uploader.hubspot.client import Call, Transport
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.sign_in.token_provider import Access
 from uploader.model.redaction import without_addresses
-from uploader.model.settlements import Tallies
+from uploader.model.settled_rows import Tallies
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.model.timeline import Timeline
 from uploader.pipeline.rate.daily_quota import DailyQuota

@@ -13,7 +13,7 @@ from uploader.hubspot.schema import Kind
 from uploader.hubspot.scopes import lack_text
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Properties, Record
-from uploader.model.settlements import Refusal, Settlement
+from uploader.model.settled_rows import Refusal, Settlement
 from uploader.pipeline.batcher import MAX_BATCH_BYTES
 from uploader.pipeline.collector import Collector
 from uploader.pipeline.feed import Batch, Feed, Rejected

@@ -6,7 +6,7 @@ from uploader.jobs.opening import Job
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Slice, Unsent
 from uploader.model.rows import Fault
-from uploader.model.settlements import Settlement
+from uploader.model.settled_rows import Settlement
 from uploader.pipeline.requests.contact_reader import ReadContact
 from uploader.preview.value_changes import MOST_NAMES, Tally
 from uploader.records.columns import MappingError, resolve_name

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from uploader.model.outcomes import Outcome
 from uploader.model.redaction import without_identifiers
 from uploader.model.rows import Content, Unreadable
-from uploader.model.settlements import Tallies
+from uploader.model.settled_rows import Tallies
 from uploader.model.timeline import Interval, merged, percentile
 from uploader.records.tables import shortened
 

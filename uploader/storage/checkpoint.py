@@ -23,7 +23,7 @@ from uploader.model.canary import Canary, CanaryRow
 from uploader.model.keys_of_one_contact import IdentityConflict
 from uploader.model.records import EMAIL
 from uploader.model.settings_periods import Period
-from uploader.model.settlements import Settlement
+from uploader.model.settled_rows import Settlement
 from uploader.model.timeline import Changes, Interval
 from uploader.sources.source import Shape
 from uploader.storage import duplicates_file

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, Record, display_key
-from uploader.model.settlements import Settlement, note
+from uploader.model.settled_rows import Settlement, note
 from uploader.system.private_files import create_private, is_at
 
 if TYPE_CHECKING:

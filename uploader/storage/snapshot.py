@@ -20,7 +20,7 @@ from typing import NamedTuple
 from uploader.errors import CheckpointError
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
-from uploader.model.settlements import Settlement
+from uploader.model.settled_rows import Settlement
 from uploader.storage import snapshot_entry_origins
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.checkpoint_tables.progress_and_tallies import State

@@ -15,7 +15,7 @@ import orjson
 
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
-from uploader.model.settlements import Settlement
+from uploader.model.settled_rows import Settlement
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.snapshot_entry_state import (
     CLOCKS_DIFFER_SECONDS,

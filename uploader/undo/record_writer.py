@@ -12,7 +12,7 @@ from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import ALL_PROPERTIES, OWN_ID, Paths, encode_ids, encode_read, encode_updates
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, lock_key
-from uploader.model.settlements import Refusal, Settlement
+from uploader.model.settled_rows import Refusal, Settlement
 from uploader.pipeline.reply_verdict import Action, Verdict, classify, classify_read
 from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task
 from uploader.pipeline.requests.retry import History, Next, retry_races

@@ -15,7 +15,7 @@ from support.verify_runs import counts, verify
 from support.virtual_loop import run_virtual
 from uploader.errors import SettingsError
 from uploader.jobs.preflight import run_both
-from uploader.mockserver.messages import Request
+from uploader.mockserver.request_and_reply import Request
 from uploader.model.stop import Cause
 from uploader.pipeline.rate.limiter import EARLY_READS
 

@@ -7,7 +7,7 @@ import pytest
 from support.mock_transport import MockTransport, make_simulator
 from support.paced_clients import ASK, eager, steady, together, used
 from support.virtual_loop import run_virtual
-from uploader.model.settlements import Tallies
+from uploader.model.settled_rows import Tallies
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
 from uploader.pipeline.rate.trusted_clock import Clocks

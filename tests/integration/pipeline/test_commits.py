@@ -15,7 +15,7 @@ from support.virtual_loop import run_virtual
 from uploader.hubspot.client import Call
 from uploader.model.keys_of_one_contact import IdentityConflict
 from uploader.model.outcomes import Outcome
-from uploader.model.settlements import Settlement, Tallies
+from uploader.model.settled_rows import Settlement, Tallies
 from uploader.model.stop import Cause
 from uploader.model.timeline import Timeline
 from uploader.pipeline.collector import COMMIT_SECONDS, Collector

@@ -9,7 +9,7 @@ from support.mock_transport import make_simulator
 from support.undo_runs import id_of
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
-from uploader.model.settlements import Settlement
+from uploader.model.settled_rows import Settlement
 from uploader.storage.snapshot import Former, SnapshotFile
 
 ABOUT = {"job": "1", "portal": "44237313", "object_type": "contacts"}

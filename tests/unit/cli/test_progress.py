@@ -5,9 +5,9 @@ from hypothesis import given, strategies as st
 
 from uploader.cli.progress import Pace, figures, fit, lines
 from uploader.jobs.progress_view import View
-from uploader.model.chain import Chain
+from uploader.model.chain_of_rows import Chain
 from uploader.model.outcomes import Outcome
-from uploader.model.settlements import Tallies
+from uploader.model.settled_rows import Tallies
 from uploader.model.stop import Cause
 from uploader.pipeline.rate.limiter import Quota
 

@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from uploader.jobs.summary import Summary, advice
 from uploader.model.outcomes import Outcome
-from uploader.model.settlements import Tallies
+from uploader.model.settled_rows import Tallies
 from uploader.model.stop import Cause
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from support.mock_requests import MockClient, fault, many, one, traced
 from uploader.mockserver.faults.latency import latency_seconds
-from uploader.mockserver.messages import Delivery
+from uploader.mockserver.request_and_reply import Delivery
 
 ALL_OK = ["a@x.com", "b@x.com", "c@x.com", "d@x.com"]
 

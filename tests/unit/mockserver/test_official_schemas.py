@@ -9,8 +9,8 @@ import pytest
 from support.mock_requests import ARCHIVE, READ, UPSERT, MockClient, one
 from support.schema_check import USER_AGENT, SchemaCheck, Violation
 from uploader.mockserver.account.behaviour_switches import Rules
-from uploader.mockserver.messages import Request
 from uploader.mockserver.quota import Quota
+from uploader.mockserver.request_and_reply import Request
 
 UPDATE = "/crm/v3/objects/contacts/batch/update"
 ASSOCIATIONS = "/crm/v4/associations/contacts/notes/batch/read"

@@ -7,7 +7,7 @@ from uploader.cli.text.summary import ending_text
 from uploader.errors import SettingsError
 from uploader.jobs.summary import Summary
 from uploader.model.outcomes import Outcome
-from uploader.model.settlements import Tallies
+from uploader.model.settled_rows import Tallies
 from uploader.model.stop import Cause
 from uploader.pipeline.failure_limits import Tolerance
 from uploader.settings.safety import parse_tolerance

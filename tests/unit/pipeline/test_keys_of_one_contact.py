@@ -6,7 +6,7 @@ from support.builders import record
 from uploader.model.keys_of_one_contact import ConfirmedRow, UpdatedContacts
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Unsent, lock_key
-from uploader.model.settlements import Settlement
+from uploader.model.settled_rows import Settlement
 from uploader.pipeline.keys_of_one_contact import identity_conflicts, is_explained, updated_contacts
 
 

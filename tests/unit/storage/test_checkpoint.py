@@ -18,7 +18,7 @@ from uploader.errors import CheckpointError, StorageError
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Unsent
 from uploader.model.rows import Fault, Mark
-from uploader.model.settlements import Refusal, Settlement, Tallies
+from uploader.model.settled_rows import Refusal, Settlement, Tallies
 from uploader.model.watermark import Progress, Resume
 from uploader.sources.source import Shape
 from uploader.storage.checkpoint import Checkpoint, Identity, SourceIdentity

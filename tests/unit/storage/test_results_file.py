@@ -9,7 +9,7 @@ from support.builders import record
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Unsent, display_key
 from uploader.model.rows import Fault
-from uploader.model.settlements import Refusal, Settlement, note
+from uploader.model.settled_rows import Refusal, Settlement, note
 from uploader.storage.results_file import result_lines
 
 _TEXTS = (

@@ -43,7 +43,7 @@ from uploader.hubspot.object_types import noun
 from uploader.hubspot.requests import MAX_INPUTS
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run
-from uploader.model.settlements import Tallies
+from uploader.model.settled_rows import Tallies
 from uploader.model.stop import Cause
 from uploader.settings import Settings
 from uploader.settings.safety import parse_tolerance

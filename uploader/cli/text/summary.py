@@ -3,9 +3,9 @@
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.requests import MAX_INPUTS
 from uploader.jobs.summary import Summary, advice
-from uploader.model.chain import Chain
+from uploader.model.chain_of_rows import Chain
 from uploader.model.outcomes import Outcome
-from uploader.model.settlements import ONLY
+from uploader.model.settled_rows import ONLY
 from uploader.records.duplicates import DUPLICATE
 from uploader.records.mapper import SUPERSEDED_BY
 from uploader.records.not_a_row import NOT_A_ROW

@@ -32,7 +32,7 @@ from uploader.mockserver.bodies.batch_request import (
 )
 from uploader.mockserver.bodies.error_bodies import Answer
 from uploader.mockserver.faults.scenario import ActiveFaults, BatchStatus, Candidate, Reject, Scenario
-from uploader.mockserver.messages import Request
+from uploader.mockserver.request_and_reply import Request
 from uploader.mockserver.routes import Route
 from uploader.mockserver.statistics import Statistics
 

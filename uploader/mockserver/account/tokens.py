@@ -7,7 +7,7 @@ from uploader.mockserver.account.behaviour_switches import AccountInfo, Auth, Ru
 from uploader.mockserver.bodies import error_bodies
 from uploader.mockserver.bodies.batch_request import read_object
 from uploader.mockserver.bodies.error_bodies import Answer
-from uploader.mockserver.messages import Request
+from uploader.mockserver.request_and_reply import Request
 from uploader.mockserver.routes import Route
 
 EXPIRED_SECONDS_AGO = 75  # for the tokens that a scenario lists as expired: a recorded value

@@ -22,7 +22,7 @@ from uploader.mockserver.faults.scenario import (
     Status,
     Truncate,
 )
-from uploader.mockserver.messages import Delivery
+from uploader.mockserver.request_and_reply import Delivery
 
 EDGE_STATUSES = frozenset({502, 503, 504, *range(520, 528)})
 MIGRATION_RETRY_AFTER_SECONDS = 3600  # 477 always says when, "typically up to 24 h"

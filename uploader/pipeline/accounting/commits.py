@@ -14,7 +14,7 @@ from uploader.model.canary import CanaryRow
 from uploader.model.keys_of_one_contact import IdentityConflict, UpdatedContacts
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
 from uploader.model.records import Record
-from uploader.model.settlements import Settlement, Tallies
+from uploader.model.settled_rows import Settlement, Tallies
 from uploader.model.timeline import Changes, Timeline
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.checkpoint_tables.failed_and_pending_rows import Superseding

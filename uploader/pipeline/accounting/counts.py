@@ -14,7 +14,7 @@ from uploader.hubspot.replies import BATCH_STATUSES, Reply
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Slice, Unsent
 from uploader.model.rows import NO_KEY, Mark
-from uploader.model.settlements import Settlement, skip_rule
+from uploader.model.settled_rows import Settlement, skip_rule
 from uploader.model.stop import Cause, StopRun
 from uploader.model.watermark import Resume
 from uploader.pipeline.accounting.ledger import Ledger

@@ -13,7 +13,7 @@ from operator import and_
 
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
 from uploader.model.records import Record
-from uploader.model.settlements import Settlement
+from uploader.model.settled_rows import Settlement
 from uploader.storage.checkpoint_tables.failed_and_pending_rows import Superseding, other_lock_keys
 
 #: One byte each. A power of two, so that the low bits of a hash are an index.

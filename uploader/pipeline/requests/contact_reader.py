@@ -17,7 +17,7 @@ from uploader.hubspot.requests import ALL_PROPERTIES, encode_read, sent_properti
 from uploader.hubspot.schema import Kind
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
-from uploader.model.settlements import ONLY, Refusal, Settlement
+from uploader.model.settled_rows import ONLY, Refusal, Settlement
 from uploader.model.stop import Cause
 from uploader.pipeline.read_matching import (
     keys_to_retry,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from uploader.hubspot.error_objects import CONFLICTS
 from uploader.model.outcomes import DEAD_LETTERS, TRANSIENT, Outcome
 from uploader.model.records import display_key
-from uploader.model.settlements import Settlement
+from uploader.model.settled_rows import Settlement
 from uploader.system.sqlite import has_table
 
 SCHEMA = """

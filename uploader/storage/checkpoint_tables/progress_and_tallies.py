@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
-from uploader.model.chain import Chain
+from uploader.model.chain_of_rows import Chain
 from uploader.model.outcomes import Outcome
 from uploader.model.rows import Mark
-from uploader.model.settlements import Tallies
+from uploader.model.settled_rows import Tallies
 from uploader.model.watermark import Progress, Resume
 from uploader.storage.results_file import Extent
 

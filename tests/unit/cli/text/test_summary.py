@@ -3,7 +3,7 @@
 from uploader.cli.text.summary import summary_text
 from uploader.jobs.summary import Summary
 from uploader.model.outcomes import Outcome
-from uploader.model.settlements import ONLY, Tallies
+from uploader.model.settled_rows import ONLY, Tallies
 
 
 def test_rows_that_were_skipped_are_counted_by_their_reason():

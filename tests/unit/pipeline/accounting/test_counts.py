@@ -8,7 +8,7 @@ from uploader.errors import AccountingError
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Unsent
 from uploader.model.rows import NO_KEY, Fault
-from uploader.model.settlements import Refusal, Settlement, Tallies, skip_rule
+from uploader.model.settled_rows import Refusal, Settlement, Tallies, skip_rule
 from uploader.model.stop import StopRun
 from uploader.model.watermark import Progress
 from uploader.pipeline.accounting.counts import Accounting

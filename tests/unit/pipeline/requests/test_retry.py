@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from support.builders import batch, error, error_at, record, reply, written
 from uploader.hubspot.replies import no_reply
-from uploader.model.settlements import Refusal
+from uploader.model.settled_rows import Refusal
 from uploader.model.stop import Cause
 from uploader.pipeline.reply_verdict import Action, Refused, Verdict, classify
 from uploader.pipeline.requests.retry import (
