@@ -90,8 +90,8 @@ def test_hidden_rows_and_columns_are_reported_before_anything_is_sent(tmp_path):
     source = open_source(save(tmp_path, book))
     assert len(contents(source)) == 5
     assert [text.partition(": ")[2] for text in source.notices] == [
-        "2 rows of the sheet 'People' are hidden, perhaps by a filter; they are read, too",
-        "'note': hidden columns of the sheet 'People'; they are read, too",
+        "hidden rows of the sheet 'People', perhaps by a filter: 2; they are read, too",
+        "hidden columns of the sheet 'People': 'note'; they are read, too",
     ]
 
 
@@ -100,7 +100,7 @@ def test_hidden_rows_are_counted_across_the_blocks_of_a_large_sheet(tmp_path, mo
     book = book_of(People=[["email"], *(["a@x.com"] for _ in range(20))])
     for row in range(3, 15):
         book["People"].row_dimensions[row].hidden = True
-    assert "12 rows" in open_source(save(tmp_path, book)).notices[0]
+    assert "by a filter: 12;" in open_source(save(tmp_path, book)).notices[0]
 
 
 @pytest.mark.parametrize(

@@ -110,9 +110,9 @@ class XlsxTable:
             yield f"the sheet {sheet!r} is hidden, and is read because no visible one has rows"
         rows, columns = self._count_hidden(handle)
         if rows:
-            yield f"{rows:,} rows of the sheet {sheet!r} are hidden, perhaps by a filter; they are read, too"
+            yield f"hidden rows of the sheet {sheet!r}, perhaps by a filter: {rows:,}; they are read, too"
         if names := [name for at, name in enumerate(self.columns, 1) if at in columns]:
-            yield f"{', '.join(map(repr, names))}: hidden columns of the sheet {sheet!r}; they are read, too"
+            yield f"hidden columns of the sheet {sheet!r}: {', '.join(map(repr, names))}; they are read, too"
 
     def _count_hidden(self, handle: BinaryIO) -> tuple[int, frozenset[int]]:
         """The number of hidden rows with cells, and the numbers of hidden columns. Nothing is parsed."""
