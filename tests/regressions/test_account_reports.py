@@ -12,8 +12,8 @@ from support.undo_runs import state, undo
 from support.verify_runs import counts, verify
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
+from uploader.hubspot.missing_scopes import missing_scopes
 from uploader.hubspot.schema import Schema
-from uploader.hubspot.scopes import missing_scopes
 from uploader.hubspot.sign_in.token_info import scope_texts
 from uploader.mockserver.account.behaviour_switches import Auth
 from uploader.model.stop import Cause

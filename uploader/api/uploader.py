@@ -18,7 +18,7 @@ from uploader.api.options import Options, make_settings
 from uploader.canary.assessment import Review
 from uploader.errors import DeclinedError, SettingsError
 from uploader.hubspot.account import Account
-from uploader.hubspot.scopes import DETAILS
+from uploader.hubspot.missing_scopes import DETAILS
 from uploader.jobs.outcome_stream import OutcomeQueue
 from uploader.jobs.pipeline import Parts
 from uploader.jobs.progress_view import View

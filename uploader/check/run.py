@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from uploader.check.mapping_draft import draft, remark_on
 from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.account import Account
+from uploader.hubspot.missing_scopes import DETAILS, LIMITS, PIPELINES, PROPERTIES, USAGE, lack_text
 from uploader.hubspot.requests import MAX_INPUTS
 from uploader.hubspot.schema import Schema
-from uploader.hubspot.scopes import DETAILS, LIMITS, PIPELINES, PROPERTIES, USAGE, lack_text
 from uploader.hubspot.sign_in.token_info import TokenInfo, object_scopes, scope_texts, token_kind
 from uploader.jobs.column_rules import (
     overwriting_rules,

@@ -4,16 +4,16 @@ account         the account that a token belongs to
 client          one request out, one reply back, with aiohttp
 error_objects   error objects of a reply, decoded leniently
 json_values     single values of a reply, decoded leniently
+missing_scopes  the scopes that a refusal names as missing
 object_types    names and ids of object types, and what only contacts have
-owners          the owners of an account, found by id, e-mail address or name
-pipelines       the pipelines of an object type and their stages, found by id or name
+owner_lookup    the owners of an account, found by id, e-mail address or name
 proxy           which proxy and which certificate authorities apply to the base URL
 record_limits   the account's limit of records
 replies         what a decoded reply holds
 reply_decoding  replies, decoded leniently
 requests        paths, and the bodies of requests
 schema          an object type's properties: types, options, read-only and unique ones
-scopes          the scopes that a refusal names as missing
 sign_in         tokens: where they come from, what they may do, when they are renewed
+stage_lookup    the pipelines of an object type and their stages, found by id or name
 tls             TLS and proxies for aiohttp, and their errors as replies
 """

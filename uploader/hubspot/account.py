@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from uploader.hubspot.missing_scopes import DOCUMENTED_SCOPES
 from uploader.hubspot.schema import Schema
-from uploader.hubspot.scopes import DOCUMENTED_SCOPES
 
 #: The kind of an account that people work in.
 PRODUCTION = "STANDARD"

@@ -10,9 +10,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from uploader.hubspot.owners import Owners
-from uploader.hubspot.pipelines import PIPELINES, STAGES, Pipelines
-from uploader.hubspot.scopes import DOCUMENTED_SCOPES, OWNERS, SENSITIVITIES
+from uploader.hubspot.missing_scopes import DOCUMENTED_SCOPES, OWNERS, SENSITIVITIES
+from uploader.hubspot.owner_lookup import Owners
+from uploader.hubspot.stage_lookup import PIPELINES, STAGES, Pipelines
 
 #: A step back in it may be answered with 200 and not made. Its stages and their order are the account's.
 LIFECYCLE_STAGE = "lifecyclestage"

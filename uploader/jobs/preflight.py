@@ -10,15 +10,7 @@ from urllib.parse import quote
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
 from uploader.hubspot.client import Call
-from uploader.hubspot.object_types import noun
-from uploader.hubspot.owners import Owner, Owners, decode_owners
-from uploader.hubspot.pipelines import Pipelines, decode_pipelines
-from uploader.hubspot.record_limits import RecordLimit, decode_record_limit
-from uploader.hubspot.replies import Reply
-from uploader.hubspot.reply_decoding import decode_usage
-from uploader.hubspot.requests import Paths, encode_token_info
-from uploader.hubspot.schema import Schema, entries_of
-from uploader.hubspot.scopes import (
+from uploader.hubspot.missing_scopes import (
     DETAILS,
     DOCUMENTED_SCOPES,
     LIMITS,
@@ -30,7 +22,15 @@ from uploader.hubspot.scopes import (
     alternatives,
     missing_scopes,
 )
+from uploader.hubspot.object_types import noun
+from uploader.hubspot.owner_lookup import Owner, Owners, decode_owners
+from uploader.hubspot.record_limits import RecordLimit, decode_record_limit
+from uploader.hubspot.replies import Reply
+from uploader.hubspot.reply_decoding import decode_usage
+from uploader.hubspot.requests import Paths, encode_token_info
+from uploader.hubspot.schema import Schema, entries_of
 from uploader.hubspot.sign_in.token_info import TokenInfo, object_scopes
+from uploader.hubspot.stage_lookup import Pipelines, decode_pipelines
 from uploader.model.records import EMAIL
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.pipeline.rate.daily_quota import DailyQuota

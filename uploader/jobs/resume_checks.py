@@ -10,7 +10,7 @@ from typing import Any
 
 from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
-from uploader.hubspot.scopes import DETAILS
+from uploader.hubspot.missing_scopes import DETAILS
 from uploader.records.columns import (
     Columns,
 )

@@ -14,9 +14,9 @@ from typing import Any, Self
 
 from uploader.hubspot.account import Account
 from uploader.hubspot.client import HubSpot, Transport
+from uploader.hubspot.missing_scopes import OWNERS
 from uploader.hubspot.requests import MAX_INPUTS, paths
 from uploader.hubspot.schema import Schema
-from uploader.hubspot.scopes import OWNERS
 from uploader.hubspot.sign_in.token_provider import Access
 from uploader.jobs.account_day import MIGRATION_SECONDS, AccountDay
 from uploader.jobs.column_rules import may_hold, may_name_others

@@ -18,9 +18,9 @@ from enum import StrEnum
 import msgspec
 
 from uploader.hubspot.error_objects import ErrorObject
+from uploader.hubspot.missing_scopes import lack_text, missing_scopes
 from uploader.hubspot.replies import Reply, Result, whole_error
 from uploader.hubspot.requests import sent_properties
-from uploader.hubspot.scopes import lack_text, missing_scopes
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
 from uploader.model.settled_rows import Refusal, Settlement

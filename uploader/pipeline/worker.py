@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from uploader.hubspot.client import Call
 from uploader.hubspot.error_objects import is_value_taken
+from uploader.hubspot.missing_scopes import lack_text
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import Paths, encode_batch, encode_read
 from uploader.hubspot.schema import Kind
-from uploader.hubspot.scopes import lack_text
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Properties, Record
 from uploader.model.settled_rows import Refusal, Settlement

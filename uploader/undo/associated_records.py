@@ -13,10 +13,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from uploader.hubspot.missing_scopes import lack_text, missing_scopes
 from uploader.hubspot.object_types import type_id
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import MAX_INPUTS
-from uploader.hubspot.scopes import lack_text, missing_scopes
 from uploader.pipeline.read_matching import with_reason
 from uploader.undo.plan import Finding, Plan, UndoOutcome
 

@@ -6,8 +6,8 @@ from uploader.canary.assessment import Place, Review
 from uploader.cli.text.next_command import command_line
 from uploader.cli.text.numbers import printable
 from uploader.hubspot.account import PRODUCTION, Account
+from uploader.hubspot.missing_scopes import DETAILS
 from uploader.hubspot.object_types import Noun
-from uploader.hubspot.scopes import DETAILS
 from uploader.model.canary import Canary
 from uploader.sources.names import is_url, shown
 

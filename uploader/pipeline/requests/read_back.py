@@ -8,10 +8,10 @@ How   By their values. Where HubSpot may have stored a value in a form of its ow
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple
 
+from uploader.hubspot.missing_scopes import missing_scopes
 from uploader.hubspot.replies import Result
 from uploader.hubspot.requests import MAX_INPUTS_WITH_HISTORY, encode_read
 from uploader.hubspot.schema import Kind
-from uploader.hubspot.scopes import missing_scopes
 from uploader.model.records import Record
 from uploader.pipeline import read_matching
 from uploader.pipeline.requests.contact_reader import Reader

@@ -5,7 +5,8 @@ Out   the text to send; a text that HubSpot accepts stays as it is. Else a `Faul
       sentence that names the value.
 Raise nothing because of a value.
 Rules Without a schema nothing is converted. Text and phone numbers stay as they are. A value with one meaning
-      is converted; one with two is refused, with what to do; see `datetimes`, `numbers`, `options`, `owners`.
+      is converted; one with two is refused, with what to do; see `datetimes`, `numbers`, `options`, and
+      `hubspot.owner_lookup`.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,8 +15,8 @@ from functools import lru_cache, partial
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from uploader.hubspot.pipelines import STAGES, Pipelines
 from uploader.hubspot.schema import Schema
+from uploader.hubspot.stage_lookup import STAGES, Pipelines
 from uploader.model.rows import Fault
 from uploader.records.columns import MappingError, Rules
 from uploader.records.values.datetimes import as_date, as_moment

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from support.builders import row
-from uploader.hubspot.owners import Owner, Owners, decode_owners
+from uploader.hubspot.owner_lookup import Owner, Owners, decode_owners
 from uploader.hubspot.requests import sent_properties
 from uploader.hubspot.schema import Kind, Option, Schema
 from uploader.mockserver.account.default_properties import properties_of
