@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 import uploader
-from uploader.cli.commands.help import PAGES, for_terminal, topics
+from uploader.cli.commands.help import PAGES, topics, without_markup
 from uploader.cli.main import COMMANDS, group
 from uploader.cli.option_variables import variable
 from uploader.mockserver.faults.scenario import Scenario
@@ -220,7 +220,7 @@ def test_the_changelog_begins_with_this_version():
 @pages(MANUAL)
 def test_no_table_is_cut_off_on_a_terminal_of_eighty_columns(path):
     console = Console(width=80, file=io.StringIO())
-    console.print(Markdown(for_terminal(text_of(path)), hyperlinks=False))
+    console.print(Markdown(without_markup(text_of(path)), hyperlinks=False))
     assert [line for line in console.file.getvalue().splitlines() if "…" in line] == []
 
 
@@ -239,7 +239,12 @@ def test_the_mapping_file_of_the_manual_is_one():
     assert mapping.mapped == {"Cell phone": "mobilephone", "Renewal": "renewal_date"}
 
 
-def test_on_a_terminal_links_between_pages_are_commands():
-    links = "[Exit codes](migration.md#exit-codes), [here](#here), [input](input.md)\n"
-    page = f"<!-- a\nb -->\n![picture](a.png)\n{links}"
-    assert for_terminal(page) == "Exit codes (`uploader help migration`), here, input\n"
+def test_in_the_help_links_between_pages_are_commands():
+    links = "[Exit codes](migration.md#exit-codes), [here](#here), [input](input.md), [a](https://b.c)\n"
+    page = f"<!-- a\nb -->\n![picture](a.png)\n\n{links}"
+    assert without_markup(page) == ("Exit codes (`uploader help migration`), here, input, a (https://b.c)\n")
+
+
+@pages(MANUAL)
+def test_the_help_shows_no_markup_of_pictures_and_links(path):
+    assert _LINK.findall(prose(without_markup(text_of(path)))) == []

@@ -30,8 +30,8 @@ _OF_ONE_RUN = {
     "--approve-canary": "approve canaries that nobody has reviewed",
     "--accept-changed-settings": "accept settings that were changed by mistake",
     "--accept-changed-results": "begin a new results file whenever one is damaged",
-    "--yes": "confirm questions that nobody has read (set UPLOADER_PORTAL to the account's id instead: then "
-    "none is asked)",
+    "--yes": "confirm questions that nobody has read (set UPLOADER_PORTAL to the account's number instead: "
+    "it confirms the account; the first rows still wait for approval unless UPLOADER_NO_CANARY=1)",
 }
 _MOST_SHOWN, _SHOWN_CHARACTERS = 3, 80
 #: A shorter value may be part of any text.

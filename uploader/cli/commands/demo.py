@@ -1,4 +1,4 @@
-"""`uploader demo`: an upload to the mock server that is killed once and resumed, in a minute.
+"""`uploader demo`: an upload to the mock server that is killed once and resumed, in half a minute.
 
 It runs the commands that a user would type, each in a process of its own, and shows them.
 """

@@ -1,4 +1,4 @@
-"""`uploader help [TOPIC]`: show a page of the manual, formatted on a terminal, as Markdown in a pipe."""
+"""`uploader help [TOPIC]`: show a page of the manual, formatted on a terminal, else as plain Markdown."""
 
 import re
 import sys
@@ -16,8 +16,9 @@ _INDEX = "README"
 #: Longer lines are hard to read.
 _WIDEST = 100
 _COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
-_IMAGE = re.compile(r"^!\[.*?\]\(.*?\)\n?", re.MULTILINE)
-_LINK = re.compile(r"\[([^\]]+)\]\((?:([\w-]+)\.md)?(?:#[\w-]+)?\)")
+#: With the blank line below it.
+_IMAGE = re.compile(r"^!\[[^\]]*\]\([^)]*\)\n{0,2}", re.MULTILINE)
+_LINK = re.compile(r"\[([^\]]+)\]\((?:(https://[^)\s]+)|(?:([\w-]+)\.md)?(?:#[\w-]+)?)\)")
 
 
 def topics() -> list[str]:
@@ -62,8 +63,9 @@ def _help_of_command(context: click.Context, name: str) -> str:
 
 
 def _show(page: str) -> None:
+    page = without_markup(page)
     if not sys.stdout.isatty():
-        print_lines(page.rstrip("\n").splitlines())
+        print_lines(page.splitlines())
         return
     from rich.console import Console  # noqa: PLC0415  # on terminals only
     from rich.markdown import Markdown  # noqa: PLC0415
@@ -72,14 +74,16 @@ def _show(page: str) -> None:
     # Rich's style for code has a black background, which is hard to read on a light terminal.
     console = Console(theme=Theme({"markdown.code": "bold cyan"}))
     console.width = min(console.width, _WIDEST)
-    console.print(Markdown(for_terminal(page), code_theme="ansi_dark", hyperlinks=False))
+    console.print(Markdown(page, code_theme="ansi_dark", hyperlinks=False))
 
 
-def for_terminal(page: str) -> str:
+def without_markup(page: str) -> str:
     """The page without pictures and comments, and with links between pages turned into commands."""
-    return _LINK.sub(_link_text, _IMAGE.sub("", _COMMENT.sub("", page)))
+    return _LINK.sub(_link_text, _IMAGE.sub("", _COMMENT.sub("", page))).rstrip("\n") + "\n"
 
 
 def _link_text(link: re.Match[str]) -> str:
-    text, page = link.groups()
+    text, address, page = link.groups()
+    if address:
+        return f"{text} ({address})"
     return text if page in {None, text} else f"{text} (`uploader help {page}`)"

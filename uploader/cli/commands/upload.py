@@ -106,7 +106,7 @@ from uploader.settings.speed import OnLongPause, parse_duration
     Heading.SAFETY,
     "--yes",
     is_flag=True,
-    help="Do not ask for confirmation before writing to a production account.",
+    help="Write to a production account without asking, and without a canary unless --canary is given.",
 )
 @option(
     Heading.SPEED,

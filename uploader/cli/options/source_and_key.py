@@ -45,7 +45,7 @@ _OPTIONS = (
         Heading.SOURCE,
         "--sheet",
         metavar="NAME",
-        help="Sheet of an Excel file. Default: the first that is not empty.",
+        help="Sheet of an Excel file. Default: the first visible one that has rows.",
     ),
     option(
         Heading.SOURCE,

@@ -2,12 +2,12 @@
 
 import pytest
 
-from uploader.cli.commands.help import PAGES, topics
+from uploader.cli.commands.help import PAGES, topics, without_markup
 from uploader.cli.main import COMMANDS, run
 
 
 def page(name):
-    return (PAGES / f"{name}.md").read_text(encoding="utf-8")
+    return without_markup((PAGES / f"{name}.md").read_text(encoding="utf-8"))
 
 
 def test_without_a_topic_it_lists_the_pages(capsys):
@@ -27,6 +27,12 @@ def test_of_a_command_without_a_page_it_shows_the_options(name, capsys):
     options = capsys.readouterr().out
     assert run(["help", name]) == 0
     assert capsys.readouterr().out == options
+
+
+@pytest.mark.parametrize("topic", topics())
+def test_a_page_in_a_pipe_has_no_markup_of_pictures_and_links(topic, capsys):
+    assert run(["help", topic]) == 0
+    assert "](" not in capsys.readouterr().out
 
 
 def test_an_unknown_topic_gets_a_suggestion(capsys):
