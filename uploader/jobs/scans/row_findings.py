@@ -5,17 +5,18 @@ Out   `Findings`; for each slice, the rows that have a key, to find repeats.
 Raise nothing.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
-from itertools import chain
-from typing import NamedTuple
+from itertools import compress
+from typing import NamedTuple, cast
 
 from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, Record, Unsent
 from uploader.model.rows import UNREADABLE, Fault, Row, RowSlice, Unreadable, readable
 from uploader.records.duplicates import Keyed, OnDuplicate, Repeat, SharedValue, key_of
+from uploader.records.fields import spell
 from uploader.records.mapper import Mapper, fields_of
 from uploader.records.not_a_row import NOT_A_ROW
 from uploader.records.suppressed_rows import SUPPRESSED
@@ -152,19 +153,15 @@ class Surveyor:
         self._mapper = mapper
         self._rule = rule
         self._findings = findings
-        owned = mapper.schema.owned if mapper.schema else frozenset[str]()
-        names = mapper.columns.names.items() if mapper.columns else [(name, name) for name in owned]
-        self._owner_columns = [(column, name) for column, name in names if name in owned]
+        self._owned = mapper.schema.owned if mapper.schema else frozenset[str]()
 
     def look(self, first: int, rows: RowSlice) -> Keyed:
         """Count the findings of rows from position `first` on; return the rows that have a key."""
         self._findings.rows += len(rows.rows)
         self._findings.row_bytes += rows.end.offset - rows.start.offset
         read = unwrapped(rows.rows)
-        self._count_cleared(read)
-        self._count_owners(read)
-        self._count_nothings(read)
-        self._note_remarks(read)
+        for column in self._columns(read):
+            self._look_at(column)
         mapped = self._mapper.map(first, read)
         self._findings.note(mapped)
         self.records = [one for one in mapped if isinstance(one, Record)]
@@ -183,93 +180,80 @@ class Surveyor:
             return mapped.lock_keys[0]
         return key_of(mapped, self._rule)
 
-    def _count_cleared(self, rows: Sequence[Row]) -> None:
-        """Count the blanks in columns whose blanks clear the property."""
-        columns, cleared = self._mapper.columns, self._mapper.rules.cleared
-        if columns is None or not cleared:
+    def _columns(self, rows: Sequence[Row]) -> Iterator["_Column"]:
+        """The columns that are used; where rows name their own fields, those of all rows of one form."""
+        contents = [readable(row.content) for row in rows]
+        if Unreadable in set(map(type, contents)):
+            kept = [type(content) is not Unreadable for content in contents]
+            rows, contents = list(compress(rows, kept)), list(compress(contents, kept))
+        columns, rules = self._mapper.columns, self._mapper.rules
+        if columns is not None:
+            cells = list(zip(*cast("list[Sequence[str]]", contents), strict=True))
+            for index, name in columns.names.items() if cells else ():
+                yield _Column(columns.column(index), name, rows, _texts(cells[index]))
             return
-        for index in columns.names:
-            column = columns.column(index)
-            if column in cleared:
-                texts = _column(rows, index)
-                self._findings.cleared[column] += sum(not str(text).strip() for text in texts)
+        fields, forms = list(map(fields_of, contents)), defaultdict[tuple[str, ...], list[int]](list)
+        for at, names in enumerate(map(tuple, fields)):
+            forms[names].append(at)
+        for names, members in forms.items():
+            same = [rows[at] for at in members]
+            values = zip(*(fields[at].values() for at in members), strict=True)
+            for column, found in zip(names, values, strict=True):
+                if not rules.leaves_out(column):
+                    yield _Column(column, rules.mapped.get(column, column), same, _texts(found))
 
-    def _count_owners(self, rows: Sequence[Row]) -> None:
-        for column, name in self._owner_columns:
-            counts = self._findings.owners.setdefault(name, Counter())
+    def _look_at(self, column: "_Column") -> None:
+        """Count what a column holds: blanks that clear, owners, words for nothing, texts to look at."""
+        name, found, texts = column.name, self._findings, column.texts
+        if name in self._mapper.rules.cleared and self._mapper.columns is not None:
+            found.cleared[name] += texts.count("")
+        if column.property in self._owned:
+            counts = found.owners.setdefault(column.property, Counter())
             if len(counts) < _MOST_OWNERS:
-                counts.update(str(text).strip() for text in _column(rows, column) if text)
+                counts.update(filter(None, texts))
+        if hold_nothing(texts) and len(found.nothings) < _MOST_GROUPS:
+            found.nothings.setdefault(name, Counter()).update(filter(is_nothing, texts))
+        if column.property == EMAIL and self._mapper.rules.has_addresses:
+            if may_have_remarks(texts):
+                self._note_remarks(column, _remark_on_address)
+        elif self._is_text(column.property) and have_remarks(texts):
+            self._note_remarks(column, _remark_on_text)
 
-    def _count_nothings(self, rows: Sequence[Row]) -> None:
-        """Count the words for no value in the columns that are sent."""
-        columns = self._mapper.columns
-        for index in columns.names if columns else ():
-            self._note_nothings(columns.column(index) if columns else "", _column(rows, index))
-        if columns is None:
-            fields = chain.from_iterable(fields_of(row.content).items() for row in rows)
-            named = [
-                (name, value)
-                for name, value in fields
-                if isinstance(value, str) and is_nothing(value.strip())
-            ]
-            for name, value in named:
-                if not self._mapper.rules.leaves_out(name):
-                    self._note_nothings(name, [value])
-
-    def _note_remarks(self, rows: Sequence[Row]) -> None:
-        """Note the texts of text and telephone properties that may have been changed."""
-        columns = self._mapper.columns
-        for index, name in columns.names.items() if columns else ():
-            texts = [str(text).strip() for text in _column(rows, index)]
-            note = self._note_remark if self._is_text(name) and have_remarks(texts) else None
-            if self._is_address(name) and may_have_remarks(texts):
-                note = self._note_domain
-            for row in rows if columns and note else ():
-                content = readable(row.content)
-                if columns and note and not isinstance(content, Mapping | Unreadable):
-                    note(columns.column(index), content[index], row)
-        for row in rows if columns is None else ():
-            for column, value in fields_of(row.content).items():
-                if isinstance(value, str) and self._is_address(self._mapper.rules.mapped.get(column, column)):
-                    self._note_domain(column, value, row)
-                elif isinstance(value, str) and have_remarks([value.strip()]) and self._is_field(column):
-                    self._note_remark(column, value, row)
-
-    def _note_domain(self, column: str, text: str, row: Row) -> None:
-        """Note an address whose top-level domain is not listed."""
-        address = text.strip()
-        if plausible_email(address) and (remark := remark_on_domain(address)):
-            shown = repr(address.rpartition("@")[2][:_SHOWN])
-            noted = Fault(f"{shown} {remark.reason}", remark.category, column)
-            self._findings.note_remark(self._mapper.source, row.number, noted)
-
-    def _is_address(self, name: str) -> bool:
-        return name == EMAIL and self._mapper.rules.has_addresses
-
-    def _note_remark(self, column: str, text: str, row: Row) -> None:
-        if remark := remark_on(text.strip()):
-            shown = repr(text.strip()[:_SHOWN])
-            noted = Fault(f"{shown} {remark.reason}", remark.category, column)
-            self._findings.note_remark(self._mapper.source, row.number, noted)
+    def _note_remarks(self, column: "_Column", remark_on: Callable[[str], Fault | None]) -> None:
+        for row, text in zip(column.rows, column.texts, strict=True):
+            if remark := remark_on(text):
+                noted = remark._replace(column=column.name)
+                self._findings.note_remark(self._mapper.source, row.number, noted)
 
     def _is_text(self, name: str) -> bool:
         schema = self._mapper.schema
         return schema is None or (name in schema.kinds and schema.kinds[name].type in _TEXTS)
 
-    def _is_field(self, column: str) -> bool:
-        rules = self._mapper.rules
-        return not rules.leaves_out(column) and self._is_text(rules.mapped.get(column, column))
 
-    def _note_nothings(self, column: str, values: Sequence[object]) -> None:
-        texts = [str(value).strip() for value in values]
-        if hold_nothing(texts) and len(self._findings.nothings) < _MOST_GROUPS:
-            found = self._findings.nothings.setdefault(column, Counter())
-            found.update(text for text in texts if is_nothing(text))
+class _Column(NamedTuple):
+    """A column of a slice: the trimmed texts, each with its row."""
+
+    name: str  #: as the source names it
+    property: str
+    rows: Sequence[Row]
+    texts: Sequence[str]
 
 
-def _column(rows: Sequence[Row], column: int | str) -> list[object]:
-    """The values of a column or field, in the rows that can be read."""
-    contents = (readable(row.content) for row in rows)
-    if isinstance(column, str):
-        return [content.get(column) for content in contents if isinstance(content, Mapping)]
-    return [content[column] for content in contents if not isinstance(content, Mapping | Unreadable)]
+def _texts(values: Sequence[object]) -> list[str]:
+    """The trimmed texts; "" for a value that has none."""
+    try:
+        return list(map(str.strip, values))  # type: ignore[arg-type]
+    except TypeError:
+        return [spell(value) or "" for value in values]
+
+
+def _remark_on_text(text: str) -> Fault | None:
+    remark = remark_on(text)
+    return remark and remark._replace(reason=f"{text[:_SHOWN]!r} {remark.reason}")
+
+
+def _remark_on_address(text: str) -> Fault | None:
+    """Return a remark that shows the domain alone."""
+    remark = remark_on_domain(text) if plausible_email(text) else None
+    domain = text.rpartition("@")[2]
+    return remark and remark._replace(reason=f"{domain[:_SHOWN]!r} {remark.reason}")

@@ -64,6 +64,8 @@ _HELD_KINDS = (
     ),
 )
 _ANY = re.compile("|".join(f"^(?:{kind.pattern})$" for kind in _KINDS), re.MULTILINE)
+#: One of these is in every match of `_ANY`. To look for all of them is much faster.
+_HINTS = ("\n'", "\np:", "E+", "e+", ".0\n", ",0\n", "\n#", ":::")
 _HELD = re.compile("|".join(kind.pattern for kind in _HELD_KINDS))
 #: How a match of `_HELD` begins. A set of characters is found much faster.
 _HELD_BEGINS = re.compile(rf"[&\ufffd\xc2-\xc5\xce-\xd1\xe2\xf0\u221a\u251c\u252c{_UNSEEN}]")
@@ -103,7 +105,9 @@ def unwrapped(rows: Sequence[Row]) -> Sequence[Row]:
     """
     raw = b"".join([row.raw for row in rows])
     is_wrapped = b"=" in raw and (b'="' in raw or b'=\\"' in raw)
-    has_invisible = _ESCAPED.search(raw) or (not raw.isascii() and _INVISIBLE_BYTES.search(raw))
+    has_invisible = (b"\\u" in raw and _ESCAPED.search(raw)) or (
+        not raw.isascii() and _INVISIBLE_BYTES.search(raw)
+    )
     if not is_wrapped and not has_invisible:
         return rows
     return [Row(row.number, row.raw, _without(row.content)) for row in rows]
@@ -131,10 +135,10 @@ def remark_on(text: str) -> Fault | None:
 
 def have_remarks(texts: Iterable[str]) -> bool:
     """Whether there may be a remark on any of the texts; fast for many texts."""
-    joined = "\n".join(texts)
+    joined = "\n".join(["", *texts, ""])
     if _HELD_BEGINS.search(joined) and _HELD.search(joined):
         return True
-    return _ANY.search(joined) is not None
+    return any(map(joined.__contains__, _HINTS)) and _ANY.search(joined) is not None
 
 
 def have_lost_digits(texts: Iterable[str]) -> bool:
