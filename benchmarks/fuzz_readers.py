@@ -37,7 +37,7 @@ from pyarrow import parquet as pq, table
 from uploader.errors import SourceError
 from uploader.model.rows import Mark, Row, Unreadable
 from uploader.sources.bytes import byte_source, compression, lines, zip_archive
-from uploader.sources.formats import csv_quotes, csv_rows, json_rows, lines_to_rows, tables
+from uploader.sources.formats import csv_quotes, csv_rows, json_rows, lines_to_rows, rows_of_cells
 from uploader.sources.open import open_source, read_row_again
 
 #: A case that takes longer hangs.
@@ -354,11 +354,11 @@ def _limits(rng: random.Random) -> None:
     block, rows, line = rng.choice(((262144, 500, 1048576), (50, 3, 1000), (7, 1, 400), (1000, 20, 5000)))
     for module in (byte_source, compression, zip_archive):
         module.BLOCK_BYTES = block
-    for module in (lines_to_rows, json_rows, tables):
+    for module in (lines_to_rows, json_rows, rows_of_cells):
         module.SLICE_ROWS = rows
-    for module in (lines, csv_quotes, csv_rows, json_rows, tables):
+    for module in (lines, csv_quotes, csv_rows, json_rows, rows_of_cells):
         module.LINE_BYTES = line
-    for module in (lines, json_rows, tables):
+    for module in (lines, json_rows, rows_of_cells):
         module.KEPT_BYTES = line + 1
     from uploader.sources.formats import ndjson_rows  # noqa: PLC0415
 

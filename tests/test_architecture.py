@@ -46,7 +46,7 @@ DO_IO = """
     records.suppression_file
     sources.bytes.compression sources.bytes.local sources.bytes.remote sources.patterns
     sources.python_rows
-    storage.artifacts storage.checkpoint storage.checkpoint_tables.canary
+    storage.files_to_purge storage.checkpoint storage.checkpoint_tables.canary
     storage.checkpoint_tables.failed_and_pending_rows storage.checkpoint_tables.progress_and_tallies
     storage.checkpoint_tables.settings_periods storage.checkpoint_tables.timeline storage.duplicates_file
     storage.file_names storage.keys_of_one_contact_file storage.results_file storage.rows_without_snapshot

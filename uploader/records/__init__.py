@@ -1,21 +1,21 @@
 """How a row becomes a record: pure functions over rows, rules and the schema. `values` converts values.
 
-column_problems   columns resolved as far as possible, with all problems, for `check`
-columns           which column is which property, and what is missing
-duplicates        rows that share a key, and which of them are written
-fields            the property and the conversion of a column, or of a field that a row names
-fixed_values      values that every record gets (`--set`)
-format_inference  date order, decimal mark and time zone of columns, inferred from their values
-known_headers     column names in exports of other systems, opt-outs included
-layouts           columns that are sent together, and the type that holds a record's properties
-mapper            rows become records, or unsent rows with all that is wrong
-mapping_file      the mapping file, parsed from TOML
-not_a_row         which lines of a table are no rows: footers, totals, a repeated header
-seen_fields       the fields that rows have named so far, as one layout
-suppressed_rows   which rows are suppressed, by a list or by a column
-suppression_file  suppression lists, read from files
-suppression_list  a suppression list: what its lines mean, and which addresses it holds
-tables            rows of one layout, converted and judged column by column
-values            the conversion of values, by type
-write_policy      which values of a record are sent, given what HubSpot holds
+column_conversion  rows of one layout, converted and judged column by column
+column_problems    columns resolved as far as possible, with all problems, for `check`
+columns            which column is which property, and what is missing
+duplicates         rows that share a key, and which of them are written
+fields             the property and the conversion of a column, or of a field that a row names
+fixed_values       values that every record gets (`--set`)
+format_inference   date order, decimal mark and time zone of columns, inferred from their values
+known_headers      column names in exports of other systems, opt-outs included
+layouts            columns that are sent together, and the type that holds a record's properties
+mapper             rows become records, or unsent rows with all that is wrong
+mapping_file       the mapping file, parsed from TOML
+not_a_row          which lines of a table are no rows: footers, totals, a repeated header
+seen_fields        the fields that rows have named so far, as one layout
+suppressed_rows    which rows are suppressed, by a list or by a column
+suppression_file   suppression lists, read from files
+suppression_list   a suppression list: what its lines mean, and which addresses it holds
+values             the conversion of values, by type
+write_policy       which values of a record are sent, given what HubSpot holds
 """

@@ -32,6 +32,7 @@ from uploader.model.rows import (
     Unreadable,
     readable,
 )
+from uploader.records.column_conversion import BadValue, Table, filled, shortened
 from uploader.records.columns import OWN_PREFIX, SUPERSEDED, Columns, Rules
 from uploader.records.fields import NO_PROPERTY, Fields, spell, why_unspelled
 from uploader.records.fixed_values import resolve_constants
@@ -39,7 +40,6 @@ from uploader.records.layouts import UNSET, Column, Layout, Text
 from uploader.records.not_a_row import NOT_A_ROW, Place, Suspects, why_no_row
 from uploader.records.seen_fields import SeenFields
 from uploader.records.suppressed_rows import SUPPRESSED, SuppressionCheck
-from uploader.records.tables import BadValue, Table, filled, shortened
 from uploader.records.values.convert import Converter, converter, setting_of
 from uploader.records.values.options import clashing_options
 from uploader.records.values.wrappings import unwrapped

@@ -12,7 +12,7 @@ from uploader.model.redaction import without_identifiers
 from uploader.model.rows import Content, Unreadable
 from uploader.model.settled_rows import Tallies
 from uploader.model.timeline import Interval, merged, percentile
-from uploader.records.tables import shortened
+from uploader.records.column_conversion import shortened
 
 #: Groups of failed rows that are shown, and examples of each.
 MOST_GROUPS, EXAMPLES = 40, 12

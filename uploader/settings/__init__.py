@@ -2,14 +2,14 @@
 
 Each section has its fields, their checks, and the parsers of their texts. Raise `SettingsError`.
 
-amounts       a number or a share, parsed for the options of several sections
-columns       what columns mean, how values are spelled, which rows are suppressed
-output        which files a job writes, and where
-safety        the account, the canary, how many rows may fail
-sign_in       the token, and where requests go
-source        what is read, and in which format
-speed         how fast requests are sent, and when a run waits or stops
-write_policy  what may happen to records that HubSpot holds already
+columns          what columns mean, how values are spelled, which rows are suppressed
+number_or_share  a number or a share, parsed for the options of several sections
+output           which files a job writes, and where
+safety           the account, the canary, how many rows may fail
+sign_in          the token, and where requests go
+source           what is read, and in which format
+speed            how fast requests are sent, and when a run waits or stops
+write_policy     what may happen to records that HubSpot holds already
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uploader.errors import SettingsError
 from uploader.model.canary import MAX_ROWS
 from uploader.pipeline.failure_limits import FailureLimit, Tolerance
-from uploader.settings.amounts import parse_amount
+from uploader.settings.number_or_share import parse_number_or_share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +35,11 @@ class SafetySettings:
 
 def parse_failure_limit(text: str) -> FailureLimit:
     """Read `N` or `P%`."""
-    count, share = parse_amount("--max-failures", text)
+    count, share = parse_number_or_share("--max-failures", text)
     return FailureLimit(count=count, share=share)
 
 
 def parse_tolerance(text: str) -> Tolerance:
     """Read `N` or `P%`."""
-    count, share = parse_amount("--tolerate", text)
+    count, share = parse_number_or_share("--tolerate", text)
     return Tolerance(count=count, share=share)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from uploader.errors import SettingsError
 from uploader.pipeline.rate.daily_quota import Reserve
 from uploader.pipeline.rate.limiter import Quota, parse_quota
-from uploader.settings.amounts import parse_amount
+from uploader.settings.number_or_share import parse_number_or_share
 
 
 class OnLongPause(StrEnum):
@@ -55,7 +55,7 @@ def parse_rate(text: str) -> Quota:
 
 def parse_share(text: str) -> float:
     """Read `P%`."""
-    count, share = parse_amount("--share", text)
+    count, share = parse_number_or_share("--share", text)
     if count is not None or not share:
         raise SettingsError(f"--share {text!r} is not a percentage such as 80%")
     return share
@@ -63,7 +63,7 @@ def parse_share(text: str) -> float:
 
 def parse_reserve(text: str) -> Reserve:
     """Read `N` or `P%`."""
-    count, share = parse_amount("--daily-reserve", text)
+    count, share = parse_number_or_share("--daily-reserve", text)
     if share == 1:
         raise SettingsError(f"--daily-reserve {text!r} leaves no requests to this job")
     return Reserve(count or 0, share or 0.0)

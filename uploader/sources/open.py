@@ -25,7 +25,7 @@ from uploader.sources.formats.csv_rows import CsvRows
 from uploader.sources.formats.json_rows import Elements, JsonRows, cut_elements
 from uploader.sources.formats.lines_to_rows import RowReader, cut_slices
 from uploader.sources.formats.ndjson_rows import NdjsonRows
-from uploader.sources.formats.tables import Table, TableRows, cut_rows
+from uploader.sources.formats.rows_of_cells import Table, TableRows, cut_rows
 from uploader.sources.names import STDIN
 from uploader.sources.python_rows import ProgramRowReader, ProgramRows
 from uploader.sources.source import Shape, Source

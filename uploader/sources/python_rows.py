@@ -31,7 +31,7 @@ from uploader.model.rows import Content, Unreadable
 from uploader.sources.bytes.byte_source import BLOCK_BYTES
 from uploader.sources.formats.cell_text import spell_float, spell_moment, spell_number
 from uploader.sources.formats.ndjson_rows import DEPTH, NdjsonRows
-from uploader.sources.formats.tables import UnreadableValue
+from uploader.sources.formats.rows_of_cells import UnreadableValue
 from uploader.system.blocking_calls import Offload
 
 #: A chunk ends at whichever comes first, so a slow iterable does not delay its rows.

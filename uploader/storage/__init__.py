@@ -1,10 +1,10 @@
 """What a job keeps on disk beside its sources.
 
-artifacts                 finds and removes the files of a job, for `purge`
 checkpoint                the checkpoint file: identity, progress, tallies, one commit for all
 checkpoint_tables         the tables of the checkpoint, one module each
 duplicates_file           the file of rows that share a key
 file_names                the names of the files beside a checkpoint
+files_to_purge            finds and removes the files of a job, for `purge`
 keys_of_one_contact_file  the file of contacts that replies named, until the job ends
 results_file              the results file, cut back to its committed length
 rows_without_snapshot     rows that a job wrote without a snapshot

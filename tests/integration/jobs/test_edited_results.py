@@ -10,8 +10,8 @@ from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_simulator
 from uploader.errors import CheckpointError
 from uploader.model.stop import Cause
-from uploader.storage.artifacts import find
 from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.files_to_purge import find
 
 ROWS = contacts(3_000)
 

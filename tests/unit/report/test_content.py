@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from uploader.model.redaction import without_identifiers
-from uploader.records.tables import shortened
+from uploader.records.column_conversion import shortened
 from uploader.report.content import without_values
 
 ID = "d8ae7c57-cf1a-4a02-a20f-7c7ea91803cf"

@@ -1,4 +1,4 @@
-"""`uploader purge`: delete the files of a job. `storage/artifacts` finds them."""
+"""`uploader purge`: delete the files of a job. `storage/files_to_purge` finds them."""
 
 import asyncio
 import sys
@@ -12,9 +12,9 @@ from uploader.cli.options.connection import PATH
 from uploader.cli.output import print_lines
 from uploader.cli.typed_answer import answer
 from uploader.errors import DeclinedError, SettingsError
-from uploader.storage.artifacts import JobFile, find, remove
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path, undo_path
+from uploader.storage.files_to_purge import JobFile, find, remove
 from uploader.system.private_files import Lock
 
 

@@ -9,6 +9,6 @@ json_rows      the elements of a JSON array
 lines_to_rows  blocks of lines cut into slices of rows
 ndjson_rows    one JSON object a line
 parquet        Parquet tables
-tables         rows of cells of binary formats, for Parquet and Excel
+rows_of_cells  rows of cells of binary formats, for Parquet and Excel
 xlsx           Excel sheets
 """

@@ -3,7 +3,7 @@
 import math
 from decimal import Context, Decimal, InvalidOperation
 
-from uploader.sources.formats.tables import UnreadableValue
+from uploader.sources.formats.rows_of_cells import UnreadableValue
 
 #: Numbers with more digits than this before or after the point keep an exponent: no property takes them.
 _LONGEST = 60

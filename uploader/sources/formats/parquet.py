@@ -17,7 +17,7 @@ from uploader.model.rows import Fault
 from uploader.records.values.lists import join_list
 from uploader.sources.formats.cell_text import spell_float, spell_moment, spell_number
 from uploader.sources.formats.csv_header import name_columns
-from uploader.sources.formats.tables import Cells, UnreadableValue
+from uploader.sources.formats.rows_of_cells import Cells, UnreadableValue
 from uploader.sources.source import SLICE_BYTES, SLICE_ROWS
 from uploader.sources.unreadable_reasons import in_a_line
 

@@ -28,7 +28,7 @@ from uploader.errors import SourceError
 from uploader.sources.bytes.byte_source import BLOCK_BYTES
 from uploader.sources.formats.cell_text import spell_float, spell_moment
 from uploader.sources.formats.csv_header import name_columns
-from uploader.sources.formats.tables import Cells, UnreadableValue
+from uploader.sources.formats.rows_of_cells import Cells, UnreadableValue
 from uploader.sources.unreadable_reasons import in_a_line
 
 #: How many rows after a first one with a single cell are checked.

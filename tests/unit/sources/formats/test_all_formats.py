@@ -77,7 +77,7 @@ def test_the_same_rows_from_every_format_and_every_mark(tmp_path_factory, kind, 
     path = tmp_path_factory.mktemp("f") / "no name tells it"
     FORMATS[kind](path, rows)
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("lines_to_rows", "json_rows", "tables"):
+        for module in ("lines_to_rows", "json_rows", "rows_of_cells"):
             patch.setattr(f"uploader.sources.formats.{module}.SLICE_ROWS", slice_rows)
         for module in ("byte_source", "compression", "zip_archive"):
             patch.setattr(f"uploader.sources.bytes.{module}.BLOCK_BYTES", 50)
