@@ -56,7 +56,7 @@ DO_IO = """
     pipeline.requests.attempts pipeline.requests.contact_reader pipeline.requests.write_outage_probe
     pipeline.sender pipeline.worker pipeline.worker_pool
     settings.output settings.sign_in
-    jobs.ending jobs.opening jobs.outcome_stream jobs.preflight jobs.resume_checks jobs.scans.duplicates
+    jobs.early_ending jobs.opening jobs.outcome_stream jobs.preflight jobs.resume_checks jobs.scans.duplicates
     jobs.pipeline jobs.scans.survey jobs.session jobs.upload
     preview.overlay preview.run
     undo.batch_worker undo.run undo.undo_file undo.work_list

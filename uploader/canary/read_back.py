@@ -1,56 +1,20 @@
-"""Whether a job has a canary, and reading its contacts back.
+"""Reads the contacts of the canary back.
 
-The pipeline sends the canary; `canary/assessment` reviews the replies.
+The pipeline sends the canary; `assessment` reviews what its contacts hold.
 """
 
 from collections.abc import Iterator, Sequence
 
 from uploader.canary.assessment import Review, confirmed, history_names, review, with_link
-from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import type_id
 from uploader.hubspot.replies import Result
 from uploader.hubspot.requests import MAX_INPUTS_WITH_HISTORY, encode_read
-from uploader.model.canary import DEFAULT_ROWS, Canary, CanaryRow
+from uploader.model.canary import Canary, CanaryRow
 from uploader.model.records import Record
 from uploader.pipeline.read_matching import match, wanted_properties
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.settings.columns import ColumnSettings
-from uploader.settings.safety import SafetySettings
-from uploader.storage.checkpoint import Checkpoint
-
-
-def planned(settings: SafetySettings, account: Account, now: float, *, is_watched: bool) -> Canary | None:
-    """The canary of a new job: as set, else the usual one on a production account if `is_watched`."""
-    usual = DEFAULT_ROWS if account.may_be_production and is_watched else 0
-    rows = usual if settings.canary is None else settings.canary
-    return Canary(rows, now) if rows else None
-
-
-def check(settings: SafetySettings, canary: Canary | None, *, is_new: bool) -> None:
-    """SettingsError if the canary options do not fit the job. Call it before anything is written."""
-    if is_new and canary is not None and settings.approve_canary:
-        raise SettingsError(
-            "--approve-canary: there is no canary to approve yet; run the command without it first, and "
-            "review the outcome of the first rows"
-        )
-    if settings.canary and settings.canary != (canary.rows if canary else 0):
-        has = f"with one of {canary.rows:,} rows" if canary else "without a canary"
-        raise SettingsError(
-            f"--canary {settings.canary}: the job was started {has}; leave the option out, or start over "
-            "with --restart"
-        )
-
-
-def unapproved(settings: SafetySettings, checkpoint: Checkpoint) -> Canary | None:
-    """The canary whose approval the other rows wait for, or None. An approval by option is recorded."""
-    canary = checkpoint.canary()
-    if canary is None or canary.approved:
-        return None
-    if settings.canary == 0 or (canary.waits and settings.approve_canary):
-        checkpoint.note_canary(canary.approve())
-        return None
-    return canary
 
 
 async def read_back(

@@ -18,7 +18,7 @@ from uploader.jobs.column_rules import (
     refuse_undecided_fields,
     rules_of,
 )
-from uploader.jobs.ending import Ending
+from uploader.jobs.early_ending import Ending
 from uploader.jobs.opening import open_sources, total_bytes
 from uploader.jobs.preflight import TokenAndLimits, check_keys, check_named_portal, run_both
 from uploader.jobs.scans.before_sending import Passes

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from uploader.canary.assessment import count_sent_rows
 from uploader.errors import CutOffError, StorageError
-from uploader.jobs.ending import Ending
+from uploader.jobs.early_ending import Ending
 from uploader.jobs.keys_of_one_contact import find_identity_conflicts
 from uploader.jobs.opening import Job, total_bytes
 from uploader.jobs.outcome_stream import OutcomeQueue

@@ -20,7 +20,7 @@ from uploader.hubspot.schema import Schema
 from uploader.hubspot.sign_in.token_provider import Access
 from uploader.jobs.account_day import MIGRATION_SECONDS, AccountDay
 from uploader.jobs.column_rules import may_hold, may_name_others
-from uploader.jobs.ending import Ending
+from uploader.jobs.early_ending import Ending
 from uploader.jobs.preflight import Preflight, check_keys
 from uploader.jobs.summary import EarlyEnd
 from uploader.model.settled_rows import Tallies

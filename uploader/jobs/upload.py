@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from uploader.canary import read_back
+from uploader.canary import planning
 from uploader.canary.assessment import Review
+from uploader.canary.read_back import read_back
 from uploader.errors import DeclinedError
 from uploader.hubspot.account import Account
-from uploader.jobs.ending import Ending
+from uploader.jobs.early_ending import Ending
 from uploader.jobs.opening import FoundJob, Job, find_job, open_job, open_sources, total_bytes
 from uploader.jobs.pipeline import Parts, Pipeline, stop_reason
 from uploader.jobs.preflight import check_named_portal, run_both
@@ -164,8 +165,8 @@ class Run:
             self.canary = checkpoint.canary()
         else:
             now = session.clocks.server_now().timestamp()
-            self.canary = read_back.planned(settings, account, now, is_watched=self._judge is not None)
-        read_back.check(settings, self.canary, is_new=checkpoint is None)
+            self.canary = planning.planned(settings, account, now, is_watched=self._judge is not None)
+        planning.check(settings, self.canary, is_new=checkpoint is None)
         known = checkpoint.identity().portal if checkpoint else ""
         if settings.portal or self._approve is None or (known and known == account.portal):
             return
@@ -204,7 +205,7 @@ class Run:
     ) -> State:
         """Send the canary if there is one that is not approved yet, then all open rows."""
         in_doubt_below = found.in_doubt_below
-        canary = self.canary = read_back.unapproved(self.settings, job.checkpoint)
+        canary = self.canary = planning.unapproved(self.settings, job.checkpoint)
         make = partial(
             Pipeline, session, job, reader, writer, self._parts, rows_estimated=self.rows_estimated
         )
@@ -253,7 +254,7 @@ class Run:
             await session.sleep_real_time(seconds)
             reader = Reader(session.attempts, session.paths.read)
             rows = job.checkpoint.canary_rows()
-            return await read_back.read_back(rows, canary, job.account, self.settings, reader)
+            return await read_back(rows, canary, job.account, self.settings, reader)
 
         try:
             return await self.ending.unless_ended(read())

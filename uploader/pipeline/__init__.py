@@ -1,6 +1,6 @@
 """From rows to settled outcomes: producer, queue, batcher, workers, sender, collector.
 
-accounting           counts, the ledger, failed rows made good, commits
+accounting           counts, the ledger, superseded failed rows, commits
 batcher              which records go into a batch
 collector            every settlement: counted, then committed
 conflict_groups      which open rows conflict, and which of them wait for an earlier one
@@ -15,7 +15,7 @@ reply_verdict        what a reply means for each record
 requests             asking until there is an answer: attempts, retries, reading
 response_matching    which item of a write reply belongs to which record
 sender               the one place that sends: paced, paused, counted
-value_history        who wrote a value, by its history
+value_authors        who wrote a value, by its history
 worker               one batch, until every record of it is settled
 worker_pool          how many workers there are, and when one starts
 write_queue          records that were read, on their way into full batches of writes

@@ -1,7 +1,7 @@
 """The collector counts every row that is read or settled, and makes it durable. It sends no requests.
 
-`accounting.counts` counts, `accounting.superseding` finds failed rows that a later row has written, and
-`accounting.commits` writes.
+`accounting.counts` counts, `accounting.superseded_failed_rows` finds failed rows whose key a later row has
+written, and `accounting.commits` writes.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from uploader.model.stop import Cause, StopRun
 from uploader.model.timeline import Timeline
 from uploader.pipeline.accounting.commits import Commits
 from uploader.pipeline.accounting.counts import Accounting
-from uploader.pipeline.accounting.superseding import FailedValues
+from uploader.pipeline.accounting.superseded_failed_rows import FailedValues
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.records.mapper import common_fault
 from uploader.storage.checkpoint import Checkpoint

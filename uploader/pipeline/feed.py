@@ -1,4 +1,7 @@
-"""Between queue and workers: what is read waits here until it may travel, and workers draw batches."""
+"""Between queue and workers: what is read waits here until it may travel, and workers draw batches.
+
+The batcher holds the open records; the feed decides when it takes more and when a batch leaves.
+"""
 
 import asyncio
 import math

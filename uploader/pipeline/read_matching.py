@@ -14,7 +14,7 @@ from uploader.hubspot.replies import Result
 from uploader.hubspot.requests import sent_properties
 from uploader.hubspot.schema import Kind
 from uploader.model.records import EMAIL, Record, lock_key
-from uploader.pipeline.value_history import is_of_app
+from uploader.pipeline.value_authors import is_of_app
 from uploader.records.values.compare import Match, are_alike, compare
 
 #: Where HubSpot keeps a contact's further addresses, separated by semicolons.

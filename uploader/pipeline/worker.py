@@ -83,7 +83,8 @@ class Worker(Task[Record]):
         """Settle every record of the batch, or read its contacts and return the records to the feed for
         writing.
 
-        Call `enter` before. StopRun if the run drains before this is done.
+        Call `enter` before. StopRun if the run drains before this is done. `Attempts.run` calls back `call`,
+        `judge` and `settle_attempt`.
         """
         try:
             if self._pre_reader is None:

@@ -2,7 +2,7 @@
 
 overlay           the values that the account would have besides those it has
 read_only_client  a client that refuses to write
-row_notes         counts what would be done with each row, and why
+row_counts        counts what would be done with each row, and why
 run               one preview, from opening to its report
 simulated_sender  a sender that answers upserts itself
 value_changes     what a run would do to values, counted with examples

@@ -15,7 +15,7 @@ from pathlib import Path
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
 from uploader.hubspot.requests import paths
-from uploader.jobs.ending import Ending
+from uploader.jobs.early_ending import Ending
 from uploader.jobs.opening import Job, find_source_names
 from uploader.jobs.pipeline import Parts
 from uploader.jobs.scans.survey import first_rows
@@ -28,7 +28,7 @@ from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.preview.overlay import Overlay
 from uploader.preview.read_only_client import ReadOnly
-from uploader.preview.row_notes import RowNotes
+from uploader.preview.row_counts import RowCounts
 from uploader.preview.simulated_sender import SimulatedSender, Simulation
 from uploader.preview.value_changes import Tally
 from uploader.settings import Settings
@@ -125,13 +125,13 @@ class Preview:
     def _make_run(self, names: tuple[str, ...], folder: Path, overlay: Overlay, offload: Offload) -> Run:
         """Make an upload whose writing requests are answered by a simulation."""
         seams, known = self._seams, paths(self.settings.api_version, self.settings.object_type)
-        notes = RowNotes(self._tally)
+        row_counts = RowCounts(self._tally)
 
         def reader() -> Reader:
             assert run.session is not None
             return Reader(run.session.attempts, known.read)
 
-        simulation = Simulation(overlay, offload, known, reader, notes)
+        simulation = Simulation(overlay, offload, known, reader, row_counts)
 
         def begin(job: Job) -> Job:
             self._names = [source.name for source in job.sources]
@@ -156,9 +156,9 @@ class Preview:
         parts = Parts(
             sender=partial(SimulatedSender, simulation=simulation),
             job=begin,
-            on_rows=notes.note_rows,
+            on_rows=row_counts.note_rows,
             on_look=simulation.look,
-            on_settled=notes.note_settled,
+            on_settled=row_counts.note_settled,
         )
         reading = replace(seams, transport=lambda sign_in: ReadOnly(seams.transport(sign_in), known))
         run = Run(settings, reading, parts=parts, ending=self.ending)

@@ -26,7 +26,7 @@ from uploader.pipeline.read_matching import OTHER_ADDRESSES, answers_for, with_o
 from uploader.pipeline.requests.contact_reader import ReadContact, Reader
 from uploader.pipeline.sender import Sender
 from uploader.preview.overlay import Overlay, is_simulated, simulated_id
-from uploader.preview.row_notes import RowNotes
+from uploader.preview.row_counts import RowCounts
 from uploader.preview.value_changes import after_writing, text_of
 from uploader.system.blocking_calls import Offload
 
@@ -42,7 +42,7 @@ class Simulation:
     offload: Offload
     paths: Paths
     reader: Callable[[], Reader]  #: reads which contact has a unique value
-    notes: RowNotes
+    row_counts: RowCounts
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     unique: Collection[str] = ()  #: properties whose values no two contacts share
     looks: dict[int, ReadContact] = field(default_factory=dict)  #: rows about to be written, by position
@@ -51,7 +51,7 @@ class Simulation:
 
     def begin(self, job: Job) -> None:
         """Set the job. Call it before the first row."""
-        self.notes.begin(job)
+        self.row_counts.begin(job)
         schema, rules = job.account.schema, job.settings.rules
         self.kinds = job.kinds
         addresses = {EMAIL} if rules.has_addresses else set[str]()
@@ -64,7 +64,7 @@ class Simulation:
         if look.decision.outcome is None:
             self.looks[look.record.position] = look  # counted when its upsert comes
         else:
-            self.notes.note_unsent(look)
+            self.row_counts.note_unsent(look)
 
 
 class SimulatedSender(Sender):
@@ -162,9 +162,9 @@ class SimulatedSender(Sender):
         for row in rows:
             del simulation.looks[row.position]
             if row.position in taken:
-                simulation.notes.note_refused(row.look, *taken[row.position])
+                simulation.row_counts.note_refused(row.look, *taken[row.position])
             else:
-                simulation.notes.note_written(row.look)
+                simulation.row_counts.note_written(row.look)
         errors = [ErrorObject(_CONFLICT, why, trace_ids=(str(one),)) for one, (_, why) in taken.items()]
         results = [*again, *(Result(row.contact, row.is_new, str(row.position), {}) for row in accepted)]
         # Two rows of one contact: they come again, each by itself.

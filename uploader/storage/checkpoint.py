@@ -1,7 +1,8 @@
 """The checkpoint: one SQLite file from which a killed run resumes.
 
 It holds the job's identity, progress, tallies, dead letters and pending records, and the rows that the canary
-sent until it is approved. Its size follows failures and what is in flight, not the sources.
+sent until it is approved. A confirmed row leaves no line of its own here, only counts and the watermark.
+Its size follows failures and what is in flight, not the sources.
 
 Durability: WAL with synchronous=FULL; on a network file system a rollback journal instead. A commit is on
 the disk when it returns, and the results file is flushed before it. After a kill or power cut the results

@@ -20,9 +20,9 @@ from enum import StrEnum
 
 from uploader.hubspot.replies import Result, Version
 from uploader.hubspot.schema import LIFECYCLE_STAGE, Kind
-from uploader.pipeline import value_history
+from uploader.pipeline import value_authors
 from uploader.pipeline.read_matching import merged_ids
-from uploader.pipeline.value_history import APP, written_by
+from uploader.pipeline.value_authors import APP, written_by
 from uploader.records.values.compare import Match, are_alike, compare
 from uploader.undo.value_before_job import AT_BIRTH_SECONDS, LEAVES_WITHIN_SECONDS, Absence, Doubt
 
@@ -277,7 +277,7 @@ def has_full_history(name: str, held: Result, portal: Portal) -> bool:
 
 def is_of_app(version: Version, portal: Portal) -> bool:
     """Whether our app wrote a version, or an app that may be ours."""
-    return value_history.is_of_app(version, portal.app)
+    return value_authors.is_of_app(version, portal.app)
 
 
 def _is_foreign(version: Version, portal: Portal) -> bool:

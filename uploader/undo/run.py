@@ -13,7 +13,7 @@ from uploader.errors import AccountingError, CheckpointError, DeclinedError
 from uploader.hubspot.account import Account
 from uploader.hubspot.missing_scopes import PROPERTIES
 from uploader.hubspot.requests import MAX_INPUTS
-from uploader.jobs.ending import Ending
+from uploader.jobs.early_ending import Ending
 from uploader.jobs.preflight import run_both
 from uploader.jobs.session import Seams, Session, early_end, exact_clock
 from uploader.jobs.summary import EarlyEnd

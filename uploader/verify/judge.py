@@ -14,7 +14,7 @@ from uploader.hubspot.replies import Reply, Result, Version
 from uploader.hubspot.schema import Kind
 from uploader.model.records import EMAIL, lock_key
 from uploader.pipeline.read_matching import answers_for
-from uploader.pipeline.value_history import is_of_app, written_by
+from uploader.pipeline.value_authors import is_of_app, written_by
 from uploader.records.values.compare import Match, are_alike, compare
 
 

@@ -11,7 +11,7 @@ from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import MAX_INPUTS, MAX_INPUTS_WITH_HISTORY, encode_read
-from uploader.jobs.ending import Ending
+from uploader.jobs.early_ending import Ending
 from uploader.jobs.opening import reopen_sources
 from uploader.jobs.resume_checks import account_doubt, check_portal, check_sources, recorded_settings
 from uploader.jobs.session import Seams, Session, early_end, exact_clock

@@ -26,7 +26,7 @@ from uploader.model.outcomes import Outcome
 from uploader.pipeline.requests.contact_reader import ReadContact
 from uploader.pipeline.sender import Sender
 from uploader.preview.read_only_client import ReadOnly
-from uploader.preview.row_notes import RowNotes
+from uploader.preview.row_counts import RowCounts
 from uploader.preview.run import Preview
 from uploader.preview.value_changes import REFUSED
 from uploader.records.duplicates import OnDuplicate
@@ -407,14 +407,14 @@ def test_temporary_files_are_gone_whatever_happens(tmp_path, monkeypatch):
     folder = tmp_path / "job"
     folder.mkdir()
     job = job_of(folder, contacts(3_000))
-    made, original = [], RowNotes.note_rows
+    made, original = [], RowCounts.note_rows
 
     def note(self, slice_):
         (inside,) = place.iterdir()
         made.append((mode_of(inside), {file.name: mode_of(file) for file in inside.iterdir()}))
         original(self, slice_)
 
-    monkeypatch.setattr(RowNotes, "note_rows", note)
+    monkeypatch.setattr(RowCounts, "note_rows", note)
     preview(job, on_duplicate=OnDuplicate.FIRST)
     mode, files = made[0]
     assert mode == 0o700

@@ -7,7 +7,7 @@ from dataclasses import replace
 from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.account import Account
 from uploader.jobs.column_rules import resolve_as_far
-from uploader.jobs.ending import Ending
+from uploader.jobs.early_ending import Ending
 from uploader.jobs.opening import Job, check_checkpoint_place, find_new_files
 from uploader.jobs.scans.duplicates import find_duplicates, open_duplicates, rule_of
 from uploader.jobs.scans.formats import Orders

@@ -6,7 +6,7 @@ from support.builders import record
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
 from uploader.model.records import Unsent
 from uploader.model.settled_rows import Refusal, Settlement
-from uploader.pipeline.accounting.superseding import FailedValues, SeenFilter
+from uploader.pipeline.accounting.superseded_failed_rows import FailedValues, SeenFilter
 from uploader.storage.checkpoint_tables.failed_and_pending_rows import Superseding, other_lock_keys
 
 

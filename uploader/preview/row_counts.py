@@ -14,7 +14,7 @@ from uploader.records.not_a_row import NOT_A_ROW
 from uploader.records.suppressed_rows import SUPPRESSED
 
 
-class RowNotes:
+class RowCounts:
     """Counts rows in `tally`, as reported by the pipeline and the simulated sender."""
 
     def __init__(self, tally: Tally) -> None:

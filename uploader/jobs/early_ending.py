@@ -1,6 +1,7 @@
 """How a run is ended early: by a signal, for a cause, after its maximum duration, by a bug.
 
-`StopRun` is the one exception for it. It is raised wherever the run waits for a stage of its work.
+`StopRun` of `model.stop` is the one exception for it. It is raised wherever the run waits for a stage of its
+work.
 """
 
 import asyncio
