@@ -1,13 +1,16 @@
 """Rows from files, streams and iterables. `open` opens a source, `bytes` reads it, `formats` parses it.
 
 bytes               bytes of files, pipes and the network; compression, encodings, lines
+content_reader      content in UTF-8, unpacked and decoded, and its encoding detected
 detect              the format of a source, by its content
 foreign             files that are no source, and what to do with them
 formats             one module a format: bytes to rows
 names               names of sources: paths, patterns, URLs, and which part may be shown
-open                opens a source, and reads its rows from any position on
+open                detects what a source is, and opens it
 patterns            the files that match a pattern
 python_rows         rows from a Python program
 source              the interface of every source
+table_source        reads Parquet and Excel from any row on
+text_source         reads text formats from any byte on
 unreadable_reasons  why a row or a file cannot be read, where formats share the text
 """
