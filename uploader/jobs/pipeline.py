@@ -81,7 +81,7 @@ class Pipeline:
         self._queue: asyncio.Queue[Slice | None] = asyncio.Queue(QUEUE_SLICES)
         self.feed = Feed(
             self._queue,
-            Batcher(session.seams.batch_records),
+            Batcher(session.seams.batch_records, has_several_keys=links is not None),
             taken=self._count_slice,
             count_waiting=self._count_waiting,
             is_behind=lambda: self.collector.is_behind,

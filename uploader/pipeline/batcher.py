@@ -40,8 +40,16 @@ def fitting(records: Sequence[Record], max_bytes: int) -> int:
 class Batcher:
     """Holds the open records and decides which of them may leave."""
 
-    def __init__(self, max_records: int = MAX_INPUTS, max_bytes: int = 2 * MAX_BATCH_BYTES) -> None:
-        """`max_bytes`: memory of a batch's records, each at least twice its size in the request body."""
+    def __init__(
+        self,
+        max_records: int = MAX_INPUTS,
+        max_bytes: int = 2 * MAX_BATCH_BYTES,
+        *,
+        has_several_keys: bool = False,
+    ) -> None:
+        """`max_bytes`: memory of a batch's records, each at least twice its size in the request body.
+        `has_several_keys`: rows are matched by several properties.
+        """
         self.max_records = max_records
         self.max_bytes = max_bytes
         self.open_bytes = 0
@@ -50,7 +58,7 @@ class Batcher:
         self._waiting: dict[int, Record] = {}  # of these, those that are not under way
         self._again: set[int] = set()  # of these, those that were refused in this round
         self._is_written = False  # in this round one of them was written
-        self._groups = Groups()
+        self._groups = Groups(has_several_keys=has_several_keys)
         self._ready: defaultdict[str, list[Record]] = defaultdict(list)  # by id property, in source order
 
     @property

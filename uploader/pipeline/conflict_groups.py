@@ -20,7 +20,9 @@ from uploader.model.records import Record
 class Groups:
     """The groups of the open rows. A row without conflicts costs one entry for each of its values."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_several_keys: bool = False) -> None:
+        """`has_several_keys`: rows are matched by several properties."""
+        self._has_several_keys = has_several_keys
         self._newest: dict[str, Record] = {}  # value -> the newest open row that has it
         self._next: dict[int, Record] = {}  # position -> the row that waits for this one
         self._later: dict[int, Record] = {}  # position -> a later row of its group: a short way to the tail
@@ -59,9 +61,13 @@ class Groups:
     def must_stay(self, records: Iterable[Record]) -> bool:
         """Whether these rows, settled now, have to stay until their commit.
 
-        A row by its key alone moves no value. It stays where an earlier row of its group may have stayed.
+        A row by its key alone moves no value, and with one match property, later rows that have it have the
+        same key. With several, the key of one row may be a value that another row moves. A row stays where an
+        earlier row of its group may have stayed.
         """
-        return bool(self._settled) or any(len(record.lock_keys) > 1 for record in records)
+        if self._has_several_keys or self._settled:
+            return True
+        return any(len(record.lock_keys) > 1 for record in records)
 
     def join(self, records: Iterable[Record]) -> list[Record]:
         """Take in the next rows of the file. Returns those that have to wait for an earlier one."""

@@ -11,6 +11,7 @@ from support.model.cases import Stop
 from support.model.running import KillableCheckpoint, reading, run_process
 from uploader.jobs import opening
 from uploader.pipeline.collector import COMMIT_SECONDS
+from uploader.records.write_policy import Only
 
 LATENCY_SECONDS = 0.02
 COLUMNS = ("external_id", "email", "firstname", "city")
@@ -38,13 +39,13 @@ def _mortal(monkeypatch):
     monkeypatch.setattr(opening, "Checkpoint", KillableCheckpoint)
 
 
-def job_of(folder, lines, match) -> Job:
+def job_of(folder, lines, match, *, there=(), **options) -> Job:
     folder.mkdir()
     rows = [dict(zip(COLUMNS, line, strict=True)) for line in lines]
     properties = [{"name": "external_id", "unique": True}]
     simulator = make_simulator(latency_seconds=LATENCY_SECONDS, properties=properties)
-    simulator.reset(0.0, [])
-    return Job(write_csv(folder / "rows.csv", rows), simulator, {"match": match})
+    simulator.reset(0.0, there)
+    return Job(write_csv(folder / "rows.csv", rows), simulator, {"match": match, **options})
 
 
 def run(job, stop=None, most_open=30_000):
@@ -81,3 +82,21 @@ def test_rows_that_wait_for_nothing_but_a_commit_get_it_at_once(tmp_path):
     job = job_of(tmp_path / "job", lines, ("external_id", "email"))
     assert run(job).tallies.settled == 60
     assert job._clock < 60 * (LATENCY_SECONDS + COMMIT_SECONDS / 2)
+
+
+#: The first row has only its key, which is the address that the second one gives to its own contact.
+BY_A_KEY_THAT_MOVES = [("", "a@x.com", "Old", "Bonn"), ("", "b@x.com", "", ""), ("k2", "a@x.com", "", "")]
+
+
+@pytest.mark.parametrize("kind", ["kill", "kill in a commit"])
+def test_a_row_by_a_key_that_a_later_row_moves_is_committed_first(tmp_path, kind):
+    """Sent again, it would find the contact to which the later row has given the address."""
+    there = [{"properties": {"external_id": "k2", "city": "Ulm"}}]
+    match, only = ("external_id", "email"), {"only_records": Only.EXISTING}
+    calm = job_of(tmp_path / "calm", BY_A_KEY_THAT_MOVES, match, there=there, **only)
+    run(calm)
+    for step in range(1, 24):
+        job = job_of(tmp_path / f"{step}", BY_A_KEY_THAT_MOVES, match, there=there, **only)
+        run(job, Stop(step * LATENCY_SECONDS / 2, kind))
+        run(job)
+        assert (contacts_of(job), job.outcomes()) == (contacts_of(calm), calm.outcomes()), step
