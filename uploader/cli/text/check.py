@@ -70,8 +70,19 @@ def as_dict(report: Report) -> dict[str, object]:
         "not_checked": report.not_checked,
         "would_stop": report.would_stop,
         "unseen": list(report.unseen),
-        "rows": found.rows,
         "sample": report.sample,
+        **_findings_dict(report, names),
+        "forecast": _forecast_dict(report),
+        "requests": report.requests,
+        "elapsed_seconds": round(report.elapsed_seconds, 3),
+        "exit_code": report.exit_code,
+    }
+
+
+def _findings_dict(report: Report, names: list[str]) -> dict[str, object]:
+    found = report.findings
+    return {
+        "rows": found.rows,
         "sendable": found.sendable,
         "invalid": found.invalid,
         "no_key": found.keyless,
@@ -100,10 +111,6 @@ def as_dict(report: Report) -> dict[str, object]:
         "cleared": dict(found.cleared),
         "remarks": _groups(found.remarks, names),
         "words_for_nothing": {column: dict(words.most_common()) for column, words in found.nothings.items()},
-        "forecast": _forecast_dict(report),
-        "requests": report.requests,
-        "elapsed_seconds": round(report.elapsed_seconds, 3),
-        "exit_code": report.exit_code,
     }
 
 
@@ -273,6 +280,12 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
     texts += [
         f"{count:>12,}  blank cells clear {printable(column, 60)}" for column, count in found.cleared.items()
     ]
+    return [*texts, *_remark_lines(report), *_owner_lines(report)]
+
+
+def _remark_lines(report: Report) -> list[str]:
+    """Lines about texts that are sent and look wrong."""
+    found, texts = report.findings, list[str]()
     changed = {name: group for name, group in found.remarks.items() if name[0] != TOP_LEVEL_DOMAIN}
     wrong = {name: group for name, group in found.remarks.items() if name[0] == TOP_LEVEL_DOMAIN}
     for groups, what in (
@@ -287,7 +300,7 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
         + ", ".join(f"{printable(word, 20)} ({count:,})" for word, count in words.most_common(_SHOWN_OWNERS))
         for column, words in found.nothings.items()
     ]
-    return [*texts, *_owner_lines(report)]
+    return texts
 
 
 def _owner_lines(report: Report) -> list[str]:
