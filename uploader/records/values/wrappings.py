@@ -84,8 +84,9 @@ LOST_DIGITS = Fault(
 _INVISIBLE_BYTES = re.compile(
     rb"\xc2\xad|\xd8\x9c|\xe1\xa0\x8e|\xe2\x80[\x8b-\x8f\xaa-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf"
 )
-#: One of these is in every match of `_INVISIBLE_BYTES`. To look for all of them is much faster.
-_LEADS = (b"\xc2\xad", b"\xd8\x9c", b"\xe1\xa0\x8e", b"\xe2\x80", b"\xe2\x81", b"\xef\xbb\xbf")
+#: How a match of `_INVISIBLE_BYTES` begins. To look for single bytes is much faster than for a pattern.
+_FIRST_BYTES = (b"\xd8", b"\xe1", b"\xe2", b"\xef")
+_LEADS = (b"\xd8\x9c", b"\xe1\xa0\x8e", b"\xe2\x80", b"\xe2\x81", b"\xef\xbb\xbf")
 _ESCAPED = re.compile(rb"\\u(?:00ad|061c|180e|200[b-f]|202[a-e]|206[0-9a-f]|feff)", re.IGNORECASE)
 _ENDS = re.compile(rf"^[\s{INVISIBLE}]+|[\s{INVISIBLE}]+$")
 
@@ -101,6 +102,12 @@ def unwrap(text: str) -> str:
     return found[1].replace('""', '"').strip() if found else text
 
 
+def _may_be_invisible(raw: bytes) -> bool:
+    if b"\xc2\xad" in raw:
+        return True
+    return any(map(raw.__contains__, _FIRST_BYTES)) and any(map(raw.__contains__, _LEADS))
+
+
 def unwrapped(rows: Sequence[Row]) -> Sequence[Row]:
     """Return the rows without wrappings, and without invisible characters at the ends of their texts. Rows
     without any cost one look at all of them together.
@@ -108,7 +115,7 @@ def unwrapped(rows: Sequence[Row]) -> Sequence[Row]:
     raw = b"".join([row.raw for row in rows])
     is_wrapped = b"=" in raw and (b'="' in raw or b'=\\"' in raw)
     has_invisible = (b"\\u" in raw and _ESCAPED.search(raw)) or (
-        not raw.isascii() and any(map(raw.__contains__, _LEADS)) and _INVISIBLE_BYTES.search(raw)
+        not raw.isascii() and _may_be_invisible(raw) and _INVISIBLE_BYTES.search(raw)
     )
     if not is_wrapped and not has_invisible:
         return rows
