@@ -60,6 +60,41 @@ def test_a_few_numbers_among_dates_are_the_fault_of_their_rows(tmp_path):
     assert held(job, "renewal_date") == ["2025-01-01", "2025-12-31", "2024-12-31"]
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["01122025101500", "02122025081200"],  # DDMMYYYYhhmmss
+        ["1122025101500", "2122025081200"],  # the same without the zero
+        ["251231101500", "241101093000"],  # YYMMDDhhmmss
+        ["311220251015", "010120250915"],  # DDMMYYYYhhmm
+    ],
+)
+def test_compact_date_times_do_not_become_milliseconds_of_another_year(tmp_path, texts):
+    job = job_of(tmp_path, "last_seen", texts)
+    with pytest.raises(SettingsError) as asked:
+        job.run_virtual()
+    assert f"last_seen: row 2 has {texts[0]}, which could be " in str(asked.value)
+    assert job.held() == {}
+
+
+def test_compact_date_times_are_read_in_the_order_that_is_given(tmp_path):
+    job = job_of(tmp_path, "last_seen", ["01122025101500", "2122025081200", "311220251015"])
+    assert job.run_virtual(date_orders={"": "DMY"}, timezones={"": "UTC"}).exit_code == 0
+    assert [time[:19] for time in held(job, "last_seen")] == [
+        "2025-12-01T10:15:00",
+        "2025-12-02T08:12:00",
+        "2025-12-31T10:15:00",
+    ]
+
+
+def test_a_compact_day_that_the_calendar_does_not_have_makes_its_row_invalid(tmp_path):
+    job = job_of(tmp_path, "last_seen", ["202502301015", "20250228101500"])
+    job.run_virtual(timezones={"": "UTC"})
+    (letter,) = job.dead_letters()
+    assert "last_seen: '202502301015' is not a date of the calendar" in letter.message
+    assert held(job, "last_seen") == ["2025-02-28T10:15:00.000Z"]
+
+
 # --- options ---
 
 CHECKBOX = {"name": "agreed", "type": "enumeration", "checkbox": True}

@@ -139,9 +139,10 @@ def _warnings(name: str, type_: str, schema: Schema, samples: Sequence[str]) -> 
     if type_ in {"date", "datetime"} and any(len(orders_of(sample)) == 2 for sample in samples):
         found.append(f'day or month first? Use {{ property = "{name}", date_order = "DMY" }} or "MDY"')
     if type_ in {"date", "datetime"} and (number := next(filter(needs_unit, samples), "")):
+        could_be = readings(number)
         found.append(
-            f'{number} is a number: {dates_text(readings(number))}? Use {{ property = "{name}", '
-            'date_order = "SERIAL" } or the other word'
+            f'{number} is a number: {dates_text(could_be)}? Use {{ property = "{name}", '
+            f'date_order = "{next(iter(could_be))}" }}' + (" or another word" if len(could_be) > 1 else "")
         )
     if remark := remark_on(type_, samples):
         found.append(f"{remark}; create one in HubSpot and name it here")

@@ -114,7 +114,7 @@ class _Numbers:
         return bool(self.row) and not self.have_dates
 
     def question(self, column: str) -> str:
-        return f"{column}: row {self.row} has {self.text}, which {question(readings(self.text), column)}"
+        return f"{column}: row {self.row} has {self.text}, which {question(self.text, column)}"
 
 
 class OrderFinder:

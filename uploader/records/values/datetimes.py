@@ -70,7 +70,8 @@ def as_date(text: str, order: DateOrder | None, zone: tzinfo | None) -> str | Fa
     local = _in_zone(read, zone) if zone and read.offset is not None else None
     if local is not None and local.time() == time.min:
         return local.date().isoformat()
-    said = f" ({read.day} {read.clock} UTC)" if is_number(text) else ""
+    zone_name = " UTC" if read.offset is not None else ""
+    said = f" ({read.day} {read.clock}{zone_name})" if is_number(text) else ""
     return Fault(f"has a time of day{said}, but the property is a date", "DATE")
 
 
@@ -120,7 +121,7 @@ def orders_of(text: str) -> frozenset[DateOrder]:
 
 def lacks_zone(text: str, order: DateOrder | None) -> bool | None:
     """Whether a value is a time that needs a zone; None if it is no time."""
-    for tried in (order,) if order else (DateOrder.DMY, DateOrder.MDY):
+    for tried in _tried(text, order):
         if isinstance(as_moment(text, tried, None), str):
             return False
         if isinstance(as_moment(text, tried, UTC), str):
@@ -132,8 +133,13 @@ def lacks_zone(text: str, order: DateOrder | None) -> bool | None:
 
 
 def is_date(text: str) -> bool:
-    """Whether a text is a date or a date-time, in some order of day and month."""
-    return any(isinstance(_read(text, order), Reading) for order in (DateOrder.DMY, DateOrder.MDY))
+    """Whether a text is a date or a date-time, in some order of day and month; a number without any."""
+    return any(isinstance(_read(text, order), Reading) for order in _tried(text, None))
+
+
+def _tried(text: str, order: DateOrder | None) -> tuple[DateOrder | None, ...]:
+    """The orders to read a text in. A number that needs one is several dates."""
+    return (order,) if order or is_number(text) else (DateOrder.DMY, DateOrder.MDY)
 
 
 def _read(text: str, order: DateOrder | None) -> Reading | str:

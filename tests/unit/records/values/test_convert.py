@@ -218,6 +218,49 @@ def test_every_month_has_its_name_in_every_language(language, size):
         assert refused(day) if is_open else day == f"2025-{month:02}-05"
 
 
+@pytest.mark.parametrize(
+    ("text", "order", "wanted"),
+    [
+        ("01122025101500", DateOrder.DMY, "2025-12-01T10:15:00Z"),
+        ("01122025101500", DateOrder.MDY, "2025-01-12T10:15:00Z"),
+        ("1122025101500", DateOrder.DMY, "2025-12-01T10:15:00Z"),  # its zero was dropped
+        ("311220251015", DateOrder.DMY, "2025-12-31T10:15:00Z"),
+        ("31122025", DateOrder.DMY, "2025-12-31T00:00:00Z"),
+        ("20251231101500", DateOrder.DMY, "2025-12-31T10:15:00Z"),
+        ("251231101500", DateOrder.MILLISECONDS, "1977-12-17T18:25:01.500Z"),
+        ("315532800000", DateOrder.DMY, "1980-01-01T00:00:00Z"),
+        ("01122025101500", None, "2025-12-01 (DMY) or 2025-01-12 (MDY)"),
+        ("1122025101500", None, "2005-07-22 (MILLISECONDS)"),
+        ("311220251015", None, "1979-11-12 (MILLISECONDS)"),
+        ("31122025", None, "2025-12-31 (DMY)"),
+        ("251231101500", None, "has a year of two digits"),
+        ("311225101500", DateOrder.DMY, "has a year of two digits"),
+        ("010225101500", None, "has a year of two digits: use four"),
+        ("202502301015", None, "is not a date of the calendar"),
+        ("202502301015", DateOrder.YMD, "is not a date of the calendar"),
+        ("202513311015", None, "is not a date of the calendar"),
+        ("202512312400", None, "is not a date of the calendar"),
+        ("30022025101500", DateOrder.DMY, "is not a date of the calendar"),
+        ("0946684800000", None, "is a number and not a date"),
+        ("0045657", None, "is a number and not a date"),
+    ],
+)
+def test_digits_that_could_be_a_compact_date_are_no_other_number(text, order, wanted):
+    read = as_moment(text, order, UTC)
+    assert read == wanted if isinstance(read, str) else wanted in read.reason
+
+
+@given(st.dates(date(1800, 1, 1), date(2199, 12, 31)), st.times(), st.sampled_from(["", "%S"]))
+def test_a_compact_date_time_is_read_in_the_order_of_its_column(day, clock_time, seconds):
+    clock, moment = "%H%M" + seconds, datetime.combine(day, clock_time)
+    wanted = moment.replace(microsecond=0, second=moment.second if seconds else 0)
+    for order, form in (("DMY", "%d%m%Y"), ("MDY", "%m%d%Y"), ("YMD", "%Y%m%d")):
+        text = moment.strftime(form + clock)
+        assert as_moment(text, DateOrder(order), UTC) == wanted.isoformat() + "Z"
+        if order != "YMD":
+            assert refused(as_moment(text, None, UTC))
+
+
 def test_a_compact_time_is_no_number():
     assert as_moment("20251231101500", None, UTC) == "2025-12-31T10:15:00Z"
     assert as_moment("202512311015", DateOrder.YMD, UTC) == "2025-12-31T10:15:00Z"
