@@ -211,6 +211,15 @@ def test_the_outcomes_are_those_of_the_program():
     assert {name for cell in cells for name in _INLINE.findall(cell)} == {str(outcome) for outcome in Outcome}
 
 
+def test_the_times_of_the_manual_follow_from_the_quota():
+    row = r"^\| `[^|]*` \| ([\d,]+) \| (\d+) min \| (\d+) min \|$"
+    found = re.findall(row, text_of(PAGES / "migration.md"), re.MULTILINE)
+    assert len(found) == 4
+    for requests, *minutes in found:
+        count = int(requests.replace(",", ""))
+        assert [int(one) for one in minutes] == [round(count / quota * 10 / 60) for quota in (100, 190)]
+
+
 def test_the_changelog_begins_with_this_version():
     versions = re.findall(r"^## (\d\S*) - \d{4}-\d\d-\d\d$", text_of(PAGES / "changelog.md"), re.MULTILINE)
     assert versions[0] == uploader.__version__
