@@ -77,15 +77,13 @@ class Mapper:
         self._fields = Fields(rules, schema)
         self._suppression = SuppressionCheck(rules, columns, self._name_of) if rules.suppresses else None
         named = [(columns.column(i), name) for i, name in columns.names.items()] if columns else []
-        self._place = Place(
+        self._place = Place.of(
             columns.header if columns else (),
-            frozenset(index for index, name in columns.names.items() if name in rules.match)
-            if columns
-            else frozenset(),
-            of_contacts=rules.has_addresses,
-            by_address=rules.has_addresses and rules.match == (EMAIL,),
+            columns.names if columns else {},
+            rules.match,
+            address=EMAIL if rules.has_addresses else "",
         )
-        self._suspects = Suspects(self._place.header)
+        self._suspects = Suspects(self._place)
         self._column_of = {name: column for column, name in named}
         converters = [converter(name, column, schema, rules) for column, name in named]
         self._cells = self._layout(

@@ -2,18 +2,19 @@
 
 In    the cells of one row, the header, and which columns are keys.
 Out   why it is no row, for the user; "" for a row.
-Rules By shape, and only with care: a row with an address is a row. Where rows are matched by an address, a
-      line without one can't be sent anyway, so that a few words in one cell are a footer. By other keys only
-      what says so itself is one: `Copyright ...`, `Total`, `250 rows`.
+Rules Where a doubt is possible, a line is a row: it is sent, or it is invalid. A row with an address is a
+      row. A line of one cell is a footer if it says so itself; a word or a name is none. Where rows have
+      another key than an address, the text must be long, and a key that may be a name allows only the
+      repeated header. The answer depends on the line alone, never on those beside it.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from uploader.model.column_names import folded
 from uploader.records.values.email import plausible_email
-from uploader.records.values.nothing import is_nothing, spellings
+from uploader.records.values.nothing import spellings
 
 #: The category of a row that is skipped because it is none.
 NOT_A_ROW = "NOT_A_ROW"
@@ -22,58 +23,37 @@ _ROWS = "rows?|records?|contacts?|entries|results?|zeilen|datensätze|kontakte|e
 _TOTALS = (
     *("total", "totals", "subtotal", "sum", "count", "average", "summe", "zwischensumme", "gesamtsumme"),
     *("gesamt", "gesamtzahl", "insgesamt", "anzahl", "suma", "somme", "totale", "totaal"),
+    *(f"{kind} {word}" for kind in ("grand", "sub", "report") for word in ("total", "totals")),
+    *("total général", "total general", "total count"),
 )
-_TOTAL = rf"(?:{'|'.join(_TOTALS)}|(?:grand|sub|report)[ -]totals?|total (?:général|general|{_ROWS}|count))"
 #: A text that says of itself that it is no value.
 _TELLING = re.compile(
-    r"\s*(?:"
-    r".*(?:copyright\b|\(c\) ?\d{4}|©|all rights reserved|alle rechte vorbehalten|tous droits réservés)"
-    r"|(?:strictly )?confidential\b|vertraulich\b|confidentiel\b"
-    r"|(?:report |file )?(?:generated|exported|created|printed) (?:by|on|at)\b"
-    r"|(?:erstellt|exportiert) (?:am|von)\b"
+    r"(?:"
+    r".*(?:copyright\b|\(c\)|©).*\b(?:19|20)\d\d\b"
+    r"|.*(?:all rights reserved|alle rechte vorbehalten|tous droits réservés)"
+    r"|(?:strictly )?(?:confidential|vertraulich|confidentiel)"
+    r"(?:$| ?[-:.,;]| information\b| data\b| report\b)"
+    r"|(?:report |file )?(?:generated|exported|created|printed) (?:by|on|at)\b(?=.*[\d:])"
+    r"|(?:erstellt|exportiert) (?:am|von)\b(?=.*[\d:])"
     r"|(?:page|seite|página|pagina) \d+(?: (?:of|von|de|sur|di) \d+)?$"
     rf"|\(?\d[\d,.]* (?:{_ROWS})(?: (?:affected|selected|in set|exported|returned)\b.*)?\)?\.?$"
+    rf"|total (?:{_ROWS}) ?: ?\d[\d,.]*$"
     r"|[-*=# ]*(?:end of (?:report|file|data|list)|ende der (?:liste|datei))[-*=# ]*$"
-    r"|[-=_*#~+. ]{3,}$"
     r")",
     re.IGNORECASE,
 )
-_WORD_OF_TOTAL = re.compile(rf"{_TOTAL}\s*:?[\s\d,.]*", re.IGNORECASE)
+#: A title above or below a report, where an address should be.
+_TITLE = re.compile(r"(?:[^\s@]+ )+(?:report|bericht|rapport|informe)", re.IGNORECASE)
 _SIGNS = re.compile(r"[-=_*#~+. ]{3,}")
-_NUMBER = re.compile(r"[-+(]?[\d.,' %€$£\u00a0]+\)?")
-#: So many words in one cell are no name.
-_MANY_WORDS = 4
-#: A header with fewer columns leaves nothing blank that would show what a line is.
-_SOME_COLUMNS = 3
-#: A shorter text may be anything.
-_TITLE_CHARACTERS = 8
-
-
-class Suspects:
-    """Finds keys that may be of no row, without a closer look at most of them."""
-
-    def __init__(self, header: Iterable[str]) -> None:
-        cased = {spelling for name in header for spelling in spellings(name)}
-        totals = {spelling for word in _TOTALS for spelling in spellings(word)}
-        self._words = cased | totals | {f"{word}:" for word in totals}
-
-    def among(self, keys: Sequence[str]) -> list[int]:
-        """The indexes of such keys. The answer for a key does not depend on the others."""
-        lines = "\n" + "\n".join(keys)
-        if " " not in lines and not any(begin in lines for begin in _BEGINS):
-            return [] if self._words.isdisjoint(keys) else self._find(keys)
-        return self._find(keys)
-
-    def _find(self, keys: Sequence[str]) -> list[int]:
-        return [
-            at
-            for at, key in enumerate(keys)
-            if key in self._words or _TELLING.match(key) or _WORD_OF_TOTAL.fullmatch(key)
-        ]
-
-
-#: How lines without a blank begin that `_TELLING` matches.
-_BEGINS = tuple(f"\n{character}" for character in "-=_*#~+.©")
+_SUM = re.compile(
+    r"-?(?:[€$£] ?)?(?!0\d)(?:\d{1,9}|\d{1,3}(?:[.,'\u00a0\u202f]\d{3})+)(?:[.,]\d+)?(?:[ \u00a0]?[%€$£])?"
+)
+#: The properties whose numbers are no sums.
+_UNSUMMED = re.compile(r"phone|fax|mobile|zip|postal|(?:id|code|key|year)$", re.IGNORECASE)
+#: The keys that are no names.
+_OF_IDS = re.compile(r"(?:id|key|code|number|sku|domain|(?:^|_)n[or])$", re.IGNORECASE)
+#: A footer has at least so many words where its cell may be a key.
+_MANY_WORDS = 3
 
 
 class Place(NamedTuple):
@@ -81,8 +61,56 @@ class Place(NamedTuple):
 
     header: Sequence[str]
     keys: frozenset[int]  #: the columns that rows are matched by
-    of_contacts: bool  #: a company may be called Total
+    unsummed: frozenset[int]  #: columns whose numbers are no sums, such as phones
     by_address: bool  #: rows are matched by e-mail addresses only
+    by_name: bool  #: a key may be a name, such as a company's
+
+    @classmethod
+    def of(
+        cls, header: Sequence[str], names: Mapping[int, str], match: Sequence[str], address: str
+    ) -> "Place":
+        """`names`: the property of each column; `address`: the property that is an address, or ""."""
+        by_address = tuple(match) == (address,)
+        return cls(
+            header,
+            keys=frozenset(index for index, name in names.items() if name in match),
+            unsummed=frozenset(index for index, name in names.items() if _UNSUMMED.search(name)),
+            by_address=by_address,
+            by_name=not all(name == address or _OF_IDS.search(name) for name in match),
+        )
+
+
+class Suspects:
+    """Finds keys that may be of no row, without a closer look at most of them."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        words = (
+            list(place.header) if place.by_name else [*place.header, *_TOTALS, *(f"{w}:" for w in _TOTALS)]
+        )
+        self._words = {spelling for word in words for spelling in spellings(word)}
+
+    def among(self, keys: Sequence[str]) -> list[int]:
+        """The indexes of such keys."""
+        lines = "\n" + "\n".join(keys)
+        if " " not in lines and not any(begin in lines for begin in _BEGINS):
+            return [] if self._words.isdisjoint(keys) else self._find(keys)
+        return self._find(keys)
+
+    def _find(self, keys: Sequence[str]) -> list[int]:
+        return [at for at, key in enumerate(keys) if self._is_one(key)]
+
+    def _is_one(self, key: str) -> bool:
+        """By the key alone: `among` only saves this for keys without a blank that begin with no sign."""
+        if key in self._words:
+            return True
+        if self._place.by_name or not (" " in key or key.startswith(_FIRST_SIGNS)):
+            return False
+        return bool(_TELLING.match(key) or _SIGNS.fullmatch(key))
+
+
+_FIRST_SIGNS = tuple("-=_*#~+.")
+_BEGINS = tuple(f"\n{sign}" for sign in _FIRST_SIGNS)
 
 
 def why_no_row(cells: Sequence[str], place: Place) -> str:
@@ -93,48 +121,43 @@ def why_no_row(cells: Sequence[str], place: Place) -> str:
         return ""
     if _is_header(texts, place.header):
         return "repeats the header"
+    first, *others = filled
+    if not place.keys.isdisjoint(filled if place.by_name else others):
+        return ""
     if all(_SIGNS.fullmatch(texts[at]) for at in filled):
         return "is a ruled line"
-    first, *others = filled
-    if not place.keys.isdisjoint(others):
-        return ""
-    if place.of_contacts and _WORD_OF_TOTAL.fullmatch(texts[first]):
-        return "is a total" if all(_NUMBER.fullmatch(texts[at]) for at in others) else ""
-    is_telling = len(others) < _FEW and len(filled) < max(_FEW, len(place.header))
-    is_footer = (is_telling and _TELLING.match(texts[first])) or (
-        not others and _looks_like_footer(texts[first], place, has_key=first in place.keys)
+    if _is_total(texts, filled, place):
+        return "is a total"
+    is_footer = _is_footer(
+        texts[first], len(others), in_place_of_address=place.by_address and first in place.keys
     )
     return "is a title or a footer" if is_footer else ""
 
 
-#: A footer has less cells beside its first.
-_FEW = 2
+def _is_total(texts: Sequence[str], filled: Sequence[int], place: Place) -> bool:
+    first, *others = filled
+    is_named = texts[first].removesuffix(":").rstrip().casefold() in _TOTALS
+    is_summed = bool(others) and place.unsummed.isdisjoint(others)
+    return is_named and is_summed and all(_SUM.fullmatch(texts[at]) for at in others)
 
 
 def _is_header(texts: Sequence[str], header: Sequence[str]) -> bool:
     """Whether cells name their columns. Columns without a name, and repeated ones, were given other names."""
     return len(texts) == len(header) and all(
         folded(text).casefold() == name.casefold()
-        or name == f"column {at}"
+        or (name == f"column {at}" and not text)
         or (text and name.startswith(f"{text}#"))
         for at, (text, name) in enumerate(zip(texts, header, strict=True), 1)
     )
 
 
-def _looks_like_footer(text: str, place: Place, *, has_key: bool) -> bool:
-    if is_nothing(text) or (has_key and not place.by_address):
-        return False
-    words = len(text.split())
-    if not has_key:
-        return words >= _MANY_WORDS
-    # It stands where the address should be, and is no address with a blank instead of the @.
-    if "@" in text or _INNER_DOT.search(text):
-        return False
-    is_title = len(place.header) >= _SOME_COLUMNS and len(text) >= _TITLE_CHARACTERS
-    return words >= _MANY_WORDS or (is_title and (words > 1 or text.isalpha()))
-
-
-_INNER_DOT = re.compile(r"\w\.\w")
+def _is_footer(text: str, others: int, *, in_place_of_address: bool) -> bool:
+    if not in_place_of_address:
+        return not others and len(text.split()) >= _MANY_WORDS and bool(_TELLING.match(text))
+    # The line can't be sent anyway, so that less is enough.
+    if others:
+        return others == 1 and text.endswith(":") and bool(_TELLING.match(text))  # `Generated by:`, `Ann Lee`
+    return " " in text and bool(_TELLING.match(text) or _TITLE.fullmatch(text))
 
 
 def row_in_header(header: Iterable[str]) -> str:
