@@ -118,7 +118,8 @@ _ADVICE = {
     "failures from zero; a corrected source is a new job: add --restart",
     Cause.STORAGE: f"free disk space, or correct the problem with the file, {_AGAIN}",
     Cause.SOURCE: "a corrected source is a new job: add --restart",
-    Cause.CUT_OFF: "the same command continues with that row",
+    Cause.CUT_OFF: "if the stream is complete, add --accept-unfinished-last-line; otherwise give the whole "
+    "stream again (add --restart if it is refused)",
     Cause.SIGNAL: "the same command resumes",
     Cause.DURATION: "run the same command again to continue",
     Cause.CANARY: "review the outcome of its rows",

@@ -131,5 +131,5 @@ def parse_match(text: str) -> tuple[str, ...]:
     """Read `NAME,NAME`: properties in order of preference for a row's key."""
     names = tuple(name.strip() for name in text.split(","))
     if not all(names):
-        raise SettingsError(f"--match {text!r} is not a list of properties such as external_id,email")
+        raise SettingsError(f"--match {text!r} is not a list of properties such as email,external_id")
     return names

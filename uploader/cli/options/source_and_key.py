@@ -89,7 +89,7 @@ _OPTIONS = (
         Heading.COLUMNS,
         "--match",
         metavar="NAME,NAME",
-        help="Several unique properties, for example external_id,email: a row is matched by the first one "
+        help="Several unique properties, for example email,external_id: a row is matched by the first one "
         "that it has a value of.",
     ),
     option(
