@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import uploader
+from support.check_runs import check
 from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
 from uploader.check.run import Check
@@ -313,6 +314,72 @@ def test_invisible_characters_at_the_ends_of_cells_are_white_space(tmp_path, nam
     (letter,) = job.dead_letters()
     assert f"\\{'x' if mark == INVISIBLE[4] else 'u'}" in letter.message  # it is shown escaped
     assert letter.message.endswith("is not an e-mail address")
+
+
+def written(tmp_path, column, texts, name):
+    """What the file's values become, or what is asked."""
+    job = job_of(tmp_path, column, texts)
+    if name.endswith("ndjson"):
+        job.source = tmp_path / name
+        rows = [{"email": f"c{number}@x.com", column: text} for number, text in enumerate(texts)]
+        job.source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    job.simulator = make_simulator(quota="none", properties=[{"name": "count", "type": "number"}])
+    job.checkpoint = tmp_path / f"{len(list(tmp_path.iterdir()))}.checkpoint"
+    try:
+        job.run_virtual()
+    except SettingsError as error:
+        return str(error)
+    return held(job, column)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.ndjson"])
+@pytest.mark.parametrize("wrapping", ["\u200e%s", '="%s"', '\u200b="\u200e%s"'])
+@pytest.mark.parametrize(
+    ("column", "texts"),
+    [
+        ("renewal_date", ["12/31/2025", "31/12/2025", "05/12/2025"]),
+        ("renewal_date", ["04/12/2025", "05/12/2025"]),
+        ("renewal_date", ["31/12/2025", "05/12/2025"]),
+        ("renewal_date", ["45657"]),
+        ("count", ["1,5", "1,234.5", "1.234"]),
+        ("count", ["1,5", "1.234"]),
+        ("last_seen", ["2025-01-02 10:00"]),
+    ],
+)
+def test_formats_are_inferred_from_the_texts_that_are_written(tmp_path, column, texts, wrapping, name):
+    plain = written(tmp_path, column, texts, name)
+    for wrapped in (
+        [texts[0], *(wrapping % text for text in texts[1:])],
+        [wrapping % text for text in texts],
+    ):
+        for used in tmp_path.iterdir():
+            used.unlink()
+        assert written(tmp_path, column, wrapped, name) == plain
+
+
+def test_a_draft_sees_the_texts_that_are_written(tmp_path):
+    job = job_of(tmp_path, "renewal_date", ['="04/12/2025"', "\u200e05/12/2025"])
+    assert "day or month first?" in check(job, drafts=True).draft
+
+
+@pytest.mark.parametrize(
+    "wrapped", ['\\u003d\\"01234\\"', "=\\u002201234\\u0022", "\\u003D\\u002201234\\u0022"]
+)
+def test_an_escaped_formula_is_a_text_without_a_plain_one_beside_it(tmp_path, wrapped):
+    """Gson escapes the equals sign, other writers the quote."""
+    source = tmp_path / "a.ndjson"
+    source.write_text(f'{{"email":"a@x.com","zip":"{wrapped}"}}\n')
+    job = Job(source, make_simulator(quota="none"))
+    job.run_virtual()
+    assert held(job, "zip") == ["01234"]
+
+
+def test_a_field_whose_name_holds_an_invisible_character_has_the_order_that_is_given(tmp_path):
+    source = tmp_path / "a.ndjson"
+    source.write_text('{"email":"c0@x.com","renewal_date\\u200b":"45657"}\n')
+    job = Job(source, make_simulator(quota="none"))
+    assert job.run_virtual(date_orders={"renewal_date": "SERIAL"}).exit_code == 0
+    assert held(job, "renewal_date") == ["2024-12-31"]
 
 
 # --- time zones ---

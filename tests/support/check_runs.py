@@ -12,7 +12,7 @@ from uploader.check.run import Check, Report
 from uploader.jobs.session import Seams
 
 
-def check(job: Job, *, stop_after=None, **options) -> Report:
+def check(job: Job, *, stop_after=None, drafts=False, **options) -> Report:
     """The report, in a loop of virtual time of its own."""
 
     async def run():
@@ -25,7 +25,7 @@ def check(job: Job, *, stop_after=None, **options) -> Report:
             random_number=random.Random(1).random,
             wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
         )
-        one = Check(job.settings(write_results=False, **options), seams)
+        one = Check(job.settings(write_results=False, **options), seams, drafts=drafts)
         if stop_after is not None:
             loop.call_later(stop_after, one.ending.stop, 2)
         try:

@@ -37,6 +37,7 @@ from uploader.records.columns import Columns, MappingError, Rules, refuse_unknow
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.mapper import Mapper
 from uploader.records.values.convert import converter
+from uploader.records.values.wrappings import unwrapped
 from uploader.settings import Settings
 from uploader.sources.source import Source
 from uploader.system.blocking_calls import Offload
@@ -510,7 +511,7 @@ def _first_cells(source: Source) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = []
     with suppress(SourceError):
         for slice_ in first_rows(source, _TELLING_ROWS):
-            contents = [readable(row.content) for row in slice_.rows]
+            contents = [readable(row.content) for row in unwrapped(slice_.rows)]
             rows += [content for content in contents if isinstance(content, list | tuple)]
     return rows
 

@@ -13,7 +13,7 @@ Rules A row is evidence if only one reading makes it a value. A row that fits bo
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from uploader.model.column_names import quoted
+from uploader.model.column_names import folded, quoted
 from uploader.model.rows import Content
 from uploader.records.columns import MappingError, Rules
 from uploader.records.mapper import Mapper
@@ -22,7 +22,6 @@ from uploader.records.values.date_numbers import is_number, question, readings
 from uploader.records.values.datetimes import DateOrder, is_date, lacks_zone, orders_of
 from uploader.records.values.numbers import marks_of
 from uploader.records.values.options import clash_in
-from uploader.records.values.wrappings import unwrap
 
 
 @dataclass(slots=True)
@@ -148,25 +147,24 @@ class OrderFinder:
         return {index for index, *_ in self._open} | timed | {index for index, *_ in self._options}
 
     def feed(self, content: Content, row: int | None = None) -> None:
-        """Examine the next row. `row` is its number as an editor shows it; without it rows are counted
-        from 2.
+        """Examine the next row, as `wrappings.unwrapped` returns it. `row` is its number as an editor shows
+        it; without it rows are counted from 2.
         """
         self._row = row = self._row + 1 if row is None else row
         if isinstance(content, Mapping):
             self._feed_fields(content, row)
         elif isinstance(content, list | tuple):
             for index, column, kind in self._open:
-                text = unwrap(content[index].strip())
+                text = content[index].strip()
                 if text:
                     self._note(column, kind, text, row)
             for index, column in self._timed:
-                text = unwrap(content[index].strip())
+                text = content[index].strip()
                 if text:
                     order = setting_of(column, self._mapper.rules.date_orders)
                     self.times.setdefault(column, _Times()).add(text, order, row)
-
             for index, column, clashing in self._options:
-                self._note_clash(column, clashing, unwrap(content[index].strip()), row)
+                self._note_clash(column, clashing, content[index].strip(), row)
 
     def _note_clash(self, column: str, clashing: Mapping[str, str], text: str, row: int) -> None:
         if column not in self.clashes and (found := clash_in(text, clashing, column)):
@@ -174,8 +172,9 @@ class OrderFinder:
 
     def _feed_fields(self, fields: Mapping[str, object], row: int) -> None:
         nested = fields.get("properties")
-        for column, value in (nested if isinstance(nested, Mapping) else fields).items():
+        for name, value in (nested if isinstance(nested, Mapping) else fields).items():
             if isinstance(value, str) and (text := value.strip()):
+                column = folded(name)
                 kind = self._mapper.open_kind(column)
                 if kind:
                     self._note(column, kind, text, row)

@@ -86,6 +86,7 @@ def test_owners_are_read_from_csv_with_and_without_a_heading_and_from_toml(tmp_p
         ("a.csv", "theirs,ours\n005x,ann@x.com\n"),
         ("b.csv", "\ufeff005x;ann@x.com\n\n"),
         ("c.toml", '005x = "ann@x.com"\n'),
+        ("d.csv", '"=""005x""",\u200bann@x.com\n'),
     ):
         (tmp_path / name).write_text(text)
         assert read_owner_map(tmp_path / name) == {"005x": "ann@x.com"}

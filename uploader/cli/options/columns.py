@@ -14,6 +14,7 @@ from uploader.errors import SettingsError
 from uploader.records.columns import MappingError
 from uploader.records.mapping_file import MappingFile, parse_mapping
 from uploader.records.values.datetimes import DateOrder
+from uploader.records.values.wrappings import cell_text
 
 #: The options of `column_settings`.
 COLUMN_OPTIONS = (
@@ -149,10 +150,10 @@ def read_owner_map(path: Path) -> dict[str, str]:
                 "owner in HubSpot"
             )
         pairs = [(row[0], row[1], f"row {number}") for number, row in enumerate(rows, 1) if row]
-        if pairs and pairs[0][1].strip() and not _is_owner(pairs[0][1]):
+        if pairs and cell_text(pairs[0][1]) and not _is_owner(pairs[0][1]):
             del pairs[0]  # the heading
     known: dict[str, str] = {}
-    for theirs, ours, where in ((a.strip(), b.strip(), where) for a, b, where in pairs):
+    for theirs, ours, where in ((cell_text(a), cell_text(b), where) for a, b, where in pairs):
         if not theirs or (ours and not _is_owner(ours)):
             raise SettingsError(
                 f"--owner-map {path}: {where} needs an e-mail address or id of a HubSpot owner (blank: no "
@@ -164,7 +165,7 @@ def read_owner_map(path: Path) -> dict[str, str]:
 
 
 def _is_owner(text: str) -> bool:
-    return "@" in text or text.strip().isdecimal()
+    return "@" in text or cell_text(text).isdecimal()
 
 
 def _text(path: Path, option: str) -> str:

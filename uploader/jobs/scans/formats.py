@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from uploader.errors import SourceError
 from uploader.jobs.scans.survey import Step, first_rows
-from uploader.model.rows import RowSlice, readable
+from uploader.model.rows import Row, RowSlice, readable
 from uploader.records.columns import Rules
 from uploader.records.format_inference import OrderFinder, decide, decide_leniently, questions
 from uploader.records.mapper import Mapper
+from uploader.records.values.wrappings import unwrapped
 from uploader.sources.source import Source
 
 #: Texts of a column that are remembered, so that each is examined once; beyond this, all rows are examined.
@@ -41,7 +42,7 @@ class Orders:
         for source, mapper in zip(self.sources, self.mappers, strict=True):
             if self.asks_zones and mapper is not None and not source.shape.columns:
                 finder = OrderFinder(mapper)
-                for row in source.first_rows():
+                for row in unwrapped(source.first_rows()):
                     finder.feed(row.content, row.number)
                 asked |= questions([finder])
         return asked
@@ -58,8 +59,8 @@ class Orders:
                 seen: dict[int, set[str]] = {index: {""} for index in finder.columns}
                 try:
                     for rows in first_rows(source, most_rows):
-                        for index in _telling(rows, seen):
-                            finder.feed(readable(rows.rows[index].content), rows.rows[index].number)
+                        for row in unwrapped(_telling(rows, seen)):
+                            finder.feed(readable(row.content), row.number)
                         position += len(rows.rows)
                         yield Step(position, before + min(source.bytes_read(), rows.end.offset))
                 except SourceError as error:
@@ -75,16 +76,16 @@ class Orders:
         return decide_leniently(self.finders, rules)
 
 
-def _telling(rows: RowSlice, seen: dict[int, set[str]]) -> Sequence[int]:
-    """The indices of rows with a text that was not examined yet."""
+def _telling(rows: RowSlice, seen: dict[int, set[str]]) -> Sequence[Row]:
+    """The rows with a text that was not examined yet."""
     found: set[int] = set()
     contents = [readable(row.content) for row in rows.rows]
     if any(isinstance(content, Mapping) for content in contents):
-        return range(len(contents))
+        return rows.rows
     for column, texts in seen.items():
         for index, content in enumerate(contents):
             if isinstance(content, list) and (text := content[column]) not in texts:
                 found.add(index)
                 if len(texts) < _MOST_SEEN:
                     texts.add(text)
-    return sorted(found)
+    return [rows.rows[index] for index in sorted(found)]

@@ -159,10 +159,9 @@ class Surveyor:
         """Count the findings of rows from position `first` on; return the rows that have a key."""
         self._findings.rows += len(rows.rows)
         self._findings.row_bytes += rows.end.offset - rows.start.offset
-        read = unwrapped(rows.rows)
-        for column in self._columns(read):
+        for column in self._columns(unwrapped(rows.rows)):
             self._look_at(column)
-        mapped = self._mapper.map(first, read)
+        mapped = self._mapper.map(first, rows.rows)
         self._findings.note(mapped)
         self.records = [one for one in mapped if isinstance(one, Record)]
         keys = [self._key_of(one) for one in mapped]

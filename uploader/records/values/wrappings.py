@@ -80,14 +80,19 @@ LOST_DIGITS = Fault(
 )
 
 
-#: Invisible characters in UTF-8, and as JSON may escape them.
+#: Invisible characters in UTF-8.
 _INVISIBLE_BYTES = re.compile(
     rb"\xc2\xad|\xd8\x9c|\xe1\xa0\x8e|\xe2\x80[\x8b-\x8f\xaa-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf"
 )
 #: How a match of `_INVISIBLE_BYTES` begins. To look for single bytes is much faster than for a pattern.
 _FIRST_BYTES = (b"\xd8", b"\xe1", b"\xe2", b"\xef")
 _LEADS = (b"\xd8\x9c", b"\xe1\xa0\x8e", b"\xe2\x80", b"\xe2\x81", b"\xef\xbb\xbf")
-_ESCAPED = re.compile(rb"\\u(?:00ad|061c|180e|200[b-f]|202[a-e]|206[0-9a-f]|feff)", re.IGNORECASE)
+#: The same and `="`, as JSON may escape them.
+_ESCAPED = re.compile(
+    rb"\\u(?:00ad|061c|180e|200[b-f]|202[a-e]|206[0-9a-f]|feff)"
+    rb'|\\u003d(?:\\"|\\u0022)|=\\u0022',
+    re.IGNORECASE,
+)
 _ENDS = re.compile(rf"^[\s{INVISIBLE}]+|[\s{INVISIBLE}]+$")
 
 
@@ -96,10 +101,11 @@ def trim(text: str) -> str:
     return text.strip() if text.isascii() else _ENDS.sub("", text)
 
 
-def unwrap(text: str) -> str:
-    """Return the text of a cell such as `="01234"`; other texts as they are."""
+def cell_text(text: str) -> str:
+    """Return what a cell says: the trimmed text, without a wrapping such as in `="01234"`."""
+    text = trim(text)
     found = _WRAPPED.fullmatch(text) if text.startswith('="') else None
-    return found[1].replace('""', '"').strip() if found else text
+    return trim(found[1].replace('""', '"')) if found else text
 
 
 def _may_be_invisible(raw: bytes) -> bool:
@@ -111,10 +117,13 @@ def _may_be_invisible(raw: bytes) -> bool:
 def unwrapped(rows: Sequence[Row]) -> Sequence[Row]:
     """Return the rows without wrappings, and without invisible characters at the ends of their texts. Rows
     without any cost one look at all of them together.
+
+    Whatever looks at rows looks at these, so that what is inferred is what is written.
     """
     raw = b"".join([row.raw for row in rows])
     is_wrapped = b"=" in raw and (b'="' in raw or b'=\\"' in raw)
-    has_invisible = (b"\\u" in raw and _ESCAPED.search(raw)) or (
+    is_escaped = b"\\u" in raw and _ESCAPED.search(raw)
+    has_invisible = is_escaped or (
         not raw.isascii() and _may_be_invisible(raw) and _INVISIBLE_BYTES.search(raw)
     )
     if not is_wrapped and not has_invisible:
@@ -126,14 +135,16 @@ def _without(content: Content) -> Content:
     if isinstance(content, Mapping):
         return {name: _unwrapped_value(value) for name, value in content.items()}
     if isinstance(content, PartlyReadable):
-        return replace(content, cells=[unwrap(trim(cell)) for cell in content.cells])
-    return [unwrap(trim(cell)) for cell in content] if isinstance(content, Sequence) else content
+        return replace(content, cells=list(map(cell_text, content.cells)))
+    return list(map(cell_text, content)) if isinstance(content, Sequence) else content
 
 
 def _unwrapped_value(value: object) -> object:
     if isinstance(value, Mapping):
         return {name: _unwrapped_value(inner) for name, inner in value.items()}
-    return unwrap(trim(value)) if isinstance(value, str) else value
+    if isinstance(value, list):
+        return list(map(_unwrapped_value, value))
+    return cell_text(value) if isinstance(value, str) else value
 
 
 def remark_on(text: str) -> Fault | None:

@@ -11,7 +11,7 @@ from itertools import islice
 from uploader.errors import SourceError
 from uploader.model.column_names import folded
 from uploader.model.rows import Mark
-from uploader.records.values.wrappings import unwrap
+from uploader.records.values.wrappings import cell_text
 from uploader.sources.bytes.encodings import marks_at_start, not_utf8_text
 from uploader.sources.formats.csv_layout import Layout, holds
 from uploader.sources.formats.csv_quotes import CONTINUATION_LINES
@@ -192,7 +192,7 @@ def _find_marker_columns(layout: Layout, lines: list[str]) -> Iterator[tuple[int
 
 def name_columns(cells: Iterable[str]) -> tuple[str, ...]:
     """The header's names, folded and made unique: a later `email` becomes `email#2`, a blank `column 5`."""
-    wanted = [folded(unwrap(cell.strip())) or f"column {position}" for position, cell in enumerate(cells, 1)]
+    wanted = [folded(cell_text(cell)) or f"column {position}" for position, cell in enumerate(cells, 1)]
     given: dict[str, None] = {}
     for name in wanted:
         unique, repeat = name, 1
