@@ -159,6 +159,7 @@ def test_a_title_above_the_header_of_csv_is_named(tmp_path, title, line, delimit
         "company\n" + "Stone, Inc\nLee, Ltd\nMiller, Inc\nBaker, LLC\n",
         "note\n" + "good\nbad, or worse\ngood\nfine\n",
         "email,,\n" + ROWS,
+        ",city\nAnn,Bonn\nBob,Rome\n",  # as pandas writes an index
     ],
 )
 def test_a_header_with_too_few_names_is_no_title(tmp_path, text):

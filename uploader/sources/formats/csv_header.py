@@ -4,7 +4,7 @@ The delimiter is one of four: the one that gives the best header, and as many ce
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -123,7 +123,7 @@ def _best_guess(name: str, lines: list[str], number: int, delimiter: str | None)
 
 def _refuse_title(name: str, lines: list[str], number: int, title: _Guess, delimiter: str | None) -> None:
     """SourceError if the first line does not fit the table below it."""
-    if title.filled > 1 and title.matching:
+    if title.matching and (title.filled > 1 or _names_all_but_an_index(title.cells)):
         return
     for at in range(title.lines, min(len(lines), _LOOKED_AT)):
         for candidate in (delimiter,) if delimiter else DELIMITERS:
@@ -134,6 +134,11 @@ def _refuse_title(name: str, lines: list[str], number: int, title: _Guess, delim
                     f"{name}: line {number} has {cells} and line {number + at} has more, so it looks like a "
                     f"title; delete the lines above the header (tail -n +{number + at} OLD > NEW)"
                 )
+
+
+def _names_all_but_an_index(cells: Sequence[str]) -> bool:
+    """Whether the first column alone has no name, as pandas writes an index."""
+    return len(cells) > 1 and not cells[0].strip() and all(cell.strip() for cell in cells[1:])
 
 
 def _is_below_title(head: _Guess, title: _Guess, below: list[str]) -> bool:
