@@ -110,6 +110,53 @@ def test_a_stage_of_several_pipelines_is_asked_for(tmp_path):
     assert "is not a stage of any pipeline" in unknown
 
 
+SUPPORT = {"id": "0", "label": "Support", "stages": ["1=New", "2=Waiting"]}
+LEVELS = {
+    "id": "77",
+    "label": "Levels",
+    "stages": ["901=1", "902=2", "903=904", "904=4", "905=Twice", "906=twice"],
+}
+
+
+def test_a_stage_of_another_pipeline_is_never_taken(tmp_path):
+    """The id of a stage of one pipeline is the label of a stage of another one."""
+    rows = [
+        {"external_id": "1", "pipeline": "Levels", "dealstage": "2"},
+        {"external_id": "2", "pipeline": "Support", "dealstage": "2"},
+        {"external_id": "3", "pipeline": "Levels", "dealstage": "902"},
+        {"external_id": "4", "pipeline": "Support", "dealstage": "902"},
+        {"external_id": "5", "pipeline": "", "dealstage": "2"},
+        {"external_id": "6", "pipeline": "Levels", "dealstage": "904"},
+        {"external_id": "7", "pipeline": "Levels", "dealstage": "Twice"},
+    ]
+    run = job(tmp_path, rows, options=DEALS, pipelines=[SUPPORT, LEVELS])
+    run.run_virtual()
+    assert deals(run) == [("77", "902"), ("0", "2"), ("77", "902")]
+    other, without, both, twice = (letter.message for letter in run.dead_letters())
+    assert "is not a stage of the pipeline 'Support'" in other
+    assert "is a stage of several pipelines (Support, Levels): name the pipeline" in without
+    assert "means several stages of one pipeline ('904' with id 903, '4' with id 904): use an id or" in both
+    assert "('Twice' with id 905, 'twice' with id 906)" in twice
+
+
+def test_a_name_that_is_the_id_of_another_pipeline_is_asked_for(tmp_path):
+    rows = [{"external_id": "1", "pipeline": "0", "dealstage": "New"}]
+    named = {"id": "78", "label": "0", "stages": ["911=New"]}
+    run = job(tmp_path, rows, options=DEALS, pipelines=[SUPPORT, named])
+    run.run_virtual()
+    (letter,) = run.dead_letters()
+    assert "pipeline: '0' means several pipelines (ids 0, 78)" in letter.message
+
+
+def test_a_stage_is_left_out_with_its_pipeline(tmp_path):
+    rows = [{"external_id": "1", "pipeline": "Nowhere", "dealstage": "New"}]
+    options = {**DEALS, "on_bad_value": "drop"}
+    run = job(tmp_path, rows, options=options, pipelines=[SUPPORT])
+    assert run.run_virtual().as_dict()["created"] == 1
+    (held,) = run.held("external_id").values()
+    assert "dealstage" not in held
+
+
 @pytest.mark.parametrize(
     "constants",
     [{"pipeline": "Renewals"}, {"pipeline": "Renewals", "dealstage": "Closed Won"}],

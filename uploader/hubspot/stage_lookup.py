@@ -4,10 +4,13 @@ In    the reply of the pipelines endpoint, which has no pages.
 Out   an id, found by itself or by its label, in any case; else a `Fault` whose reason completes a sentence
       that begins with the text.
 Raise nothing.
-Rules Stages of several pipelines may have one label. Then the pipeline of the row decides, and nothing else.
+Rules The pipeline of the row decides: a stage of another one is never taken, not even by its id. Without a
+      pipeline, and within one, a text that means several stages is refused, such as the id of one that is the
+      label of another.
 From  https://developers.hubspot.com/docs/api-reference/latest/crm/pipelines/guide
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -38,36 +41,49 @@ class Pipelines:
 
     def __init__(self, pipelines: Iterable[Pipeline]) -> None:
         self._all = {pipeline.id: pipeline for pipeline in pipelines}
-        self._stage_ids = frozenset(stage.id for one in self._all.values() for stage in one.stages)
+        self._stages = defaultdict[str, list[tuple[Pipeline, Stage]]](list)  #: by id, and by bare label
+        for one in self._all.values():
+            for stage in one.stages:
+                for word in {stage.id, _bare(stage.label)}:
+                    self._stages[word].append((one, stage))
 
     def find(self, text: str) -> str | Fault:
         """The id of the pipeline that a text names."""
-        if text in self._all:
-            return text
-        found = [one.id for one in self._all.values() if _bare(one.label) == _bare(text)]
+        found = [one.id for one in self._all.values() if one.id == text or _bare(one.label) == _bare(text)]
         if len(found) > 1:
-            return Fault("is the name of several pipelines: use the id", "OPTION")
+            return Fault(f"means several pipelines (ids {', '.join(found)}): {_ADVICE}", "OPTION")
         return found[0] if found else Fault("is not a pipeline of the account", "OPTION")
 
-    def find_stage(self, text: str, pipeline: str = "") -> str | Fault:
-        """The id of the stage that a text names. `pipeline`: the id of the row's pipeline, if it has one."""
-        if text in self._stage_ids:
-            return text
-        candidates = [self._all[pipeline]] if pipeline in self._all else list(self._all.values())
+    def find_stage(self, text: str, pipeline: str | None = "") -> str | Fault:
+        """The id of the stage that a text names.
+
+        `pipeline`: the id of the row's pipeline; "" if the row has none, None if it is not a pipeline.
+        """
+        own = pipeline if pipeline in {"", *self._all} else self.find(pipeline or "")
+        if isinstance(own, Fault):
+            return Fault("is a stage of a pipeline that is not known", "OPTION")
         named = {
-            stage.id: one for one in candidates for stage in one.stages if _bare(stage.label) == _bare(text)
+            stage.id: (one, stage)
+            for word in dict.fromkeys((text, _bare(text)))
+            for one, stage in self._stages.get(word, ())
+            if own in {"", one.id} and (stage.id == text or _bare(stage.label) == _bare(text))
         }
         if len(named) == 1:
             return next(iter(named))
-        if named:
-            several = ", ".join(dict.fromkeys(one.label for one in named.values()))
-            return Fault(
-                f"is a stage of several pipelines ({several}): name the pipeline in a column of its own or "
-                "with --set, or use the id of the stage",
-                "OPTION",
-            )
-        where = f"the pipeline {candidates[0].label!r}" if len(candidates) == 1 else "any pipeline"
-        return Fault(f"is not a stage of {where}", "OPTION")
+        if not named:
+            where = f"the pipeline {self._all[own].label!r}" if own else "any pipeline"
+            return Fault(f"is not a stage of {where}", "OPTION")
+        pipelines = {one.id: one.label for one, _ in named.values()}
+        if len(pipelines) > 1:
+            advice = "name the pipeline in a column of its own or with --set"
+            advice += "" if text in named else ", or use the id of the stage"
+            listed = ", ".join(pipelines.values())
+            return Fault(f"is a stage of several pipelines ({listed}): {advice}", "OPTION")
+        several = ", ".join(f"{stage.label!r} with id {stage.id}" for _, stage in named.values())
+        return Fault(f"means several stages of one pipeline ({several}): {_ADVICE}", "OPTION")
+
+
+_ADVICE = "use an id or a name that only one of them has"
 
 
 def decode_pipelines(body: Mapping[str, object]) -> Pipelines:

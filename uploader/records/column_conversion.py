@@ -21,7 +21,7 @@ from uploader.records.values.nothing import hold_nothing, is_nothing
 from uploader.records.values.wrappings import LOST_DIGITS, has_lost_digits, have_lost_digits
 
 #: What a column is converted from: its text, or its text and another one.
-Given = TypeVar("Given", Text, tuple[Text, Text])
+Given = TypeVar("Given", Text, tuple[Text, str | None])
 
 
 class BadValue(NamedTuple):
@@ -72,9 +72,13 @@ class Table:
             texts = self.columns[at]
             self._put(at, texts, {text: convert(text) if text else text for text in set(texts)})
         for at, beside, pipeline, convert in self.layout.staged:
-            others = self.columns[beside] if beside is not None else [pipeline] * len(self.rows)
+            others: list[str | None] = [pipeline] * len(self.rows)
+            if beside is not None:
+                others = [text or "" for text in self.columns[beside]]
+                for row in self._rows_with_bad(convert.pipeline_property):
+                    others[row] = None
             pairs = list(zip(self.columns[at], others, strict=True))
-            made = {(text, other): convert(text, other or "") if text else text for text, other in set(pairs)}
+            made = {(text, other): convert(text, other) if text else text for text, other in set(pairs)}
             self._put(at, pairs, made)
 
     def _put(self, at: int, given: Sequence[Given], made: Mapping[Given, Text | Fault]) -> None:
@@ -86,6 +90,10 @@ class Table:
                     self._note(row, at, text, one)
                     converted[row] = text
         self.columns[at] = cast("list[Text]", converted)  # no faults among them
+
+    def _rows_with_bad(self, name: str) -> list[int]:
+        """Return the rows whose value of a property is bad."""
+        return [row for row, bad in self.bad.items() if any(one.name == name for one in bad)]
 
     def check_texts(self, *, has_addresses: bool) -> None:
         """Note texts that no property takes, whatever its type, and texts that are no e-mail addresses."""

@@ -86,7 +86,7 @@ class StageConverter:
     pipelines: Pipelines
     pipeline_property: str
 
-    def __call__(self, text: str, pipeline: str = "") -> str | Fault:
+    def __call__(self, text: str, pipeline: str | None = "") -> str | Fault:
         return self.pipelines.find_stage(text, pipeline)
 
 
