@@ -123,9 +123,9 @@ def _text(
 def read_row_again(shape: Shape, raw: bytes) -> Content:
     """The content of one row's bytes: the same as when the row was first read.
 
-    Exceptions: the incomplete last line of a CSV file, and a line that is not sent because of a quote before
-    it, because their bytes do not show that; and an object in place of a program's value that has no text
-    form.
+    Exceptions: the incomplete last line of a CSV file, a short line that ends with a backslash, and a line
+    that is not sent because of a quote or a backslash before it, because their bytes do not show that; and an
+    object in place of a program's value that has no text form.
     """
     if shape.format in _TABLES:
         return TableRows(shape.columns).content(raw)

@@ -7,22 +7,23 @@ Rules   1. A quoted cell is believed if it is closed, properly (a delimiter or t
            `CONTINUATION_LINES` and `LINE_BYTES`, if no cell exceeds `csv.field_size_limit` (131,072
            characters, twice what HubSpot takes), and if the row then has as many cells as the header.
            Whatever its inner lines look like: a note may quote a row.
-        2. But not if two stray quotes explain it better: its first line and its last line, the quote taken as
-           text, have as many cells as the header each, and by the marker columns (see
-           `Layout.marker_columns`: an `@`, digits) there are rows among the lines. The first line is then
-           unreadable. If the quotes are in the column that is the first marker, or in the middle of a wide
-           file, where a note has that many delimiters hardly ever by chance, the others are rows. Else
-           nobody can know, and none of the lines is sent.
+        2. But not if its first line and its last line are rows by themselves, each with a stray quote: the
+           quote taken as text, both have as many cells as the header, and a marker column (see
+           `Layout.marker_columns`: an `@`, digits) holds what it should, left of the last quote or right of
+           the first. The lines between prove nothing. The first line is then unreadable. If the quotes are in
+           the column that is the first marker, or in the middle of a wide file with an address beside them,
+           where a note has that many delimiters hardly ever by chance, the others are rows. Else nobody can
+           know, and none of the lines is sent.
         3. Behind a quote that is refused for other reasons, no line is sent up to the first that certainly is
            a row. Certain is a line that looks like a row if none of the `_NEAR` lines behind it is text
            (another number of cells, no marker) or has a quote in an unquoted cell.
         All of this depends on the lines from the quote on, never on those before it, and the lines that are
         not sent are read in one go. So reading from any mark gives the same rows.
 
-Limits  Two stray quotes can still take rows in: in lines with another number of cells, or without marker
-        columns. Two in one line may hide a delimiter: the row then has a cell too few. A cell of more than
-        `CONTINUATION_LINES` is refused. Of a cell that is closed nowhere, a line may be sent that looks like
-        a row and stands before `_NEAR` others that do.
+Limits  Two stray quotes can still take rows in: in lines with another number of cells, with blank marker
+        columns, or without any. Two in one line may hide a delimiter: the row then has a cell too few. A cell
+        of more than `CONTINUATION_LINES` is refused. Of a cell that is closed nowhere, a line may be sent
+        that looks like a row and stands before `_NEAR` others that do.
 """
 
 import csv
@@ -75,30 +76,35 @@ def _quoted(block: Block, at: int, layout: Layout) -> Reach | None:
 
 
 def _two_strays(block: Block, at: int, lines: list[str], layout: Layout) -> Reach | None:
-    """Rule 2: all lines are one row, or the first and the last one have a stray quote each."""
-    first, *inner, last = (line.strip("\r\n") for line in lines)
+    """Rule 2: the lines are one row, or the first and the last one have a stray quote each."""
+    if not layout.marker_columns:
+        return Reach(len(lines))
+    first, last = (line.strip("\r\n") for line in (lines[0], lines[-1]))
     spaced = layout.has_spaced_quote(first)
     *before, opened = next(csv.reader((first,), delimiter=layout.delimiter, skipinitialspace=spaced))
     column, outer = len(before), [*before, *opened.split(layout.delimiter)]
     if len(outer) != layout.width or len(_alone(last, layout)) != layout.width:
         return Reach(len(lines))
-    rows = [layout.is_row(_alone(line, layout)) for line in inner if line.strip()]
+    marker, what = layout.marker_columns[0]
+    in_marker = column == marker and holds(outer[column], what)
+    proof = _kinds(last[: last.index('"')].split(layout.delimiter)[:-1], layout) | _kinds(
+        outer, layout, column + 1
+    )
+    if not (in_marker or proof):
+        return Reach(len(lines))
     in_middle = 0 < column < layout.width - 1
-    if layout.marker_columns:
-        marker, what = layout.marker_columns[0]
-        in_marker = column == marker and holds(outer[column], what)
-        left = layout.has_markers(last[: last.index('"')].split(layout.delimiter)[:-1])
-        right = layout.has_markers(outer, column + 1)
-        if not (in_marker or left or right or (in_middle and any(rows))):
-            return Reach(len(lines))
-    else:
-        in_marker = False
-        if not rows or not (any(rows) if layout.width >= _MANY_COLUMNS else all(rows)):
-            return Reach(len(lines))
-    if in_marker or (in_middle and layout.width >= _MANY_COLUMNS):
+    if in_marker or ("@" in proof and in_middle and layout.width >= _MANY_COLUMNS):
         end = _first_row(block, at, layout, near=0)
         return None if end is None else Reach(doubtful=end - at - 1)
     return Reach(doubtful=len(lines) - 1)
+
+
+def _kinds(cells: list[str], layout: Layout, first: int = 0) -> set[str]:
+    """What marker columns hold from column `first` on; nothing if one of them holds anything else."""
+    found = [(cells[at].strip(), what) for at, what in layout.marker_columns if first <= at < len(cells)]
+    filled = [(cell, what) for cell, what in found if cell]
+    are_right = all(holds(cell, what) and " " not in cell for cell, what in filled)
+    return {what for _, what in filled} if are_right else set()
 
 
 def _first_row(block: Block, at: int, layout: Layout, near: int) -> int | None:

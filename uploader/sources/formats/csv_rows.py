@@ -85,7 +85,7 @@ class CsvRows:
         elif block.torn and at == len(block) - 1 and self._is_short(raw):
             content = Unreadable(_TORN)
         elif raw.endswith(b"\\") and self._is_short(raw):
-            found = _escaped_lines(block, at)
+            found = self._escaped_lines(block, at)
             if found is None:
                 return 0
             content, reach, doubt = Unreadable(_ESCAPED), found, _CONTINUED
@@ -104,6 +104,24 @@ class CsvRows:
                 content = self.content(raw)
                 refused = content if type(content) is Unreadable else Unreadable(why)
                 rows.append(Row(block.start.line + line, raw, refused))
+
+    def _escaped_lines(self, block: Block, at: int) -> Reach | None:
+        """A row whose line breaks are escaped by backslashes; None if more lines are needed."""
+        end = at + 1
+        while end < at + CONTINUATION_LINES and block.raws[end - 1].endswith(b"\\"):
+            if end == len(block):
+                return Reach(doubtful=end - at - 1) if block.closed else None
+            if self._may_begin_row(block.raws[end]):
+                break
+            end += 1
+        return Reach(doubtful=end - at - 1)
+
+    def _may_begin_row(self, raw: bytes) -> bool:
+        """Whether a line is a row by itself, or opens a quoted cell, which is then judged like any other."""
+        try:
+            return self._layout.is_row(self._layout.cells(raw.decode(errors="surrogateescape")))
+        except csv.Error:
+            return True
 
     def _is_blank(self, raw: bytes) -> bool:
         return not raw.strip() and self._layout.delimiter.encode() not in raw
@@ -127,16 +145,6 @@ class CsvRows:
             return len(self._layout.cells(raw.decode(errors="surrogateescape"))) < self._layout.width
         except csv.Error:
             return False
-
-
-def _escaped_lines(block: Block, at: int) -> Reach | None:
-    """A row whose line breaks are escaped by backslashes; None if more lines are needed."""
-    end = at + 1
-    while end < at + CONTINUATION_LINES and block.raws[end - 1].endswith(b"\\"):
-        if end == len(block):
-            return Reach(doubtful=end - at - 1) if block.closed else None
-        end += 1
-    return Reach(doubtful=end - at - 1)
 
 
 def _stop_before(odd: Sequence[int], at: int, stop: int) -> int:
