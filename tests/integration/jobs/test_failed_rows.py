@@ -2,13 +2,14 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_simulator
 from uploader.cli import main
-from uploader.cli.commands.failures import top_reasons, unused
+from uploader.cli.commands.failures import failures_command, top_reasons, unused
 from uploader.cli.commands.upload import _report
 from uploader.pipeline.failure_limits import FailureLimit
 
@@ -175,6 +176,50 @@ def test_a_row_that_cells_would_make_another_one_of_is_written_as_ndjson_alone(
     assert main.run(["failures", checkpoint, "-o", str(tmp_path / "mend.ndjson")]) == 0
     (line,) = (tmp_path / "mend.ndjson").read_text(encoding="utf-8").splitlines()
     assert row.items() <= json.loads(line).items()
+
+
+@pytest.mark.parametrize(
+    ("decimals", "texts", "wanted"),
+    [
+        ({"num": ","}, ["12,5", 1.125, 1.5], [None, None, "1.5"]),
+        ({"": ","}, ["12,5", 1.125, 1.5], [None, None, "1.5"]),
+        ({}, ["12,5", 1.125, 1.5], ["12.5", "1.125", "1.5"]),  # CSV would be found to have decimal commas
+    ],
+)
+def test_a_number_with_a_point_among_decimal_commas_is_written_as_ndjson_alone(
+    tmp_path, capsys, decimals, texts, wanted
+):
+    """Taken back from a CSV of decimal commas, 1.125 would be 1125."""
+    keys = [f"c{number}@x.com" for number in range(3)]
+    source = write_ndjson(
+        tmp_path / "c.ndjson", [{"email": key, "num": text} for key, text in zip(keys, texts, strict=True)]
+    )
+    number = {"name": "num", "type": "number"}
+    refused = [{"kind": "reject", "keys": keys if not decimals else keys[1:]}]
+    simulator = make_simulator(quota="none", faults=refused, properties=[number])
+    Job(source, simulator, {"decimals": decimals}).run_virtual()
+    checkpoint, output = f"{source}.checkpoint", tmp_path / "mend.csv"
+    assert main.run(["failures", checkpoint, "-o", str(output)]) == 2
+    assert "has a number with a point in 'num', a column of decimal commas" in capsys.readouterr().err
+    assert failures_command(Path(checkpoint)).endswith(".failures.ndjson")
+    assert main.run(["failures", checkpoint, "-o", str(output.with_suffix(".ndjson"))]) == 0
+    again = Job(output.with_suffix(".ndjson"), make_simulator(quota="none", properties=[number]))
+    again.run_virtual(decimals=decimals)
+    held = again.held()
+    assert [held.get(key, {}).get("num") for key in keys] == wanted
+
+
+@pytest.mark.parametrize(
+    ("decimals", "number"), [({}, 1.125), ({"num": "."}, 1.5), ({"num": ","}, 1000), ({"other": ","}, 1.5)]
+)
+def test_a_number_that_csv_does_not_change_is_written_as_csv(tmp_path, decimals, number):
+    source = write_ndjson(tmp_path / "c.ndjson", [{"email": "c@x.com", "num": number, "other": "1"}])
+    properties = [{"name": "num", "type": "number"}, {"name": "other", "type": "number"}]
+    refused = [{"kind": "reject", "keys": ["c@x.com"]}]
+    simulator = make_simulator(quota="none", faults=refused, properties=properties)
+    Job(source, simulator, {"decimals": decimals}).run_virtual()
+    assert failures_command(Path(f"{source}.checkpoint")).endswith(".failures.csv")
+    assert main.run(["failures", f"{source}.checkpoint", "-o", str(tmp_path / "mend.csv")]) == 0
 
 
 def test_before_a_job_has_ended_no_file_of_its_failures_is_proposed_for_upload(tmp_path, capsys):

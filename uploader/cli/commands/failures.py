@@ -5,7 +5,7 @@ import os
 import re
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
@@ -19,10 +19,13 @@ from uploader.cli.output import rows_out
 from uploader.cli.text.next_command import command_line
 from uploader.cli.text.upload_again import upload_again_command
 from uploader.errors import SettingsError, StorageError
+from uploader.model.column_names import folded
 from uploader.model.rows import UNREADABLE, Unreadable
 from uploader.records.columns import OWN_PREFIX, TO_LOOK_AT
 from uploader.records.fields import spell
 from uploader.records.mapping_file import MappingFile
+from uploader.records.values.convert import setting_of
+from uploader.records.values.numbers import differs_with_commas, marks_of
 from uploader.report.content import values_of, without_values
 from uploader.sources.open import read_row_again
 from uploader.storage.checkpoint import Checkpoint, Identity
@@ -153,7 +156,8 @@ def failures_command(checkpoint: Path) -> str:
         identity = opened.identity()
         tables = {place for place, source in enumerate(identity.sources) if source.shape.format == "csv"}
         others = (letter for letter in opened.dead_letters() if letter.source not in tables)
-        kept = "ndjson" if any(_why_not_csv(letter, identity) for letter in others) else "csv"
+        has_commas = _column_test(opened.dead_letters(), identity)
+        kept = "ndjson" if any(_why_not_csv(letter, identity, has_commas) for letter in others) else "csv"
     stem = checkpoint.stem.split(".")[0]
     fresh = unused(checkpoint.with_name(f"{stem}.failures.{kept}"))
     return command_line("failures", checkpoint, "-o", fresh)
@@ -224,13 +228,14 @@ def _write_csv(
     SettingsError if `upload` would read another row from the cells, unless `is_safe`.
     """
     identity = checkpoint.identity()
+    has_commas = _column_test(filter(admits, checkpoint.dead_letters()), identity)
     columns = [*_columns(checkpoint, identity), *_OWN, *more]
     lines = csv.DictWriter(stream, columns, restval="", lineterminator="\n", delimiter=delimiter)
     lines.writerow({name: cell(name) for name in columns})
     count = 0
     for letter in filter(admits, checkpoint.dead_letters()):
         fields = _flat(_fields(letter, identity), str(identity.settings["id_property"]))
-        if not is_safe and (problem := _why_not_csv(letter, identity)):
+        if not is_safe and (problem := _why_not_csv(letter, identity, has_commas)):
             source = identity.sources[letter.source].name
             raise SettingsError(
                 f"{source}, row {letter.row:,} {problem}, which CSV cannot express; use -o FILE.ndjson"
@@ -240,13 +245,33 @@ def _write_csv(
     return count
 
 
-def _why_not_csv(letter: DeadLetter, identity: Identity) -> str:
-    """Why CSV cannot hold a failed row; "" if it can."""
-    fields = _fields(letter, identity)
+def _column_test(letters: Iterable[DeadLetter], identity: Identity) -> Callable[[str], bool]:
+    """Whether `upload` reads a column of the failed rows as one of decimal commas, if they are CSV."""
+    decimals, shown = identity.settings.get("decimals", {}), set[str]()
+    if any(source.shape.has_numbers for source in identity.sources):
+        for letter in letters:
+            texts = _texts(letter, identity)
+            shown.update(name for name, text in texts.items() if text and marks_of(text) == {","})
+    return lambda column: (setting_of(column, decimals) or ("," if column in shown else ".")) == ","
+
+
+def _texts(letter: DeadLetter, identity: Identity) -> dict[str, str | None]:
+    """The texts of a failed row by column; None where it has a value without one."""
+    flat = _flat(_fields(letter, identity), str(identity.settings["id_property"]))
+    return {folded(name): spell(value) for name, value in flat.items() if not name.startswith(OWN_PREFIX)}
+
+
+def _why_not_csv(letter: DeadLetter, identity: Identity, has_commas: Callable[[str], bool]) -> str:
+    """Why CSV cannot hold a failed row; "" if it can. `has_commas`: of a column."""
+    fields, texts = _fields(letter, identity), _texts(letter, identity)
     id_property = str(identity.settings["id_property"])
-    nested = [name for name, value in _flat(fields, id_property).items() if spell(value) is None]
+    nested = [name for name, text in texts.items() if text is None]
     if nested:
         return f"holds a list or an object in {nested[0]!r}"
+    if identity.sources[letter.source].shape.has_numbers:
+        for name, text in texts.items():
+            if text and has_commas(name) and differs_with_commas(text):
+                return f"has a number with a point in {name!r}, a column of decimal commas"
     return "" if _own_key(fields) in {"", id_property} else "has its own idProperty"
 
 

@@ -65,6 +65,11 @@ def as_own_number(text: str, decimal: str | None) -> str | Fault:
     return _NUMBER_OR_TEXT if _GROUPS["."].fullmatch(text.removeprefix("-")) else as_number(text, ".")
 
 
+def differs_with_commas(text: str) -> bool:
+    """Whether a number of a format's own is another one, or none, as a text of a column of decimal commas."""
+    return _OWN.fullmatch(text) is not None and as_number(text, ",") != as_number(text, ".")
+
+
 def marks_of(text: str) -> frozenset[str]:
     """Return the decimal marks that a value can have been written with: one is evidence, two leave it
     open, none says nothing.
