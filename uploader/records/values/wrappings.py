@@ -89,8 +89,7 @@ _FIRST_BYTES = (b"\xd8", b"\xe1", b"\xe2", b"\xef")
 _LEADS = (b"\xd8\x9c", b"\xe1\xa0\x8e", b"\xe2\x80", b"\xe2\x81", b"\xef\xbb\xbf")
 #: The same and `="`, as JSON may escape them.
 _ESCAPED = re.compile(
-    rb"\\u(?:00ad|061c|180e|200[b-f]|202[a-e]|206[0-9a-f]|feff)"
-    rb'|\\u003d(?:\\"|\\u0022)|=\\u0022',
+    rb'\\u(?:00ad|061c|180e|200[b-f]|202[a-e]|206[0-9a-f]|feff|003d\\(?:"|u0022)|0022(?<==\\u0022))',
     re.IGNORECASE,
 )
 _ENDS = re.compile(rf"^[\s{INVISIBLE}]+|[\s{INVISIBLE}]+$")
