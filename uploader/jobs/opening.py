@@ -229,7 +229,7 @@ def open_job(
     checkpoint = found.checkpoint or _create_checkpoint(found, settings, identity, canary, stack)
     results = _open_results(settings, sources, checkpoint, stack)
     if found.checkpoint is not None:
-        _check_settings(settings, checkpoint, identity, found.in_doubt_below)
+        _check_settings(settings, checkpoint, identity, found)
     checkpoint.note_repeated_options(settings.repeated_options)
     keys_file = KeysOfOneContactFile(settings.checkpoint_path)
     stack.callback(keys_file.close)
@@ -269,12 +269,11 @@ def _create_checkpoint(
     return checkpoint
 
 
-def _check_settings(
-    settings: Settings, checkpoint: Checkpoint, identity: Identity, in_doubt_below: int
-) -> None:
+def _check_settings(settings: Settings, checkpoint: Checkpoint, identity: Identity, found: FoundJob) -> None:
     """CheckpointError if the settings differ from those of the job that is resumed."""
+    in_doubt_below = found.in_doubt_below
     was_kept = may_have_snapshot(checkpoint.periods(in_doubt_below))
-    check_settings(settings, checkpoint, identity, in_doubt_below)
+    check_settings(settings, checkpoint, identity, in_doubt_below, may_be_sent=found.may_be_sent)
     if was_kept and not snapshot_path(checkpoint.path).exists():
         checkpoint.note_missing_snapshot(in_doubt_below)  # a new snapshot would pass for a complete one
 

@@ -5,6 +5,7 @@ Raise `CheckpointError`, one line each, before anything is changed.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,16 @@ from uploader.records.columns import (
     Columns,
 )
 from uploader.records.duplicates import OnDuplicate
+from uploader.records.known_headers import carries_consent
 from uploader.records.write_policy import Policy
 from uploader.settings import Settings
 from uploader.settings.safety import SafetySettings
 from uploader.sources.source import Shape, Source
 from uploader.storage.checkpoint import Checkpoint, Identity, SourceIdentity
+
+#: The rules by which rows are read. Count up when a version reads a row, or a setting, in another way: the
+#: rest of a job would be written under other keys. Versions up to 0.7.1 recorded none.
+READING_RULES, _FIRST_RULES = 2, 1
 
 
 def identity_of(
@@ -30,6 +36,7 @@ def identity_of(
         sources=tuple(SourceIdentity(s.name, s.fingerprint, s.shape) for s in sources),
         settings={
             **_identity_settings(settings),
+            "reading_rules": READING_RULES,
             # As resolved: a label that was changed in HubSpot meanwhile would change what is written.
             "columns": [
                 {str(index): name for index, name in resolved.names.items()} if resolved else None
@@ -194,14 +201,30 @@ def check_account(
 
 
 def check_settings(
-    settings: SafetySettings, checkpoint: Checkpoint, identity: Identity, in_doubt_below: int = 0
+    settings: SafetySettings,
+    checkpoint: Checkpoint,
+    identity: Identity,
+    in_doubt_below: int = 0,
+    *,
+    may_be_sent: bool = True,
 ) -> None:
-    """CheckpointError if settings that change what is written differ; record them if they are accepted.
+    """CheckpointError if settings that change what is written differ, or the rules by which rows are read;
+    record them if they are accepted.
 
     Call `check_account` first. `in_doubt_below`: open rows below this position may have been sent.
     """
     known = checkpoint.identity()
     changed = _differences(known.settings, identity.settings)
+    older = _read_otherwise(known)
+    if older and may_be_sent and not settings.accept_changed_settings:
+        began = next((f"version {one.version}" for one in checkpoint.invocations()), "the version")
+        raise CheckpointError(
+            f"{checkpoint.path}: this version reads {older} in another way than {began} that began the job, "
+            "so that records may be written a second time under another key; finish the job with that "
+            "version, or continue by the new rules with --accept-changed-settings"
+        )
+    if older or (has_older_rules(known.settings) and not may_be_sent):
+        changed = ", ".join(filter(None, (changed, "rows are read by newer rules")))
     if changed and checkpoint.state().tallies.confirmed and not settings.accept_changed_settings:
         raise CheckpointError(
             f"settings that affect what is written differ from those the job was started with: {changed}; "
@@ -210,6 +233,23 @@ def check_settings(
     if changed or (identity.portal and not known.portal):
         kept = identity.portal or known.portal
         checkpoint.accept(replace(identity, portal=kept), changed, in_doubt_below)
+
+
+def has_older_rules(known: Mapping[str, Any]) -> bool:
+    """Whether rows were read by older rules when a job had these settings."""
+    return bool(known.get("reading_rules", _FIRST_RULES) < READING_RULES)
+
+
+def _read_otherwise(known: Identity) -> str:
+    """What of a job is read in another way now than when it began; "" if nothing is certain to be.
+
+    A CSV file has texts only: of these, few are read in another way (page `operations`).
+    """
+    if not has_older_rules(known.settings):
+        return ""
+    consents = filter(carries_consent, known.settings.get("suppress_where", ()))
+    numbers = (source.name for source in known.sources if source.shape.has_numbers)
+    return next(chain(numbers, (f"--suppress-where {column}" for column in consents)), "")
 
 
 def changed_settings_text(settings: Settings, known: Identity) -> str:
@@ -225,6 +265,8 @@ def changed_settings_text(settings: Settings, known: Identity) -> str:
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     if "match" not in before:  # a job begun before rows could be matched by several properties
         before = {**before, "match": [before.get("id_property")]}
+    now = {name: value for name, value in now.items() if name != "reading_rules"}
+    before = {name: value for name, value in before.items() if name != "reading_rules"}
     return ", ".join(
         f"{name} differs" if name in _NOT_SHOWN else f"{name} was {was!r}, is {now.get(name)!r}"
         for name in dict.fromkeys((*now, *before))

@@ -144,11 +144,19 @@ class Builder:
             self._wanted.append((record.lock_keys, wanted, doubt))
             if record.id_property != self._main and not self._is_linked:
                 self._file.note_shared_values(record.lock_keys)
-        elif record.key and (record.outcome is Outcome.INVALID or mapping.doubt):
-            self._wanted.append((record.lock_keys, _wanted_of_unsent(record), mapping.doubt or Doubt.CHANGED))
-        elif mapping.doubt:
+        elif record.outcome is Outcome.SKIPPED and not mapping.doubt:
+            if doubt is not Doubt.OPEN:
+                self._add_unsent(position, record, Doubt.NOW_SKIPPED)
+        elif mapping.doubt or record.key:
+            self._add_unsent(position, record, mapping.doubt or Doubt.CHANGED)
+
+    def _add_unsent(self, position: int, record: Unsent, doubt: Doubt) -> None:
+        """Note a row that was written and cannot be mapped any more, whether it has a key or not."""
+        if record.key and record.lock_keys:
+            self._wanted.append((record.lock_keys, _wanted_of_unsent(record), doubt))
+        else:
             nameless = Wanted(0, self._main, "", record.row, record.source, {})
-            self._wanted.append(((f"{self._main}=\nrow {position}",), nameless, mapping.doubt))
+            self._wanted.append(((f"{self._main}=\nrow {position}",), nameless, doubt))
 
     def _may_have_been_sent(self, position: int, formers: Sequence[PeriodMapping]) -> None:
         """Note the values of a row that was not written but may have been sent under other settings."""

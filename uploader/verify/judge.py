@@ -35,6 +35,7 @@ class Doubt(StrEnum):
     ALIAS = "several keys of the file led to it"
     SHARED = "rows of another id property share a value with it"
     CHANGED = "its row cannot be mapped any more: an option or an owner has changed since"
+    NOW_SKIPPED = "a row of it is skipped by the present rules, such as --suppress-where, and was not then"
     UNANSWERED = "HubSpot's answer left it out"
     UNKNOWN = "a row of it was written with settings that are not recorded"
     UNUSABLE = "a row of it was written with former settings that cannot be applied any more"

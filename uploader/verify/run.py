@@ -13,7 +13,13 @@ from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import MAX_INPUTS, MAX_INPUTS_WITH_HISTORY, encode_read
 from uploader.jobs.early_ending import Ending
 from uploader.jobs.opening import reopen_sources
-from uploader.jobs.resume_checks import account_doubt, check_portal, check_sources, recorded_settings
+from uploader.jobs.resume_checks import (
+    account_doubt,
+    check_portal,
+    check_sources,
+    has_older_rules,
+    recorded_settings,
+)
 from uploader.jobs.session import Seams, Session, early_end, exact_clock
 from uploader.jobs.summary import EarlyEnd
 from uploader.model.outcomes import Outcome
@@ -49,6 +55,7 @@ class Report:
     is_sample: bool = False
     requests: int = 0
     elapsed_seconds: float = 0.0
+    has_older_rules: bool = False  #: values were read by older rules when they were written
     account_doubt: str = ""  #: why it may not be the account that the job wrote to
     end: EarlyEnd | None = None
 
@@ -152,6 +159,11 @@ class Verification:
         self.report.counts = self.file.counts()
         self.report.doubts = self.file.doubts()
         self.report.left = self.file.unsettled_count()
+        self.report.has_older_rules = any(
+            one.settings is not None and has_older_rules(one.settings)
+            for one in self._periods
+            if one.progress.settled or one.in_doubt_below
+        )
         tallies = self._checkpoint.state().tallies
         self.report.rows = tallies.rows
         self.report.rows_written = tallies.rows - sum(tallies.outcomes[outcome] for outcome in _NOT_WRITTEN)

@@ -66,7 +66,7 @@ _OPTIONS = {
     "snapshot": "--snapshot",
 }
 #: Settings that are shown elsewhere in the report.
-_SILENT = frozenset({"id_property", "match", "object_type"})
+_SILENT = frozenset({"id_property", "match", "object_type", "reading_rules"})
 #: A quota this many times above all that was sent is not drawn.
 _FAR = 4
 _CONFIRMED, _FAILED = ("created", "updated", "unchanged"), ("rejected", "invalid", "abandoned")

@@ -167,6 +167,11 @@ def _print_report(report: Report, many: str, output: Path, *, as_json: bool) -> 
     counts, end = report.counts, report.end
     if report.account_doubt:
         print_message(report.account_doubt)
+    if report.has_older_rules:
+        print_message(
+            "rows were written by an earlier version, and are read by newer rules now: values that are read "
+            "in another way differ, and records with such keys are missing (page operations)"
+        )
     with contextlib.suppress(OSError):
         if as_json:
             document = {
@@ -176,6 +181,7 @@ def _print_report(report: Report, many: str, output: Path, *, as_json: bool) -> 
                 **{verdict.name.lower(): counts[verdict] for verdict in Verdict},
                 "not_checked_because": report.doubts,
                 "left": report.left,
+                "has_older_rules": report.has_older_rules,
                 "requests": report.requests,
                 "elapsed_seconds": round(report.elapsed_seconds, 3),
                 "state": "stopped" if end else "complete",
