@@ -1,5 +1,6 @@
 """Columns that tell who has agreed to e-mail: a no suppresses. They passed where opt-outs stopped the run."""
 
+import openpyxl
 import pytest
 
 from support.intercepted_requests import upserts
@@ -53,3 +54,13 @@ def test_do_not_call_is_a_column_like_any_other(tmp_path):
 def test_a_draft_suppresses_by_a_no(tmp_path):
     text = draft(["email", "Accepts Email Marketing"], None, [["a@x.com", "no"]]).toml()
     assert '# "Accepts Email Marketing" = { suppress = ["no"] }' in text
+
+
+def test_a_cell_that_can_not_be_read_is_no_no(tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["email", "optin"], ["a@x.com", "yes"], ["b@x.com", "no"], ["c@x.com", "#N/A"]):
+        book.active.append(row)
+    book.save(tmp_path / "c.xlsx")
+    run = Job(tmp_path / "c.xlsx", make_simulator(quota="190/10"), {"suppress_where": {"optin": ("no",)}})
+    run.run_virtual()
+    assert run.outcomes() == {2: "created", 3: "skipped", 4: "invalid"}

@@ -55,7 +55,11 @@ class SuppressionCheck:
         return self._fault_of((column, content[index]) for index, column in self._suppressing)
 
     def _look_at_readable(self, content: PartlyReadable) -> Fault | None:
-        fault = self.look(content.cells)
+        if self._list is not None and _is_listed(content.cells, self._addresses, self._list):
+            return _LISTED
+        # A cell that can't be read is no blank: a blank in a column of consent means no.
+        seen = ((i, column) for i, column in self._suppressing if i not in content.reasons)
+        fault = self._fault_of((column, content.cells[index]) for index, column in seen)
         if fault is not None and fault.category == SUPPRESSED:
             return fault
         for index, column in self._suppressing:

@@ -45,6 +45,7 @@ _DATE_FORMATS = frozenset([*range(27, 37), *range(50, 59), *range(71, 79), 80, 8
 _OWN_FORMATS = 164
 #: What of a format is not shown, or shows the character behind a backslash.
 _ZEROS = re.compile(r"0[-/ 0]*0")
+_CONDITION = re.compile(r"\[[<>=]")
 _UNSHOWN, _LITERAL = re.compile(r'\[[^\]]*\]|[_*].|"'), re.compile(r"\\(.)")
 _MAY_BE_HIDDEN, _HIDDEN = b" hidden=", rb"[^<>]*? hidden=\"(?:1|true)\"[^<>]*?"
 _HIDDEN_ROW = re.compile(rb"<(?:\w+:)?row\b%b(?<!/)>\s*+(?!</)" % _HIDDEN)
@@ -286,7 +287,12 @@ def _parser(book: _Book) -> Any:  # noqa: ANN401
 
 
 def _zeros(format_: str) -> str:
-    """The format of a number that is shown with its zeros, and perhaps separators; "" for any other."""
+    """The format of a number that is shown with its zeros, and perhaps separators; "" for any other.
+
+    A format with a condition, such as `[<=9999999]`, shows some numbers by another section: it is any other.
+    """
+    if _CONDITION.search(format_):
+        return ""
     shown = _LITERAL.sub(r"\1", _UNSHOWN.sub("", format_.partition(";")[0]))
     return shown if _ZEROS.fullmatch(shown) else ""
 
