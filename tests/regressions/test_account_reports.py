@@ -1,5 +1,7 @@
 """Reports of wrong values written, or right ones left out, where a constant stood in for the account."""
 
+import contextlib
+import json
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,23 @@ LEVELS = {
     "label": "Levels",
     "stages": ["901=1", "902=2", "903=904", "904=4", "905=Twice", "906=twice"],
 }
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+def test_a_stage_that_is_set_is_not_taken_beside_a_column_of_pipelines(tmp_path, form):
+    rows = [{"external_id": f"{n}", "pipeline": "Renewals"} for n in range(20)]
+    run = job(
+        tmp_path, rows, options={**DEALS, "constants": {"dealstage": "s1"}}, pipelines=[SALES, RENEWALS]
+    )
+    if form == "ndjson":
+        run.source = tmp_path / "d.ndjson"
+        run.source.write_text("".join(f"{json.dumps(one)}\n" for one in rows))
+    with contextlib.suppress(SettingsError):
+        assert "--set dealstage is one stage" in run.run_virtual().reason
+    assert deals(run) == []
+    both = {"dealstage": "s1", "pipeline": "Sales"}
+    run.run_virtual(constants=both, ignored=frozenset({"pipeline"}), restart=True)
+    assert set(deals(run)) == {("default", "s1")}
 
 
 def test_a_stage_of_another_pipeline_is_never_taken(tmp_path):
