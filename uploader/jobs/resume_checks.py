@@ -12,14 +12,17 @@ from typing import Any
 from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
 from uploader.hubspot.missing_scopes import DETAILS
+from uploader.model.column_names import folded, quoted
 from uploader.records.columns import (
     Columns,
 )
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.known_headers import carries_consent
+from uploader.records.values.wrappings import cell_text
 from uploader.records.write_policy import Policy
 from uploader.settings import Settings
 from uploader.settings.safety import SafetySettings
+from uploader.sources.formats.csv_header import name_columns
 from uploader.sources.source import Shape, Source
 from uploader.storage.checkpoint import Checkpoint, Identity, SourceIdentity
 
@@ -92,6 +95,7 @@ def recorded_values(settings: Settings) -> dict[str, Any]:
 
 def recorded_settings(known: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `Settings`, from the settings recorded in an identity."""
+    known = with_present_names(known)
     return {
         "match": tuple(known.get("match", [known["id_property"]])),
         "object_type": known["object_type"],
@@ -125,8 +129,13 @@ def check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None
                 f"{path} belongs to another file than {source.name} (size or content differs from "
                 f"{before.name}); use another --checkpoint, or start over with --restart"
             )
-        if before.shape != source.shape:
+        if _as_named_now(before.shape) != _as_named_now(source.shape):
             was, is_ = _shape(before.shape), _shape(source.shape)
+            if before.shape.sheet != source.shape.sheet:
+                raise CheckpointError(
+                    f"{source.name} was read {was} before, and is read {is_} now; give "
+                    f"--sheet {quoted(before.shape.sheet)}, or start over with --restart"
+                )
             how = f"as {was} before, and is read as {is_} now" if was != is_ else "with other columns before"
             raise CheckpointError(
                 f"{source.name} was read {how}; give the same options, or start over with --restart"
@@ -140,6 +149,27 @@ def check_count(path: str, known: Identity, count: int) -> None:
             f"{path} belongs to a job with {len(known.sources)} sources, not {count}; give the same ones, "
             "or another --checkpoint"
         )
+
+
+def _as_named_now(shape: Shape) -> Shape:
+    """The shape with its columns as this version names them: older ones kept wrappings such as `="city"`."""
+    return replace(shape, columns=name_columns(shape.columns))
+
+
+def with_present_names(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Recorded settings, with the columns that they name as this version names them."""
+    settings = dict(known)
+    for setting in _BY_COLUMN & known.keys():
+        settings[setting] = {folded(cell_text(column)): value for column, value in known[setting].items()}
+    for setting in _OF_COLUMNS & known.keys():
+        settings[setting] = sorted(folded(cell_text(column)) for column in known[setting])
+    return settings
+
+
+_BY_COLUMN = frozenset(
+    ["map", "date_orders", "decimals", "option_readings", "timezones", "policies", "suppress_where"]
+)
+_OF_COLUMNS = frozenset(["ignore", "only", "clear"])
 
 
 def _shape(shape: Shape) -> str:
@@ -265,8 +295,9 @@ def changed_settings_text(settings: Settings, known: Identity) -> str:
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     if "match" not in before:  # a job begun before rows could be matched by several properties
         before = {**before, "match": [before.get("id_property")]}
-    now = {name: value for name, value in now.items() if name != "reading_rules"}
-    before = {name: value for name, value in before.items() if name != "reading_rules"}
+    now, before = with_present_names(now), with_present_names(before)
+    for settings in (now, before):
+        settings.pop("reading_rules", None)
     return ", ".join(
         f"{name} differs" if name in _NOT_SHOWN else f"{name} was {was!r}, is {now.get(name)!r}"
         for name in dict.fromkeys((*now, *before))

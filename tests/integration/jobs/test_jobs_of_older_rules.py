@@ -128,3 +128,37 @@ def test_verify_lists_written_rows_that_are_skipped_now(tmp_path):
     report, _ = verify(job)
     assert counts(report) == {"equal": ROWS // 3, "not checked": ROWS * 2 // 3}
     assert report.doubts == {Doubt.NOW_SKIPPED.value: ROWS * 2 // 3}
+
+
+def test_a_header_that_was_kept_with_its_wrapping_is_the_same_header(tmp_path):
+    rows = [{"email": f"c{i}@example.com", '="city"': f"X{i}"} for i in range(ROWS)]
+    rules = {"mapped": {"city": "firstname"}, "ignored": frozenset({"Note"})}
+    job = csv_job(tmp_path, [{**row, '="Note"': "n"} for row in rows], **rules)
+    job.run_virtual(stop_after=12.0)
+    make_older(job, map={'="city"': "firstname"}, ignore=['="Note"'])
+    with closing(sqlite3.connect(f"{job.source}.checkpoint")) as connection, connection:
+        (text,) = connection.execute("SELECT value FROM job WHERE name = 'sources'").fetchone()
+        sources = json.loads(text)
+        sources[0]["shape"]["columns"] = ["email", '="city"', '="Note"']
+        connection.execute("UPDATE job SET value = ? WHERE name = 'sources'", (json.dumps(sources),))
+    summary = job.run_virtual()
+    assert (summary.state, summary.tallies.confirmed) == ("complete", ROWS)
+    assert counts(verify(job)[0]) == {"equal": ROWS}
+
+
+def test_another_sheet_than_before_is_named_as_an_option(tmp_path):
+    book = openpyxl.Workbook()
+    for title in ("Old people", "New"):
+        sheet = book.create_sheet(title)
+        sheet.append(["email", "firstname"])
+        for number in range(ROWS):
+            sheet.append([f"c{number}@example.com", title])
+    book.remove(book.worksheets[0])
+    book["Old people"].sheet_state = "hidden"
+    book.active = 1
+    book.save(tmp_path / "c.xlsx")
+    job = Job(tmp_path / "c.xlsx", make_simulator(quota="10/10"), batch_records=2)
+    job.run_virtual(stop_after=12.0, sheet="Old people")
+    with pytest.raises(CheckpointError, match="from sheet 'New' now; give --sheet \"Old people\""):
+        job.run_virtual()
+    assert job.run_virtual(sheet="Old people").state == "complete"

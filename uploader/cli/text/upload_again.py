@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from uploader.cli.text.next_command import account_words, command_line, path_word
+from uploader.jobs.resume_checks import with_present_names
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.mapping_file import MappingFile
 from uploader.sources.formats.csv_header import DELIMITERS
@@ -18,7 +19,7 @@ def upload_again_command(
     """`output`: the file of failed rows; `delimiter`: of its cells, "" for NDJSON. `repeated`: of the
     checkpoint. `mapping`: the content of the mapping file that is named there, if it can be read.
     """
-    settings = _beyond(identity.settings, mapping or MappingFile())
+    settings = _beyond(with_present_names(identity.settings), mapping or MappingFile())
     words = ["--mapping", *repeated["--mapping"]] if mapping else []
     words += _source_words(delimiter, identity) if delimiter else []
     words += _key_words(settings)

@@ -9,6 +9,7 @@ from uploader.hubspot.account import Account
 from uploader.jobs.column_rules import resolve_as_far
 from uploader.jobs.early_ending import Ending
 from uploader.jobs.opening import Job, check_checkpoint_place, find_new_files
+from uploader.jobs.resume_checks import with_present_names
 from uploader.jobs.scans.duplicates import find_duplicates, open_duplicates, rule_of
 from uploader.jobs.scans.formats import Orders
 from uploader.jobs.scans.survey import Step, last
@@ -64,7 +65,7 @@ async def decide_orders(
     """The settings, with the orders of dates and decimal marks that no option gives: recorded ones of a
     resumed job, else inferred from the rows.
     """
-    before = checkpoint.identity().settings if checkpoint else {}
+    before = with_present_names(checkpoint.identity().settings) if checkpoint else {}
     known = {
         "date_orders": {**before.get("date_orders", {}), **settings.date_orders},
         "decimals": {**before.get("decimals", {}), **settings.decimals},
