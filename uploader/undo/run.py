@@ -163,8 +163,8 @@ class Undo:
         self.is_resumed = await writer.run(
             lambda: file.open(restart=self.settings.restart, keep=not self.dry)
         )
-        sent = await writer.run(lambda: file.sent_names)
-        account = await session.with_sensitive(account, lambda listed: not sent <= listed.labels.keys())
+        # Others may have written sensitive properties, too.
+        account = await self.ending.unless_ended(session.with_sensitive(account, lambda _: True))
         schema = account.schema or schema
         portal = Portal(app, frozenset(schema.labels.keys() - schema.read_only), schema.kinds)
         try:

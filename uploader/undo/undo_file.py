@@ -265,11 +265,6 @@ class UndoFile(sqlite.Database):
             doubts=doubts,
         )
 
-    @property
-    def sent_names(self) -> set[str]:
-        """The properties that the job has written."""
-        return {name for (name,) in self._all("SELECT DISTINCT property FROM snapshot.sent")}
-
     def _readings(self, hubspot_id: str) -> list[tuple[float, float]]:
         return self._all(
             "SELECT at, slack FROM snapshot.readings WHERE contact IN "

@@ -202,6 +202,12 @@ def _write(run: Undo, output: Path, *, keeps_empty: bool) -> None:
     write_list(output, _HEADER, _listed(run, reasons), keeps_empty=keeps_empty)
     for reason, count in reasons.most_common(_REASONS):
         print_message(f"{count:>9,}  {printable(reason)}")
+    schema = run.session.account.schema if run.session and run.session.account else None
+    if schema and schema.hidden_scope and run.report.counts[UndoOutcome.ARCHIVED]:
+        print_message(
+            f"the token lacks the scope {schema.hidden_scope}: undo did not see whether others have written "
+            "sensitive properties of what the job created"
+        )
     for line in _next_steps(run.file.kept_created(), run.settings.object_type, reasons):
         print_message(line)
 
