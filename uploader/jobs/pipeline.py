@@ -161,6 +161,7 @@ class Pipeline:
                 paths=session.paths,
                 columns=job.columns,
                 kinds=job.kinds,
+                read_app=partial(session.preflight.read_app_id, session.settings.token),
                 pre_reader=self.pre_reader,
                 links=links,
             )

@@ -15,7 +15,7 @@ from uploader.hubspot.requests import sent_properties
 from uploader.hubspot.schema import Kind
 from uploader.model.records import EMAIL, Record, lock_key
 from uploader.pipeline.value_authors import is_of_app
-from uploader.records.values.compare import Match, are_alike, compare
+from uploader.records.values.compare import compare, may_be_respelled
 
 #: Where HubSpot keeps a contact's further addresses, separated by semicolons.
 OTHER_ADDRESSES = "hs_additional_emails"
@@ -67,16 +67,19 @@ def in_question(
     wanted = sent_properties(record)
     found = {name: _text(held.properties.get(name)) for name in wanted}
     differing = [name for name in wanted if not _holds({name: wanted[name]}, found, kinds)]
-    return differing if all(are_alike(wanted[name], found[name]) for name in differing) else []
+    may_be_held = all(
+        may_be_respelled(name, kinds.get(name, Kind()), wanted[name], found[name]) for name in differing
+    )
+    return differing if may_be_held else []
 
 
-def confirmed_by_history(names: Sequence[str], held: Result, accepted_at: float) -> bool:
-    """Whether an app wrote all these properties since HubSpot accepted the record: at that time, with such
-    values, it was this one.
+def confirmed_by_history(names: Sequence[str], held: Result, accepted_at: float, app: str) -> bool:
+    """Whether our app wrote all these properties since HubSpot accepted the record. `app`: its id; "", if it
+    is not known, confirms nothing, for any app may have written such a value.
     """
     latest = [held.latest(name) for name in names]
-    return bool(names) and all(
-        one and is_of_app(one, "") and (one.at or 0.0) >= accepted_at for one in latest
+    return bool(names and app) and all(
+        one and is_of_app(one, app) and (one.at or 0.0) >= accepted_at for one in latest
     )
 
 
@@ -208,7 +211,7 @@ def _is_of(record: Record, result: Result) -> bool:
 
 def _holds(wanted: Mapping[str, str], held: Mapping[str, object], kinds: Mapping[str, Kind]) -> bool:
     return all(
-        compare(name, kinds.get(name, Kind()), text, _text(held.get(name))).match is not Match.DIFFERS
+        compare(name, kinds.get(name, Kind()), text, _text(held.get(name))).is_same
         for name, text in wanted.items()
     )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from uploader.hubspot.client import Call
@@ -52,10 +52,13 @@ class Worker(Task[Record]):
         paths: Paths,
         columns: Collection[str],
         kinds: Mapping[str, Kind],
+        read_app: Callable[[], Awaitable[str]],
         pre_reader: PreWriteReader | None = None,
         links: Links | None = None,
     ) -> None:
-        """`pre_reader` reads the contacts before they are written; None if nothing is read first."""
+        """`read_app` reads the id of our app, as in histories. `pre_reader` reads the contacts before they
+        are written; None if nothing is read first.
+        """
         self.is_in_flight = False  #: a request of this worker is in flight
         self.draining = False  #: no further request is sent
         self._has_slot = False
@@ -70,6 +73,7 @@ class Worker(Task[Record]):
         self._paths = paths
         self._columns = columns
         self._kinds = kinds
+        self._read_app = read_app
         self._pre_reader = pre_reader
         self._links = links
         self._attempts = replace(
@@ -384,7 +388,7 @@ class Worker(Task[Record]):
         if not records:
             return []
         reader = Reader(self._attempts, self._paths.read, classify_optional_read)
-        read = await read_back(records, reader, accepted_at, self._kinds)
+        read = await read_back(records, reader, accepted_at, self._kinds, self._read_app)
         self._why_unread = lack_text(read.lacking) if read.lacking else ""
         return [Settlement(one, Outcome.UPDATED, held.id, replayed=True) for one, held in read.confirmed]
 

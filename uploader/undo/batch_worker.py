@@ -23,6 +23,7 @@ from uploader.undo.plan import (
     Portal,
     Trace,
     is_same,
+    is_stored,
     plan,
     wanted_history,
 )
@@ -267,6 +268,10 @@ def _differing_property(
     for name, text in wanted.items():
         value = shown.get(name)
         value = value if isinstance(value, str) else "" if is_all else text
-        if not is_same(name, text, value, portal.kinds):
+        # A stage that did not go back is not restored, although HubSpot's rule explains it.
+        is_restored = is_same(name, text, value, portal.kinds) or (
+            name != LIFECYCLE_STAGE and is_stored(name, text, value, portal)
+        )
+        if not is_restored:
             return name
     return ""

@@ -9,7 +9,8 @@ Rules A contact that the job created is archived only if nobody else has written
       contact that existed before the job is never archived, whichever key leads to it now.
       Of a contact that existed before, each property is judged by itself: it is restored only if it holds a
       value that the job sent and nobody else wrote. HubSpot may have stored it in another form: then its
-      history shows whose it is. In doubt it is kept. All that is kept or not found is reported.
+      history has to show that the job wrote it, for another job of the same app may have sent such a value.
+      In doubt it is kept. All that is kept or not found is reported.
 From  The sources are those of `PropertyValue` in HubSpot's published client library:
       https://github.com/HubSpot/hubspot-api-nodejs codegen/marketing/events/models/PropertyValue.ts
 """
@@ -23,7 +24,7 @@ from uploader.hubspot.schema import LIFECYCLE_STAGE, Kind
 from uploader.pipeline import value_authors
 from uploader.pipeline.read_matching import merged_ids
 from uploader.pipeline.value_authors import APP, written_by
-from uploader.records.values.compare import Match, are_alike, compare
+from uploader.records.values.compare import Match, choices, compare, may_be_respelled
 from uploader.undo.value_before_job import AT_BIRTH_SECONDS, LEAVES_WITHIN_SECONDS, Absence, Doubt
 
 
@@ -190,8 +191,9 @@ def wanted_history(traces: Sequence[Trace], portal: Portal) -> list[str]:
 
 
 def is_same(name: str, wanted: str, held: str, kinds: Mapping[str, Kind]) -> bool:
-    """Whether two values are the same, HubSpot's notation apart."""
-    return compare(name, kinds.get(name, Kind()), wanted, held).is_same
+    """Whether two values are the same, apart from the notation of numbers, dates, and choices."""
+    kind = kinds.get(name, Kind())
+    return compare(name, kind, wanted.removeprefix(";") if kind.is_multiple else wanted, held).is_same
 
 
 def _plan_for_deleted(trace: Trace) -> Plan:
@@ -289,7 +291,7 @@ def _touched(name: str, version: Version, trace: Trace, held: Result, portal: Po
     """Why a value of a created contact is not the job's; "" if it is, or if HubSpot wrote it by itself."""
     if version.source in OWN_SOURCES:
         return ""
-    is_sent = any(is_stored(name, text, version.value, portal) for text in trace.sent.get(name, ()))
+    is_sent = _is_sent(name, version.value, trace, portal)
     if version.source in _UNKNOWN:
         return "" if is_sent else "its history does not show who wrote it"
     if _is_foreign(version, portal):
@@ -316,21 +318,35 @@ def _is_of_job(name: str, version: Version, trace: Trace, held: Result, portal: 
     if len(sent) != 1 or not (portal.app and trace.readings and version.at is not None):
         return False
     (text,), (first, slack) = sent, trace.readings[0]
-    if is_same(name, text, trace.former.get(name, ""), portal.kinds):
+    if is_stored(name, text, trace.former.get(name, ""), portal):
         return False  # HubSpot may have stored nothing
     since = [
         one
         for one in held.history.get(name, ())
         if is_of_app(one, portal) and (one.at or 0.0) >= first - slack
     ]
-    within = LEAVES_WITHIN_SECONDS if are_alike(text, version.value) else _SENT_WITHIN_SECONDS
+    is_alike = may_be_respelled(name, portal.kinds.get(name, Kind()), text, version.value)
+    within = LEAVES_WITHIN_SECONDS if is_alike else _SENT_WITHIN_SECONDS
     return since == [version] and any(
         at - off <= version.at <= at + off + within for at, off in trace.readings
     )
 
 
+def _is_sent(name: str, now: str, trace: Trace, portal: Portal) -> bool:
+    """Whether a value is exactly what the job left, in whatever notation."""
+    sent = trace.sent.get(name, ())
+    if any(is_same(name, text, now, portal.kinds) for text in sent):
+        return True
+    if not portal.kinds.get(name, Kind()).is_multiple:
+        return False
+    added = {one for text in sent if text.startswith(";") for one in choices(text)}
+    bases = [trace.former.get(name, ""), *(text for text in sent if not text.startswith(";"))]
+    there = choices(now)
+    return any(choices(base) < there <= choices(base) | added for base in bases)
+
+
 def is_stored(name: str, sent: str, held: str, portal: Portal) -> bool:
-    """Whether the value that HubSpot holds is the one that was sent, HubSpot's own changes included."""
+    """Whether HubSpot may have made a value of the one that was sent. It does not show who wrote it."""
     return compare(name, portal.kinds.get(name, Kind()), sent, held).match is not Match.DIFFERS
 
 
@@ -381,7 +397,7 @@ def _unknown_before(trace: Trace, held: Result, portal: Portal) -> list[Finding]
     findings = []
     for name in sorted(trace.sent.keys() - trace.former.keys()):
         now, version = _text(held, name), held.latest(name)
-        is_sent = any(is_same(name, text, now, portal.kinds) for text in trace.sent[name])
+        is_sent = any(is_stored(name, text, now, portal) for text in trace.sent[name])
         is_set = bool(version or now)  # else nobody has ever written it
         # HubSpot may have stored what was sent in a form of its own.
         is_stored_so = trace.was_overtaken and version is not None and is_of_app(version, portal)
@@ -402,9 +418,7 @@ def _kept_value(name: str, now: str, trace: Trace, held: Result, portal: Portal)
     if _is_foreign(version, portal):
         why = "changed by others since the job"
     elif not (
-        was_cleared
-        or any(is_same(name, text, now, portal.kinds) for text in sent)
-        or _is_of_job(name, version, trace, held, portal)
+        was_cleared or _is_sent(name, now, trace, portal) or _is_of_job(name, version, trace, held, portal)
     ):
         why = _NOT_SENT
     elif not has_full_history(name, held, portal):

@@ -15,7 +15,7 @@ from uploader.hubspot.schema import Kind
 from uploader.model.records import EMAIL, lock_key
 from uploader.pipeline.read_matching import answers_for
 from uploader.pipeline.value_authors import is_of_app, written_by
-from uploader.records.values.compare import Match, are_alike, compare
+from uploader.records.values.compare import Match, compare, may_be_respelled
 
 
 class Verdict(StrEnum):
@@ -80,6 +80,7 @@ class Finding:
     row: int
     source: int
     note: str = ""
+    is_in_question: bool = False  #: it may be what was sent in another spelling; only its history shows it
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,7 @@ class Job:
 
 def in_question(checked: Checked) -> list[str]:
     """The properties of a contact that may hold what was sent, in a form that only history explains."""
-    differing = [one for one in checked.findings if one.verdict is Verdict.DIFFERS]
-    return [one.property for one in differing if are_alike(one.wanted, one.found)]
+    return [one.property for one in checked.findings if one.is_in_question]
 
 
 def with_history(checked: Checked, held: Result, job: Job) -> Checked:
@@ -169,8 +169,13 @@ def _compared(contact: Wanted, result: Result, kinds: Mapping[str, Kind]) -> Che
         ):
             continue
         if comparison.match is not Match.EQUAL:
-            verdict = Verdict.ADJUSTED if comparison.is_hubspots else Verdict.DIFFERS
-            findings.append(Finding(verdict, name, cell.text, found, cell.row, cell.source, comparison.rule))
+            verdict, rule = Verdict.ADJUSTED, comparison.rule
+            is_in_question = False
+            if not comparison.is_hubspots:
+                verdict, is_in_question = Verdict.DIFFERS, may_be_respelled(name, kind, cell.text, found)
+            findings.append(
+                Finding(verdict, name, cell.text, found, cell.row, cell.source, rule, is_in_question)
+            )
     return Checked(contact.number, _worst(findings), result.id, findings)
 
 

@@ -1,11 +1,14 @@
 """An account that stores values in its own spelling: they are still what the job wrote."""
 
+import asyncio
+
 import pytest
 
-from support.intercepted_requests import existing, job, upserts
+from support.intercepted_requests import existing, job, record_upserts
 from support.undo_runs import archived, by, change_records, counts as undone, state, undo
 from support.verify_runs import counts, verify
 
+APP = "1512050"
 PROPERTIES = [
     {"name": "domain"},
     {
@@ -111,13 +114,16 @@ def test_a_value_in_an_unknown_form_is_the_jobs_if_its_history_says_so(tmp_path)
     assert run.held()["c@x.com"]["website"] == "https://old.example"
 
 
-def test_respelled_values_are_not_sent_again(tmp_path):
+def test_of_respelled_values_only_numbers_and_dates_are_not_sent_again(tmp_path):
+    """A phone number and a domain are: another account would keep them as typed."""
     run = run_of(tmp_path)
     run.run_virtual()
-    sent = len(upserts(run))
+    received = record_upserts(run)
     again = run.run_virtual(restart=True, skip_unchanged=True)
-    assert again.as_dict()["unchanged"] == 2
-    assert len(upserts(run)) == sent
+    assert again.as_dict()["updated"] == 2
+    (last,) = received
+    sent = {name for one in last.body["inputs"] for name in one["properties"]}
+    assert sent - {"email"} == {"domain", "phone", "whatsapp"}
 
 
 def test_respelled_values_of_a_pending_write_are_found_by_reading_back(tmp_path):
@@ -137,3 +143,59 @@ def test_a_pending_value_in_an_unknown_form_is_found_by_its_history(tmp_path, ap
     run = job(tmp_path, rows, there=there, rules=RULES, faults=[pending], others=others)
     run.run_virtual()
     assert run.outcomes() == {2: outcome}
+
+
+@pytest.mark.parametrize(
+    ("held", "given"),
+    [
+        ({"phone": "+491701234567"}, {"phone": "+49 (170) 123-4567"}),
+        ({"domain": "acme.com"}, {"domain": "https://acme.com/"}),
+    ],
+)
+def test_what_an_account_keeps_as_typed_is_sent(tmp_path, held, given):
+    rows = [{"email": "a@x.com", **given}]
+    there = [existing("a@x.com", **held)]
+    run = job(tmp_path, rows, there=there, properties=PROPERTIES, options={"skip_unchanged": True})
+    run.run_virtual()
+    assert run.outcomes() == {2: "updated"}
+    assert run.held()["a@x.com"].items() >= given.items()
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "later"),
+    [("score", "100", "10"), ("firstname", "Alexander", "Alex"), ("jobtitle", "CEO", "Not the CEO")],
+)
+def test_a_part_of_a_value_is_not_what_hubspot_made_of_it(tmp_path, name, sent, later):
+    """The same app has written it within the job's time."""
+    run = job(tmp_path, [{"email": "a@x.com", name: sent}], options={"snapshot": True})
+    run.run_virtual()
+    change_records(run, update=[by("a@x.com", "INTEGRATION", APP, **{name: later})])
+    report, findings = verify(run)
+    assert counts(report) == {"differs": 1}
+    assert [one.found for one in findings] == [later]
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "theirs", "former"),
+    [
+        ("score", "100", "10", "5"),
+        ("city", "Bonn", "Bonn-Beuel", "Ulm"),
+        ("phone", "+49 170 1234567", "+491701234567", "1"),
+        ("phone", "030 1234567", "+49301234567", "1"),
+    ],
+)
+def test_a_value_of_another_app_confirms_no_pending_write(tmp_path, name, sent, theirs, former):
+    pending = {"kind": "batch_status", "status": "PENDING", "results_share": 0.0}
+    there = [existing("a@x.com", **{name: former})]
+    run = job(tmp_path, [{"email": "a@x.com", name: sent}], there=there, faults=[pending])
+    changed = [by("a@x.com", "INTEGRATION", "999", **{name: theirs})]
+
+    def change(_) -> None:
+        if changed and any("upsert" in path for path in run.transport.paths):
+            now = asyncio.get_running_loop().time()
+            run.simulator.change_records(now, [changed.pop()], [])
+
+    run.run_virtual(on_tick=change)
+    assert not changed
+    assert run.held()["a@x.com"][name] == theirs
+    assert run.outcomes() == {2: "pending"}

@@ -27,7 +27,7 @@ from uploader.undo.plan import (
 
 APP = "1512050"
 NAMES = ("city", "firstname", "lifecyclestage", "size", "tags")
-KINDS = {"size": Kind("number"), "tags": Kind("enumeration", is_multiple=True)}
+KINDS = {"city": Kind("string"), "size": Kind("number"), "tags": Kind("enumeration", is_multiple=True)}
 PORTAL = Portal(APP, frozenset(NAMES), KINDS)
 BORN = "2026-01-01T00:00:00.000Z"
 LATER = "2026-01-02T00:00:00.000Z"
@@ -479,10 +479,10 @@ WRITTEN = Trace(1, "7", False, True, {"city": "Ulm"}, {"city": ["St. Gallen"]}, 
     ("held", "trace", "is_restored"),
     [
         (respelled("Sankt Gallen"), WRITTEN, True),
-        (respelled("st gallen", after_seconds=1_000.0), WRITTEN, True),
+        (respelled("st. gallen", after_seconds=1_000.0), WRITTEN, True),
         # Long after the reading the text has to show it.
         (respelled("Sankt Gallen", after_seconds=1_000.0), WRITTEN, False),
-        (respelled("st gallen", after_seconds=2_000.0), WRITTEN, False),
+        (respelled("st. gallen", after_seconds=2_000.0), WRITTEN, False),
         # Another job of the app has written it since.
         (respelled("Bern", Version("St. Gallen", BORN, "INTEGRATION", APP)), WRITTEN, False),
         (respelled("Sankt Gallen", source_id="9"), WRITTEN, False),

@@ -5,7 +5,7 @@ Out   those that HubSpot holds, each with its contact.
 How   By their values. Where HubSpot may have stored a value in a form of its own, its history decides.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from uploader.hubspot.missing_scopes import missing_scopes
@@ -27,8 +27,13 @@ class ReadBack(NamedTuple):
 
 
 async def read_back(
-    records: Sequence[Record], reader: Reader, accepted_at: float | None, kinds: Mapping[str, Kind]
+    records: Sequence[Record],
+    reader: Reader,
+    accepted_at: float | None,
+    kinds: Mapping[str, Kind],
+    read_app: Callable[[], Awaitable[str]],
 ) -> ReadBack:
+    """`read_app`: reads the id of our app, as in histories; "" if it is not known."""
     names = read_matching.wanted_properties(records)
     reply = await reader.read(
         [record.key for record in records],
@@ -43,12 +48,13 @@ async def read_back(
         elif held and (asked := read_matching.in_question(record, held, accepted_at, kinds)):
             in_question[held.id] = record, asked
     if in_question:
-        confirmed += [one async for one in _by_history(in_question, reader, accepted_at or 0.0)]
+        app = await read_app()
+        confirmed += [one async for one in _by_history(in_question, reader, accepted_at or 0.0, app)]
     return ReadBack(confirmed, missing_scopes(reply.body) if reply.status == 403 else ())
 
 
 async def _by_history(
-    in_question: Mapping[str, tuple[Record, Sequence[str]]], reader: Reader, accepted_at: float
+    in_question: Mapping[str, tuple[Record, Sequence[str]]], reader: Reader, accepted_at: float, app: str
 ) -> AsyncIterator[Confirmed]:
     ids, names = list(in_question), sorted({name for _, asked in in_question.values() for name in asked})
     for start in range(0, len(ids), MAX_INPUTS_WITH_HISTORY):
@@ -56,5 +62,5 @@ async def _by_history(
         reply = await reader.read(some, lambda keys: encode_read("", keys, [], names))
         for held in reply.results:
             record, asked = in_question.get(held.id, (None, ()))
-            if record and read_matching.confirmed_by_history(asked, held, accepted_at):
+            if record and read_matching.confirmed_by_history(asked, held, accepted_at, app):
                 yield record, held

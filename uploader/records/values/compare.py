@@ -48,6 +48,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: In a text, a postcode with a leading zero is no number, nor is +49...
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?", re.ASCII)
+_WEB_ADDRESS_FRAME = re.compile(r"^(https?://)?(www\.)?|/+$")
 _MILLISECONDS = re.compile(r"-?[0-9]{5,17}")
 
 
@@ -63,19 +64,30 @@ def compare(name: str, kind: Kind, wanted: str, held: str) -> Comparison:
     return _DIFFERS
 
 
+def choices(text: str) -> set[str]:
+    """The choices in a value of several."""
+    return {part.strip() for part in text.split(";") if part.strip()}
+
+
 def are_one_number(wanted: str, held: str) -> bool:
     """Whether two texts of unknown type are one number in two notations. `007` and `7` are not."""
     both = _PLAIN_NUMBER.fullmatch(wanted.strip()) and _PLAIN_NUMBER.fullmatch(held.strip())
     return bool(both) and Decimal(wanted.strip()) == Decimal(held.strip())
 
 
-def are_alike(wanted: str, held: str) -> bool:
-    """Whether one text may be the other in another form: it has the same letters and digits, or some of them.
+def may_be_respelled(name: str, kind: Kind, wanted: str, held: str) -> bool:
+    """Whether HubSpot may hold what was sent in another spelling: by a rule of the type, or, of a text, in
+    other case, with other white space, or as another form of one web address. A part of it is another value.
 
     That is no proof. Ask it only of a value that we wrote, as its history shows.
     """
-    ours, theirs = ("".join(filter(str.isalnum, text.casefold())) for text in (wanted, held))
-    return bool(ours and theirs) and (ours in theirs or theirs in ours)
+    if compare(name, kind, wanted, held).match is not Match.DIFFERS:
+        return True
+    return kind.type in _TEXTS and bool(wanted and held) and _bare(wanted) == _bare(held)
+
+
+def _bare(text: str) -> str:
+    return " ".join(_WEB_ADDRESS_FRAME.sub("", text.strip().casefold()).split())
 
 
 def _is_recased(name: str, kind: Kind, wanted: str, held: str) -> bool:
@@ -156,7 +168,7 @@ def _is_same_date(name: str, kind: Kind, wanted: str, held: str) -> bool:
 def _are_same_choices(name: str, kind: Kind, wanted: str, held: str) -> bool:
     """Whether the choices match: `;a;b` was added to what was there, `a;b` replaced it."""
     del name
-    chosen, there = ({part.strip() for part in text.split(";") if part.strip()} for text in (wanted, held))
+    chosen, there = choices(wanted), choices(held)
     return kind.is_multiple and (chosen <= there if wanted.startswith(";") else chosen == there)
 
 
@@ -172,11 +184,12 @@ _RULES: Mapping[Match, Sequence[_Rule]] = {
         ("a number in another notation", _is_same_number),
         ("a date in another notation", _is_same_date),
         ("the same choices", _are_same_choices),
-        ("HubSpot keeps the bare domain", _is_domain),
-        ("HubSpot keeps the bare phone number", _is_bare_phone),
     ),
     Match.EXPLAINED: (
         ("a lifecycle stage does not go back", _is_later_stage),
+        # Other accounts keep these as typed.
+        ("HubSpot keeps the bare domain", _is_domain),
+        ("HubSpot keeps the bare phone number", _is_bare_phone),
         ("HubSpot keeps the bare domain", _is_domain_without_host),
         ("HubSpot may have added the country code", _has_country_code),
         ("the white space is HubSpot's", _is_respaced),
