@@ -5,9 +5,15 @@ from hypothesis import given, strategies as st
 
 from support.builders import record
 from uploader.hubspot.error_objects import error_of
-from uploader.hubspot.replies import Result
+from uploader.hubspot.replies import Result, Version
 from uploader.hubspot.schema import Kind
-from uploader.pipeline.read_matching import Answer, answers_for, confirmed_by, wanted_properties
+from uploader.pipeline.read_matching import (
+    Answer,
+    answers_for,
+    confirmed_by,
+    confirmed_by_history,
+    wanted_properties,
+)
 
 
 def held(hubspot_id="7", **properties):
@@ -126,6 +132,22 @@ def test_what_was_not_touched_since_confirms_nothing(updated, confirms):
     )
     accepted_at = 1_767_225_605.25  # 2026-01-01T00:00:05.250Z
     assert (confirmed_by(sent, [there], accepted_at) is there) is confirms
+
+
+@pytest.mark.parametrize(
+    ("app", "at", "confirms"),
+    [
+        ("7", "2026-01-01T00:00:05Z", True),
+        ("7", "2025-12-31T23:59:59Z", False),
+        ("9", "2026-01-01T00:00:05Z", False),
+        ("", "2026-01-01T00:00:05Z", False),
+    ],
+)
+def test_history_confirms_only_what_our_app_wrote_since(app, at, confirms):
+    """An app that is not known may be any."""
+    history = {"phone": (Version("+4930123456", at, "INTEGRATION", "7"),)}
+    there = Result("1", new=False, trace_id="", properties={}, history=history)
+    assert confirmed_by_history(["phone"], there, 1_767_225_600.0, app) is confirms
 
 
 # --- which contacts there are ---
