@@ -247,12 +247,7 @@ def check_settings(
     changed = _differences(known.settings, identity.settings)
     older = _read_otherwise(known)
     if older and may_be_sent and not settings.accept_changed_settings:
-        began = next((f"version {one.version}" for one in checkpoint.invocations()), "the version")
-        raise CheckpointError(
-            f"{checkpoint.path}: this version reads {older} in another way than {began} that began the job, "
-            "so that records may be written a second time under another key; finish the job with that "
-            "version, or continue by the new rules with --accept-changed-settings"
-        )
+        raise older_rules_error(checkpoint, older)
     if older or (has_older_rules(known.settings) and not may_be_sent):
         changed = ", ".join(filter(None, (changed, "rows are read by newer rules")))
     if changed and checkpoint.state().tallies.confirmed and not settings.accept_changed_settings:
@@ -265,6 +260,16 @@ def check_settings(
         checkpoint.accept(replace(identity, portal=kept), changed, in_doubt_below)
 
 
+def older_rules_error(checkpoint: Checkpoint, what: str) -> CheckpointError:
+    """The error for a job that can't be continued, because it is read by other rules than when it began."""
+    began = next((f"version {one.version}" for one in checkpoint.invocations()), "the version")
+    return CheckpointError(
+        f"{checkpoint.path}: this version reads {what} in another way than {began} that began the job, so "
+        "that records may be written a second time under another key, or other rows be skipped; finish the "
+        "job with that version, or continue by the new rules with --accept-changed-settings"
+    )
+
+
 def has_older_rules(known: Mapping[str, Any]) -> bool:
     """Whether rows were read by older rules when a job had these settings."""
     return bool(known.get("reading_rules", _FIRST_RULES) < READING_RULES)
@@ -273,7 +278,7 @@ def has_older_rules(known: Mapping[str, Any]) -> bool:
 def _read_otherwise(known: Identity) -> str:
     """What of a job is read in another way now than when it began; "" if nothing is certain to be.
 
-    A CSV file has texts only: of these, few are read in another way (page `operations`).
+    A CSV file has texts only: of these, few are read in another way. `older_keys` looks at its keys.
     """
     if not has_older_rules(known.settings):
         return ""

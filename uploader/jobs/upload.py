@@ -20,6 +20,7 @@ from uploader.jobs.progress_view import View
 from uploader.jobs.resume_checks import changed_settings_text, check_account
 from uploader.jobs.row_estimate import estimate_rows
 from uploader.jobs.scans.before_sending import Passes, decide_orders, find_repeated_keys, notices_of
+from uploader.jobs.scans.older_keys import compare_keys
 from uploader.jobs.session import Seams, Session, exact_clock, sleep_real_time
 from uploader.jobs.summary import Summary
 from uploader.model.canary import Canary
@@ -188,6 +189,8 @@ class Run:
         settings = await decide_orders(
             self.settings, found.sources, found.checkpoint, account, passes=self.passes, reader=reader
         )
+        if not settings.accept_changed_settings:
+            await self.passes.read(compare_keys(found), reader)
         job = self._job = open_job(found, settings, account, stack, self.canary)
         stack.callback(writer.finish)
         if job.snapshot is not None:

@@ -162,3 +162,19 @@ def test_another_sheet_than_before_is_named_as_an_option(tmp_path):
     with pytest.raises(CheckpointError, match="from sheet 'New' now; give --sheet \"Old people\""):
         job.run_virtual()
     assert job.run_virtual(sheet="Old people").state == "complete"
+
+
+@pytest.mark.parametrize("cell", ['="c59@example.com"', "c59@example.com\u200b"])
+def test_a_csv_file_with_a_key_that_is_read_otherwise_is_not_continued(tmp_path, cell):
+    rows = contacts(ROWS)
+    rows[-1]["email"] = cell
+    job = begun(csv_job(tmp_path, rows))
+    with pytest.raises(CheckpointError, match=r"the key in row 61 of .*c\.csv in another way"):
+        job.run_virtual()
+    assert job.run_virtual(accept_changed_settings=True).state == "complete"
+
+
+def test_a_csv_file_with_other_cells_that_are_read_otherwise_is_continued(tmp_path):
+    rows = contacts(ROWS)
+    rows[-1]["firstname"] = '="F"'
+    assert begun(csv_job(tmp_path, rows)).run_virtual().state == "complete"

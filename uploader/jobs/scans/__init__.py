@@ -3,6 +3,7 @@
 before_sending  which passes a job needs, and their results
 duplicates      rows that share a key, found
 formats         how dates and numbers are spelled, inferred
+older_keys      whether keys of a job of an earlier version are read as they were
 row_findings    what the rows of all sources hold, counted
 survey          one pass over all sources, in steps
 """
