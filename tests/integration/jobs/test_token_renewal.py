@@ -298,7 +298,7 @@ def test_a_token_replaced_before_the_account_is_told_is_asked_for_its_own(tmp_pa
     assert not job.held()
 
 
-# --- what a hostile reader found ---
+# --- rare orders of events ---
 
 
 def test_two_renewals_are_never_under_way_at_once_whoever_is_cancelled(tmp_path):
