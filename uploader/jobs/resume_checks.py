@@ -13,9 +13,7 @@ from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
 from uploader.hubspot.missing_scopes import DETAILS
 from uploader.model.column_names import folded, quoted
-from uploader.records.columns import (
-    Columns,
-)
+from uploader.records.columns import Columns
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.known_headers import carries_consent
 from uploader.records.values.wrappings import cell_text

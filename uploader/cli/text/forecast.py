@@ -39,8 +39,8 @@ def forecast_lines(
     ]
     if day.left is not None:
         reserved = day.reserve.of(day.limit)
-        spared = f" ({reserved:,} of them reserved for other apps)" if reserved else ""
-        lines.append(f"quota left today: {day.remaining or 0:,} of {day.limit or 0:,} requests{spared}")
+        for_others = f" ({reserved:,} of them reserved for other apps)" if reserved else ""
+        lines.append(f"quota left today: {day.remaining or 0:,} of {day.limit or 0:,} requests{for_others}")
     if ahead.pauses_at and ahead.goes_on_at:
         spent_at, again_at = clock(ahead.pauses_at), clock(ahead.goes_on_at)
         before = about(ahead.before_pause)
