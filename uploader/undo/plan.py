@@ -73,7 +73,7 @@ RECORD_SOURCE = ("hs_object_source", "hs_object_source_id")
 #: A row is usually sent so soon after its contact was read.
 _SENT_WITHIN_SECONDS = 60.0
 #: Values that HubSpot fills in with an app's request are as old as the contact; later ones are another job's.
-_AT_BIRTH_SECONDS = 60.0
+_FILLED_IN_WITHIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +300,7 @@ def _touched(name: str, version: Version, trace: Trace, held: Result, portal: Po
         return ""
     if name in trace.sent:
         return "" if _is_within(AT_BIRTH_SECONDS, version.at, held.created_at) else _NOT_SENT
-    is_at_birth = _is_within(_AT_BIRTH_SECONDS, version.at, held.created_at)
+    is_at_birth = _is_within(_FILLED_IN_WITHIN_SECONDS, version.at, held.created_at)
     return "" if is_at_birth else "an app other than the job has written it"
 
 
