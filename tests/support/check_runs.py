@@ -8,7 +8,8 @@ from support.inline_thread import Inline
 from support.jobs import Job
 from support.mock_transport import MockTransport
 from support.virtual_loop import run_virtual
-from uploader.check.run import Check, Report
+from uploader.check.report import Report
+from uploader.check.run import Check
 from uploader.jobs.session import Seams
 
 

@@ -1,5 +1,9 @@
 """`check`: everything that can be known before the first write.
 
+account        the account and its token, judged
+columns        what each column means
+forecast       requests and time of the upload
 mapping_draft  a proposed mapping file
+report         what a check found, as values
 run            one check, from the token to the last row
 """

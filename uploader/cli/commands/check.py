@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from uploader.check.run import Check, Report
+from uploader.check.report import Report
+from uploader.check.run import Check
 from uploader.cli.commands.upload import command as upload
 from uploader.cli.logs import print_message
 from uploader.cli.option_variables import say_settings

@@ -28,7 +28,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from uploader.check.run import Report
+from uploader.check.report import Report
 from uploader.cli.text.forecast import reads_text
 from uploader.cli.text.next_command import is_given, next_command, portal_option, upload_line
 from uploader.cli.text.numbers import duration, printable

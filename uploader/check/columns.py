@@ -1,0 +1,165 @@
+"""What each column of the sources means, with all problems at once instead of the first one.
+
+The functions that take a report add to it what they find.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from uploader.check.mapping_draft import draft, remark_on
+from uploader.check.report import Column, Report
+from uploader.errors import SettingsError, SourceError
+from uploader.hubspot.account import Account
+from uploader.hubspot.schema import Schema
+from uploader.jobs.column_rules import (
+    overwriting_rules,
+    refuse_absent_keys,
+    refuse_undecided_fields,
+    rules_of,
+)
+from uploader.jobs.scans.survey import first_rows
+from uploader.model.rows import readable
+from uploader.records.column_problems import likely_key, resolve_leniently
+from uploader.records.columns import Columns, MappingError, Rules, refuse_unknown
+from uploader.records.mapper import Mapper
+from uploader.records.values.wrappings import unwrapped
+from uploader.settings import Settings
+from uploader.sources.source import Source
+
+#: Number of rows that a mapping is drafted from.
+_TELLING_ROWS = 1_000
+
+
+def resolve_sources(report: Report, settings: Settings) -> list[Mapper | None]:
+    """The mapper of each source, None if its columns can't be mapped."""
+    try:
+        if all(source.shape.columns for source in report.sources):
+            refuse_unknown(settings.rules, [c for source in report.sources for c in source.shape.columns])
+    except MappingError as error:
+        report.problems += error.texts
+    rules = _with_sound_constants(report, settings.rules)
+    try:
+        refuse_undecided_fields(report.sources, rules)
+    except MappingError as error:
+        report.problems += error.texts
+    mappers = [_mapper(report, index, rules) for index in range(len(report.sources))]
+    _judge_named_columns(report, settings, mappers)
+    return mappers
+
+
+def _with_sound_constants(report: Report, rules: Rules) -> Rules:
+    """The rules without invalid --set options, which are reported as problems."""
+    for name, text in rules.constants.items():
+        alone = replace(rules, constants={name: text})
+        try:
+            Mapper(0, alone, report.schema, None)
+        except MappingError as error:
+            report.problems += error.texts
+            rules = replace(rules, constants={n: t for n, t in rules.constants.items() if n != name})
+    return rules
+
+
+def _mapper(report: Report, index: int, rules: Rules) -> Mapper | None:
+    """The mapper of the source at `index`, None if its columns can't be mapped."""
+    source, columns = report.sources[index], None
+    if source.shape.columns:
+        columns, rules = _resolve(report, index, rules)
+        if columns is None:
+            return None
+    return Mapper(index, rules_of(rules, source), report.schema, columns)
+
+
+def _resolve(report: Report, index: int, rules: Rules) -> tuple[Columns | None, Rules]:
+    """The columns of a source, None if they can't be mapped, and its rules."""
+    source, schema = report.sources[index], report.schema
+    header = source.shape.columns
+    if schema is None and rules.id_property not in {*header, *rules.mapped.values()}:
+        # A label may name the key, but labels are not known: take a similar column, and report that.
+        likely = likely_key(header, rules)
+        if likely:
+            rules = replace(rules, mapped={**rules.mapped, likely: rules.id_property})
+            report.not_checked.append(
+                f"whether column {likely!r} is the property {rules.id_property!r}: assumed here; `upload` "
+                "checks it"
+            )
+    resolved = resolve_leniently(header, rules, schema)
+    several = len(report.sources) > 1
+    report.problems += [f"{source.name}: {text}" if several else text for text in resolved.problems]
+    if resolved.is_header:
+        report.columns += _columns(index, header, resolved.names, rules, schema)
+    return resolved.columns, rules
+
+
+def _columns(
+    index: int, header: Sequence[str], names: Mapping[int, str], rules: Rules, schema: Schema | None
+) -> Iterator[Column]:
+    """What each column of a header means. `names`: cell index -> property, as far as is known."""
+    kinds = schema.kinds if schema else {}
+    for place, column in enumerate(header):
+        property_ = names.get(place, "")
+        type_ = kinds[property_].type if property_ in kinds else ""
+        unnamed = place not in names
+        is_out = unnamed and (
+            rules.leaves_out(column) or rules.only_suppresses(column) or column in rules.suppress_where
+        )
+        is_undecided = unnamed and not is_out and column != f"column {place + 1}"
+        yield Column(index, column, property_, type_, unnamed, is_undecided)
+
+
+def _judge_named_columns(report: Report, settings: Settings, mappers: Sequence[Mapper | None]) -> None:
+    """Report a problem if an option names a key or a column that does not exist."""
+    try:
+        if None not in mappers:
+            refuse_absent_keys(settings, [mapper.columns for mapper in mappers if mapper])
+        overwriting_rules(settings, report.sources, report.account or Account())
+    except (MappingError, SettingsError) as error:
+        report.problems.append(str(error))
+
+
+def add_remarks(report: Report) -> None:
+    """Add remarks to columns whose values may be of another type than the property. Blocks a little."""
+    for index, source in enumerate(report.sources):
+        if report.schema is None or source.size_bytes is None or not source.shape.columns:
+            continue
+        rows = _first_cells(source)
+        for place, column in enumerate(report.columns):
+            if column.source == index and column.property and column.column in source.shape.columns:
+                at = source.shape.columns.index(column.column)
+                samples = [text for row in rows if (text := row[at].strip())]
+                report.columns[place] = replace(column, remark=remark_on(column.type, samples))
+
+
+def with_orders(mapper: Mapper, rules: Rules, schema: Schema | None, undecided: frozenset[str]) -> Mapper:
+    """The mapper with the date and number orders of `rules`, without undecided columns: all of their rows
+    would be invalid.
+    """
+    columns = mapper.columns
+    if columns is not None:
+        kept = mapper.rules.match  # a row needs its key
+        read = {
+            i: name for i, name in columns.names.items() if name in kept or columns.column(i) not in undecided
+        }
+        columns = replace(columns, names=read)
+    found = replace(
+        mapper.rules,
+        date_orders=rules.date_orders,
+        decimals=rules.decimals,
+        ignored=mapper.rules.ignored | undecided,
+    )
+    return Mapper(mapper.source, found, schema, columns)
+
+
+def drafted_mapping(source: Source, schema: Schema | None) -> str:
+    """The text of a mapping file for the source, drafted from its header and first rows. Blocks a little."""
+    return draft(source.shape.columns, schema, _first_cells(source)).toml()
+
+
+def _first_cells(source: Source) -> list[Sequence[str]]:
+    """The cells of the first rows of a tabular source. The survey reports damage."""
+    rows: list[Sequence[str]] = []
+    with suppress(SourceError):
+        for slice_ in first_rows(source, _TELLING_ROWS):
+            contents = [readable(row.content) for row in unwrapped(slice_.rows)]
+            rows += [content for content in contents if isinstance(content, list | tuple)]
+    return rows

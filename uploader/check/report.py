@@ -1,0 +1,82 @@
+"""The values that a check finds."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from uploader.hubspot.account import Account
+from uploader.hubspot.schema import Schema
+from uploader.jobs.preflight import TokenAndLimits
+from uploader.jobs.scans.row_findings import Findings
+from uploader.jobs.summary import EarlyEnd
+from uploader.pipeline.rate.forecast import Forecast
+from uploader.pipeline.rate.limiter import Quota
+from uploader.sources.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a column means, as far as that is known."""
+
+    source: int
+    column: str
+    property: str
+    type: str = ""
+    is_left_out: bool = False  #: by an option, or one of uploader's own columns
+    is_undecided: bool = False  #: there is a problem about it
+    remark: str = ""  #: about its values
+
+
+@dataclass(slots=True)
+class Report:
+    """The result of a check."""
+
+    sources: list[Source] = field(default_factory=list)
+    findings: Findings = field(default_factory=Findings)
+    unknown_owners: dict[str, Counter[str]] = field(default_factory=dict)  #: by property
+    starts: list[int] = field(default_factory=list)
+    columns: list[Column] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)  #: for each of these `upload` would not start
+    warnings: list[str] = field(default_factory=list)
+    not_checked: list[str] = field(default_factory=list)
+    unseen: Sequence[str] = ()  #: effects of writing contacts that no request shows
+    account: Account | None = None
+    closer: TokenAndLimits | None = None
+    token_kind: str = ""
+    burst: Quota | None = None
+    day_limit: int | None = None
+    day_left: int | None = None
+    batches: int = 0
+    longest_chain: int = 0  #: number of rows of one key, which are written one after the other
+    ahead: Forecast | None = None
+    halved: dict[float, Forecast] = field(default_factory=dict)  #: by the share that is refused
+    has_asked_quota: bool = False
+    sample: int | None = None
+    requests: int = 0
+    elapsed_seconds: float = 0.0
+    end: EarlyEnd | None = None
+    draft: str = ""  #: text of a mapping file, if one was asked for
+    drafted: str = ""  #: path of the file that it was written to
+    would_stop: str = ""  #: why `upload` would stop before its end
+
+    @property
+    def schema(self) -> Schema | None:
+        """The account's properties, None if they are not known."""
+        return self.account.schema if self.account else None
+
+    @property
+    def exit_code(self) -> int:
+        if self.end is not None:
+            return self.end.exit_code(has_begun=False)
+        if self.problems:
+            return 2
+        found = self.findings
+        doubtful = (
+            found.invalid
+            or found.values_dropped
+            or found.repeated_rows
+            or found.shared_rows
+            or self.warnings
+            or self.would_stop
+        )
+        return int(bool(doubtful))
