@@ -31,6 +31,7 @@ LAYERS = (
     ("settings",),
     ("canary",),
     ("jobs",),
+    ("properties",),
     ("check", "report", "undo", "verify"),
     ("preview",),
     ("api",),
@@ -63,8 +64,9 @@ DO_IO = """
     verify.run verify.verify_file
     api.options api.uploader
     cli.commands.check cli.commands.demo cli.commands.failures cli.commands.help cli.commands.mock_server
-    cli.commands.preview cli.commands.purge cli.commands.report cli.commands.status cli.commands.undo
-    cli.commands.upload cli.commands.verify cli.demo_files cli.logs cli.main cli.option_variables
+    cli.commands.preview cli.commands.properties cli.commands.purge cli.commands.report cli.commands.status
+    cli.commands.undo cli.commands.upload cli.commands.verify
+    cli.demo_files cli.logs cli.main cli.option_variables
     cli.options.columns cli.options.connection cli.output cli.progress cli.signals cli.status_watch
     cli.summary_file cli.text.check cli.text.undo_state cli.typed_answer
 """

@@ -20,6 +20,7 @@ from uploader.version import __version__
 #: Name -> description in `uploader --help`. Modules are imported when their command is called.
 COMMANDS = {
     "check": "Check the file and the account before an upload.",
+    "properties": "Show the properties of the account.",
     "preview": "Show what an upload would create, change and leave.",
     "upload": "Upload a file, or resume an upload.",
     "status": "Show the progress of a job.",

@@ -75,7 +75,7 @@ class Preflight:
         self._paths = paths
         self._outage_seconds = outage_seconds
         self.lacking: dict[str, str] = {}  #: scopes that were missing, by what is read
-        self._listed: Sequence[object] = ()  # the properties that are not sensitive
+        self.listed: Sequence[object] = ()  #: the entries of all properties read so far
         self._info: TokenInfo | None = None  # None until it is read
 
     async def read_account(self, token: str) -> Account:
@@ -105,7 +105,7 @@ class Preflight:
         """Read the properties; None if the token may not."""
         reply = await self._ask(Call("GET", self._paths.properties), PROPERTIES)
         known = reply.body if reply.ok and reply.body else None
-        self._listed = entries_of(known)
+        self.listed = entries_of(known)
         return Schema.decode(known, has_addresses=has_addresses) if known else None
 
     async def read_sensitive_properties(self, *, has_addresses: bool) -> Schema:
@@ -115,8 +115,9 @@ class Preflight:
             self._ask(Call("GET", path + level), level, is_optional=True) for level in SENSITIVITIES
         ]
         replies = await run_both(first, second)
-        listed = [entry for reply in replies if reply.ok for entry in entries_of(reply.body)]
-        schema = Schema.decode({"results": [*self._listed, *listed]}, has_addresses=has_addresses)
+        more = [entry for reply in replies if reply.ok for entry in entries_of(reply.body)]
+        self.listed = [*self.listed, *more]
+        schema = Schema.decode({"results": self.listed}, has_addresses=has_addresses)
         hidden = [self.lacking[one] for one in SENSITIVITIES if one in self.lacking]
         return replace(schema, has_sensitive=True, hidden_scope=" or ".join(hidden))
 

@@ -6,6 +6,7 @@ failures     `uploader failures`
 help         `uploader help`
 mock_server  `uploader mock-server`
 preview      `uploader preview`
+properties   `uploader properties`
 purge        `uploader purge`
 report       `uploader report`
 status       `uploader status`

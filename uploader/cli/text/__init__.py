@@ -7,7 +7,9 @@ forecast            the forecast of a run
 next_command        the command to type next
 numbers             numbers, durations and texts of others
 preview             the findings of `preview`, as lines and as JSON
+properties          the account's properties, as a table and as JSON
 summary             the summary of a run
+table               a table that fits the terminal
 undo_state          whether a job was undone
 upload_again        the command that uploads failed rows again
 """
