@@ -44,7 +44,6 @@ DO_IO = """
     system.blocking_calls system.disk_buckets system.filesystem_of_path system.private_files system.sqlite
     system.whole_file
     hubspot.client hubspot.sign_in.credential_files hubspot.sign_in.token_provider hubspot.tls
-    records.suppression_file
     sources.bytes.compression sources.bytes.local sources.bytes.remote sources.patterns
     sources.python_rows
     storage.files_to_purge storage.checkpoint storage.checkpoint_tables.canary
@@ -67,8 +66,8 @@ DO_IO = """
     cli.commands.preview cli.commands.properties cli.commands.purge cli.commands.report cli.commands.status
     cli.commands.undo cli.commands.upload cli.commands.verify
     cli.demo_files cli.logs cli.main cli.option_variables
-    cli.options.columns cli.options.connection cli.output cli.progress cli.signals cli.status_watch
-    cli.summary_file cli.text.check cli.text.undo_state cli.typed_answer
+    cli.options.columns cli.options.connection cli.options.suppression_file cli.output cli.progress
+    cli.signals cli.status_watch cli.summary_file cli.text.check cli.text.undo_state cli.typed_answer
 """
 _IO_MODULES = """
     aiohttp aiolimiter asyncio io logging multiprocessing os pathlib random selectors shutil signal socket

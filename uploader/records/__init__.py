@@ -14,7 +14,6 @@ mapping_file       the mapping file, parsed from TOML
 not_a_row          which lines of a table are no rows: footers, totals, a repeated header
 seen_fields        the fields that rows have named so far, as one layout
 suppressed_rows    which rows are suppressed, by a list or by a column
-suppression_file   suppression lists, read from files
 suppression_list   a suppression list: what its lines mean, and which addresses it holds
 values             the conversion of values, by type
 write_policy       which values of a record are sent, given what HubSpot holds

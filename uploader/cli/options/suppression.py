@@ -5,8 +5,8 @@ from typing import Any
 
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import Heading, option
+from uploader.cli.options.suppression_file import read_suppression
 from uploader.errors import SettingsError
-from uploader.records.suppression_file import read_suppression
 
 #: The options of `suppression_settings`.
 SUPPRESSION_OPTIONS = (

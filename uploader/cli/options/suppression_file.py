@@ -1,4 +1,4 @@
-"""Suppression lists, read line by line. `suppression_list` says what a line means.
+"""The lists of `--suppress`, read line by line. `records.suppression_list` says what a line means.
 
 Raise `SettingsError`, which gives a line's number and no address.
 """
