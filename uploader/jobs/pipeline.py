@@ -79,9 +79,19 @@ class Pipeline:
         reads_first = job.reads_first or parts.on_look is not None
         links = Links(job.keys_file, job.settings.match, writer) if len(job.settings.match) > 1 else None
         self._queue: asyncio.Queue[Slice | None] = asyncio.Queue(QUEUE_SLICES)
-        self.feed = Feed(
+        self.feed = self._make_feed(links, reads_first=reads_first)
+        self.collector = self._make_collector(parts, in_doubt_below, rows_estimated)
+        self.pre_reader = self._make_pre_reader(parts.on_look) if reads_first else None
+        self._pool = WorkerPool(self.feed, self._make_worker_factory(links), self._ending.task)
+        self._ending.on_end(self._pool.drain)
+        self._producer = self._make_producer(reader, parts.outcome_queue, in_doubt_below)
+
+    # --- its parts ---
+
+    def _make_feed(self, links: Links | None, *, reads_first: bool) -> Feed:
+        return Feed(
             self._queue,
-            Batcher(session.seams.batch_records, has_several_keys=links is not None),
+            Batcher(self._session.seams.batch_records, has_several_keys=links is not None),
             taken=self._count_slice,
             count_waiting=self._count_waiting,
             is_behind=lambda: self.collector.is_behind,
@@ -89,27 +99,26 @@ class Pipeline:
             links=links,
             reads_first=reads_first,
         )
-        self.collector = self._collector(parts, in_doubt_below, rows_estimated)
-        self.pre_reader = self._make_pre_reader(parts.on_look) if reads_first else None
-        self._pool = WorkerPool(self.feed, self._worker_factory(links), self._ending.task)
-        self._ending.on_end(self._pool.drain)
-        committed, outcome_queue = self.collector.committed, parts.outcome_queue
-        self._producer = Producer(
+
+    def _make_producer(
+        self, reader: Offload, outcome_queue: OutcomeQueue | None, in_doubt_below: int
+    ) -> Producer:
+        """Make the producer, which begins where the last commit of the job ended."""
+        job, committed, wait_for_space = self.job, self.collector.committed, None
+        if outcome_queue is not None:
+            wait_for_space = partial(outcome_queue.wait_for_space, lambda: self.collector.uncommitted)
+        return Producer(
             job.sources,
             job.mappers,
             committed.progress,
             reader,
             in_doubt_below=in_doubt_below,
             duplicates=job.duplicates,
-            wait_for_space=partial(outcome_queue.wait_for_space, lambda: self.collector.uncommitted)
-            if outcome_queue
-            else None,
+            wait_for_space=wait_for_space,
             known=committed.known,
         )
 
-    # --- its parts ---
-
-    def _collector(self, parts: Parts, in_doubt_below: int, rows_estimated: int | None) -> Collector:
+    def _make_collector(self, parts: Parts, in_doubt_below: int, rows_estimated: int | None) -> Collector:
         """Make the collector, with the requests of the preflight already counted."""
         job, session, outcome_queue = self.job, self._session, parts.outcome_queue
         sender, on_committed = session.sender, parts.on_settled
@@ -146,7 +155,7 @@ class Pipeline:
             return pre_reader
         return replace(pre_reader, observe=observe, only_observes=not job.reads_first)
 
-    def _worker_factory(self, links: Links | None) -> Callable[[], Worker]:
+    def _make_worker_factory(self, links: Links | None) -> Callable[[], Worker]:
         session, job = self._session, self.job
         slots = Slots(session.sender.cap)
         write_probe = WriteProbe(session.paths, session.clocks.loop, self.feed.batcher.is_open)
