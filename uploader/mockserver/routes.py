@@ -12,7 +12,12 @@ EndpointName: TypeAlias = Literal[
     "read",
     "archive",
     "associations",
+    "search",
     "properties",
+    "create_properties",
+    "create_property",
+    "archive_properties",
+    "archive_property",
     "account",
     "usage",
     "owners",
@@ -32,7 +37,7 @@ class Route(NamedTuple):
     endpoint: EndpointName
     version: str  #: v1, v2, v3, v4, 2026-03 or 2026-09
     argument: str = ""  #: the object type, or the token of the legacy introspection
-    target: str = ""  #: the other object type, of associations
+    target: str = ""  #: the other object type of associations, or the name of a property
 
     @property
     def is_token(self) -> bool:
@@ -41,7 +46,7 @@ class Route(NamedTuple):
 
     @property
     def fault_endpoint(self) -> str:
-        return "token" if self.is_token else self.endpoint
+        return "token" if self.is_token else _FAULT_ENDPOINTS.get(self.endpoint, self.endpoint)
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -53,15 +58,21 @@ class Route(NamedTuple):
         kind = find_kind(self.argument) or CONTACTS
         if self.endpoint in ("upsert", "update", "archive"):
             return (kind.write_scope,)
+        if self.endpoint in _CHANGING_PROPERTIES:
+            return (kind.schema_scope,)
         if self.endpoint == "associations":
             target = find_target(self.target)
             return tuple(dict.fromkeys((kind.read_scope, target.scope if target else kind.read_scope)))
         return (kind.read_scope,) if self.endpoint in _READING else ()
 
 
-_READING = ("read", "properties", "pipelines", "validations")
+_READING = ("read", "search", "properties", "pipelines", "validations")
+_CHANGING_PROPERTIES = ("create_properties", "create_property", "archive_properties", "archive_property")
+#: Faults name the requests for one property as those for several.
+_FAULT_ENDPOINTS = {"create_property": "create_properties", "archive_property": "archive_properties"}
 _DATED = "2026-03|2026-09"
 _OBJECTS = rf"/crm/(?:(?P<plain>v3)/objects|objects/(?P<dated>{_DATED}))/(?P<argument>[^/]+)/batch"
+_PROPERTIES = rf"/crm/(?:(?P<plain>v3)/properties|properties/(?P<dated>{_DATED}))/(?P<argument>[^/]+)"
 _ROUTES: tuple[tuple[str, re.Pattern[str], EndpointName], ...] = (
     ("POST", re.compile(rf"{_OBJECTS}/upsert"), "upsert"),
     ("POST", re.compile(rf"{_OBJECTS}/update"), "update"),
@@ -77,10 +88,15 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], EndpointName], ...] = (
         "associations",
     ),
     (
-        "GET",
-        re.compile(rf"/crm/(?:(?P<plain>v3)/properties|properties/(?P<dated>{_DATED}))/(?P<argument>[^/]+)"),
-        "properties",
+        "POST",
+        re.compile(rf"/crm/(?:(?P<plain>v3)/objects|objects/(?P<dated>{_DATED}))/(?P<argument>[^/]+)/search"),
+        "search",
     ),
+    ("GET", re.compile(_PROPERTIES), "properties"),
+    ("POST", re.compile(_PROPERTIES), "create_property"),
+    ("DELETE", re.compile(rf"{_PROPERTIES}/(?P<target>[^/]+)"), "archive_property"),
+    ("POST", re.compile(rf"{_PROPERTIES}/batch/create"), "create_properties"),
+    ("POST", re.compile(rf"{_PROPERTIES}/batch/archive"), "archive_properties"),
     (
         "GET",
         re.compile(

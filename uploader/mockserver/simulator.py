@@ -287,7 +287,8 @@ class Simulator:
 
     def _rate_headers(self, exchange: Exchange, status: int) -> Mapping[str, str]:
         rules, window = exchange.faults.rules, self._windows.get(self._tokens.app_of(exchange.request))
-        if not rules.rate_headers or window is None or exchange.route.is_token:
+        has_none = exchange.route.is_token or exchange.route.endpoint == "search"
+        if not rules.rate_headers or window is None or has_none:
             return {}
         if status == 429 and not rules.headers_on_429:
             return {}

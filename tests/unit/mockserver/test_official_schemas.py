@@ -17,6 +17,11 @@ ASSOCIATIONS = "/crm/v4/associations/contacts/notes/batch/read"
 BAD = one("a@x.com", num_children="many") | {"objectWriteTraceId": "1"}
 GOOD = one("b@x.com") | {"objectWriteTraceId": "2"}
 TWICE = [one("a@x.com"), one("a@x.com")]
+PROPERTIES = "/crm/v3/properties/contacts"
+NICKNAME = {
+    "name": "nickname", "label": "Nickname", "type": "string", "fieldType": "text",
+    "groupName": "contactinformation",
+}  # fmt: skip
 DOCUMENTED = Rules(reply_form="documented")
 
 
@@ -45,6 +50,18 @@ EXCHANGES = {
     "archive": (("POST", ARCHIVE, inputs({"id": "99"})), 204),
     "associations": (("POST", ASSOCIATIONS, inputs({"id": "99"})), 207),
     "properties": (("GET", "/crm/v3/properties/contacts", b""), 200),
+    "properties created": (("POST", f"{PROPERTIES}/batch/create", inputs(NICKNAME)), 201),
+    "properties that exist": (
+        ("POST", f"{PROPERTIES}/batch/create", inputs(NICKNAME, NICKNAME | {"name": "city"})), 207
+    ),
+    "property created": (("POST", PROPERTIES, orjson.dumps(NICKNAME)), 201),
+    "property that exists": (("POST", PROPERTIES, orjson.dumps(NICKNAME | {"name": "city"})), 409),
+    "properties archived": (("POST", f"{PROPERTIES}/batch/archive", inputs({"name": "tier"})), 204),
+    "property archived": (("DELETE", f"{PROPERTIES}/tier", b""), 204),
+    "search": (("POST", "/crm/v3/objects/contacts/search", orjson.dumps({
+        "filterGroups": [{"filters": [{"propertyName": "email", "operator": "HAS_PROPERTY"}]}],
+        "limit": 1, "after": "0", "properties": [], "sorts": [],
+    })), 200),
     "validations": (("GET", "/crm/v3/property-validations/0-1", b""), 200),
     "owners": (("GET", "/crm/v3/owners", b""), 200),
     "account": (("GET", "/account-info/v3/details", b""), 200),

@@ -9,7 +9,9 @@ object_types            the object types of an account, and their words in texts
 owners                  owners, listed page by page
 pipelines               pipelines and their stages, listed
 properties              properties, and the values they accept
+property_changes        properties that clients create and archive
 respelling              the spelling in which an account may store values
+search                  records found by their properties
 store                   the records of one object type, in memory
 tokens                  which tokens are accepted, and the OAuth endpoints
 upsert_plan             what a batch upsert would write and refuse

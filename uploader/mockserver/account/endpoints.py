@@ -5,18 +5,24 @@ Each method answers one endpoint for one `Exchange`. All writes happen here.
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from random import Random
 from typing import Any
 
-from uploader.mockserver.account import admin_validation_rules, associations, pipelines
+from uploader.mockserver.account import (
+    admin_validation_rules,
+    associations,
+    pipelines,
+    property_changes,
+    search,
+)
 from uploader.mockserver.account.associations import Associations, find_target
 from uploader.mockserver.account.behaviour_switches import AccountInfo, Rules
 from uploader.mockserver.account.default_properties import pipelines_of, properties_of
 from uploader.mockserver.account.object_types import KINDS, Kind, find_kind
 from uploader.mockserver.account.owners import Owners
-from uploader.mockserver.account.properties import Catalogue, normalise
+from uploader.mockserver.account.properties import Catalogue, Property, definition, normalise
 from uploader.mockserver.account.store import Record, Records, Source
 from uploader.mockserver.account.upsert_plan import Upserter, Write
 from uploader.mockserver.bodies import batch_reply, error_bodies
@@ -32,6 +38,7 @@ from uploader.mockserver.bodies.batch_request import (
 )
 from uploader.mockserver.bodies.error_bodies import Answer
 from uploader.mockserver.faults.scenario import ActiveFaults, BatchStatus, Candidate, Reject, Scenario
+from uploader.mockserver.quota import RollingWindow
 from uploader.mockserver.request_and_reply import Request
 from uploader.mockserver.routes import Route
 from uploader.mockserver.statistics import Statistics
@@ -76,16 +83,38 @@ class ObjectStore:
     def __init__(self, kind: Kind, scenario: Scenario, owners: Owners) -> None:
         self.kind = kind
         self.records = Records(())
+        self._made: dict[str, Property] = {}  # by clients
+        self._archived: dict[str, Property] = {}
         self.change_scenario(scenario, owners)
 
     def change_scenario(self, scenario: Scenario, owners: Owners) -> None:
-        self.catalogue = Catalogue(
-            properties_of(self.kind, scenario.properties, owners.user_ids, scenario.pipelines)
-        )
+        self._scenario, self._owners = scenario, owners
+        default = properties_of(self.kind, scenario.properties, owners.user_ids, scenario.pipelines)
+        named = {one.name: one for one in default if one.name not in self._archived} | self._made
+        self.catalogue = Catalogue(list(named.values()))
         catalogue, stages = self.catalogue, self.catalogue.stages
         self.kind = self.kind.with_stages(stages)
         advancing = stages if scenario.rules.lifecycle == "forward" else ()
         self.records.change_properties(catalogue.unique, catalogue.multiple, self.kind.derived, advancing)
+
+    def add_properties(self, made: Iterable[Property]) -> None:
+        """Add properties that a client created."""
+        for one in made:
+            self._made[one.name] = one
+            self._archived.pop(one.name, None)
+        self.change_scenario(self._scenario, self._owners)
+
+    def archive_properties(self, names: Iterable[str], at: str) -> None:
+        """Archive properties. Unknown ones are no error."""
+        for name in names:
+            if (found := self.catalogue.by_name.get(name)) is not None:
+                self._archived[name] = replace(found, archived_at=at)
+                self._made.pop(name, None)
+        self.change_scenario(self._scenario, self._owners)
+
+    @property
+    def archived_properties(self) -> Sequence[Property]:
+        return list(self._archived.values())
 
     def known(self, named: Mapping[str, Any]) -> Record:
         """The live record with the `id` or a unique value in `named`. ValueError if there is none."""
@@ -109,6 +138,7 @@ class Account:
         self._associations = Associations()
         self._statistics = statistics
         self._random = random
+        self._searches = RollingWindow()
         self._late: list[tuple[float, int, Callable[[str], None]]] = []
         self._order = count()
         self._reacted: set[tuple[int, int]] = set()  # (rule of `others`, record) pairs already applied
@@ -177,7 +207,7 @@ class Account:
         store = self._store(object_type)
         return store.records.merge(store.known(primary), store.known(other), at)
 
-    def answer(self, exchange: Exchange) -> Answer:  # noqa: C901, PLR0911  # a table of endpoints
+    def answer(self, exchange: Exchange) -> Answer:  # noqa: C901, PLR0911, PLR0912  # a table
         match exchange.route.endpoint:
             case "owners":
                 return self._owners.page(exchange.request.query)
@@ -200,6 +230,12 @@ class Account:
                 return self._associated(store, exchange)
             case "pipelines":
                 return Answer(200, pipelines.listed(pipelines_of(kind, self._scenario.pipelines)))
+            case "create_properties" | "create_property":
+                return self._create_properties(store, exchange)
+            case "archive_properties" | "archive_property":
+                return self._archive_properties(store, exchange)
+            case "search":
+                return self._search(store, exchange)
             case "validations":
                 return Answer(200, admin_validation_rules.listed(self._scenario.validations, kind.name))
         return self._properties(store, exchange)
@@ -438,11 +474,72 @@ class Account:
     def _properties(self, store: ObjectStore, exchange: Exchange) -> Answer:
         query = exchange.request.query
         if exchange.request.has_flag("archived"):
-            return Answer(200, {"results": []})
+            gone = [definition(one, place) for place, one in enumerate(store.archived_properties)]
+            return Answer(200, {"results": gone})
         sensitivity = query.get("dataSensitivity", "non_sensitive")
         if refused := self._lacks_scope(store.kind, {sensitivity}, "read"):
             return refused
         return Answer(200, {"results": store.catalogue.definitions(sensitivity)})
+
+    def _create_properties(self, store: ObjectStore, exchange: Exchange) -> Answer:
+        document = read_object(exchange.request.body)
+        if isinstance(document, Answer):
+            return document
+        is_single = exchange.route.endpoint == "create_property"
+        raw = [document] if is_single else read_list(document, "inputs")
+        inputs = raw if isinstance(raw, Answer) else property_changes.read_inputs(raw)
+        if isinstance(inputs, Answer):
+            return inputs
+        sensitivities = {str(one.get("dataSensitivity", "non_sensitive")) for one in inputs}
+        if refused := self._lacks_scope(store.kind, sensitivities, "write"):
+            return refused
+        plan = property_changes.plan(inputs, store.catalogue, error_bodies.iso(exchange.wall))
+        if plan.refused and (is_single or not exchange.faults.rules.multi_status):
+            return plan.refused[0].as_answer()
+        failure = exchange.faults.failure
+        if failure is None or failure.applied:
+            store.add_properties(plan.made)
+        results = [property_changes.created(one) for one in plan.made]
+        if is_single:
+            return Answer(201, results[0])
+        body = self._batch(results, exchange)
+        if plan.refused:
+            body |= {"errors": [one.as_entry() for one in plan.refused], "numErrors": len(plan.refused)}
+        return Answer(207 if plan.refused else 201, body)
+
+    def _archive_properties(self, store: ObjectStore, exchange: Exchange) -> Answer:
+        if exchange.route.endpoint == "archive_property":
+            names: list[str] | Answer = [exchange.route.target]
+        else:
+            document = read_object(exchange.request.body)
+            raw = document if isinstance(document, Answer) else read_list(document, "inputs")
+            names = raw if isinstance(raw, Answer) else property_changes.read_names(raw)
+        if isinstance(names, Answer):
+            return names
+        known = store.catalogue.by_name
+        if kept := [name for name in names if name in known and known[name].hubspot_defined]:
+            return error_bodies.error(
+                400, f"Property {kept[0]} is defined by HubSpot and cannot be archived.", "VALIDATION_ERROR"
+            )
+        failure = exchange.faults.failure
+        if failure is None or failure.applied:
+            store.archive_properties(names, error_bodies.iso(exchange.wall))
+        return Answer(204, b"")
+
+    def _search(self, store: ObjectStore, exchange: Exchange) -> Answer:
+        if not self._searches.admit(exchange.now, search.QUOTA, count_refused=False):
+            return error_bodies.search_exceeded()
+        document = read_object(exchange.request.body)
+        if isinstance(document, Answer):
+            return document
+        found = search.find(document, list(store.records), store.kind, store.catalogue.by_name)
+        if isinstance(found, Answer):
+            return found
+        records, total, after = found
+        names = document.get("properties") or (DEFAULT_READ if store.kind.is_contacts else ())
+        results = [batch_reply.read(one, names, (), store.kind, self.info) for one in records]
+        paging = {"paging": {"next": {"after": after}}} if after else {}
+        return Answer(200, {"total": total, "results": results, **paging})
 
     def _limits(self) -> Answer:
         """The record limits and their use; percentages have the form of the documentation's example."""

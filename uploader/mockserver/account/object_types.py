@@ -47,6 +47,7 @@ class Kind:
     plural: str
     read_scope: str
     write_scope: str
+    schema_scope: str  #: to create and archive properties
     created: str = "createdate"  #: the property with the time of creation
     modified: str = "hs_lastmodifieddate"
     updated_values: Mapping[str, str]  #: properties in the reply to an update
@@ -86,6 +87,7 @@ def _other(name: str, type_id: str, singular: str, plural: str, scope: str = "",
         plural=plural,
         read_scope=scope or f"crm.objects.{name}.read",
         write_scope=scope or f"crm.objects.{name}.write",
+        schema_scope=scope or f"crm.schemas.{name}.write",
         updated_values=_ANY_UPDATED,
         created_values=_ANY_UPDATED,
         derived={},
@@ -100,6 +102,7 @@ CONTACTS = Kind(
     plural="Contacts",
     read_scope="crm.objects.contacts.read",
     write_scope="crm.objects.contacts.write",
+    schema_scope="crm.schemas.contacts.write",
     modified="lastmodifieddate",
     updated_values=_CONTACT_UPDATED,
     created_values=_CONTACT_CREATED,
@@ -116,6 +119,7 @@ CARS = Kind(
     plural="Cars",
     read_scope="crm.objects.custom.read",
     write_scope="crm.objects.custom.write",
+    schema_scope="crm.schemas.custom.write",
     created="hs_createdate",
     updated_values=_ANY_UPDATED,
     created_values=_ANY_UPDATED,

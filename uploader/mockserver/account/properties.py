@@ -72,6 +72,9 @@ class Property:
     user_ids: frozenset[str] = frozenset()  #: the owners' user ids, which are refused as owner ids
     hubspot_defined: bool = True
     sensitivity: str = "non_sensitive"
+    description: str = ""
+    created_at: str = "2025-06-01T08:00:00.000Z"
+    archived_at: str = ""  #: "" while it is not archived
 
     @property
     def is_multiple(self) -> bool:
@@ -245,20 +248,21 @@ class Catalogue:
     def definitions(self, sensitivity: str) -> list[dict[str, Any]]:
         """The definitions for the properties endpoint, of one `dataSensitivity`."""
         chosen = [p for p in self.by_name.values() if p.sensitivity == sensitivity]
-        return [_definition(p, order) for order, p in enumerate(chosen)]
+        return [definition(p, order) for order, p in enumerate(chosen)]
 
 
-def _definition(property_: Property, order: int) -> dict[str, Any]:
+def definition(property_: Property, order: int) -> dict[str, Any]:
+    """A property as the properties endpoint shows it, at this place of HubSpot's forms."""
     own = not property_.hubspot_defined
     listed = () if property_.external_options else property_.options
     return {
-        "updatedAt": "2025-06-01T08:00:00.000Z",
-        "createdAt": "2025-06-01T08:00:00.000Z",
+        "updatedAt": property_.archived_at or property_.created_at,
+        "createdAt": property_.created_at,
         "name": property_.name,
         "label": property_.label,
         "type": property_.type,
         "fieldType": property_.field_type,
-        "description": "",
+        "description": property_.description,
         "groupName": property_.group,
         # By value: their order in HubSpot's forms is in `displayOrder` alone.
         "options": [
@@ -280,4 +284,5 @@ def _definition(property_: Property, order: int) -> dict[str, Any]:
         },
         "formField": not (property_.read_only or property_.calculated),
         "dataSensitivity": property_.sensitivity,
+        **({"archived": True, "archivedAt": property_.archived_at} if property_.archived_at else {}),
     }

@@ -200,6 +200,10 @@ def burst_exceeded(app_id: int, portal_id: int) -> Answer:
     )
 
 
+def search_exceeded() -> Answer:
+    return error(429, "You have reached your secondly limit.", errorType="RATE_LIMIT", policyName="SECONDLY")
+
+
 def day_exceeded(request_id: str) -> Answer:
     return error(
         429,

@@ -42,8 +42,9 @@ A scenario file is TOML. All of it is optional; an unknown key is refused.
 
 Which requests a fault affects; every condition given must hold:
 
-    endpoint = "upsert"           # the default; update, read, archive, associations, properties,
-                                  # pipelines, validations, account, usage, owners, limits, token, any
+    endpoint = "upsert"           # the default; update, read, archive, associations, search, properties,
+                                  # create_properties, archive_properties, pipelines, validations,
+                                  # account, usage, owners, limits, token, any
     rate = 0.02                   # probability, by the server's seed
     every = 10                    # every tenth of the requests that meet the other conditions
     first = 3                     # the first three of them
@@ -105,7 +106,10 @@ Endpoint: TypeAlias = Literal[
     "update",
     "archive",
     "associations",
+    "search",
     "properties",
+    "create_properties",
+    "archive_properties",
     "pipelines",
     "validations",
     "account",
