@@ -242,10 +242,10 @@ def test_the_scenarios_of_the_manual_are_scenarios():
     assert len(scenarios[0].faults) == 2
 
 
-def test_the_mapping_file_of_the_manual_is_one():
-    [block] = toml_blocks("input.md")
-    mapping = parse_mapping(block)
+def test_the_mapping_files_of_the_manual_are_some():
+    mapping, *others = map(parse_mapping, toml_blocks("input.md"))
     assert mapping.mapped == {"Cell phone": "mobilephone", "Renewal": "renewal_date"}
+    assert {"": ("n/a", "-"), "Phone": ("0",), "Answer": ()} in [one.blank_values for one in others]
 
 
 def test_in_the_help_links_between_pages_are_commands():

@@ -51,6 +51,7 @@ class Options(TypedDict, total=False):
     ignored: Iterable[str]
     only: Iterable[str]
     cleared: Iterable[str]
+    blank_values: Mapping[str, Iterable[str]] | Iterable[str]
     date_orders: ByColumn
     decimals: ByColumn
     option_readings: ByColumn
@@ -185,6 +186,10 @@ _READ: dict[str, Read] = {
     "ignored": _set_of_names,
     "only": _set_of_names,
     "cleared": _set_of_names,
+    "blank_values": lambda name, value: {
+        column: _names(name, words)
+        for column, words in (value.items() if isinstance(value, Mapping) else [("", value)])
+    },
     "allowed": _set_of_names,
     "date_orders": _by_column,
     "decimals": _by_column,

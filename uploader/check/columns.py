@@ -20,6 +20,7 @@ from uploader.jobs.column_rules import (
 )
 from uploader.jobs.scans.survey import first_rows
 from uploader.model.rows import readable
+from uploader.records.blank_words import BlankWords
 from uploader.records.column_problems import likely_key, resolve_leniently
 from uploader.records.columns import Columns, MappingError, Rules, refuse_unknown
 from uploader.records.mapper import Mapper
@@ -117,12 +118,12 @@ def _judge_named_columns(report: Report, settings: Settings, mappers: Sequence[M
         report.problems.append(str(error))
 
 
-def add_remarks(report: Report) -> None:
+def add_remarks(report: Report, rules: Rules) -> None:
     """Add remarks to columns whose values may be of another type than the property. Blocks a little."""
     for index, source in enumerate(report.sources):
         if report.schema is None or source.size_bytes is None or not source.shape.columns:
             continue
-        rows = _first_cells(source)
+        rows = _first_cells(source, rules)
         for place, column in enumerate(report.columns):
             if column.source == index and column.property and column.column in source.shape.columns:
                 at = source.shape.columns.index(column.column)
@@ -150,16 +151,17 @@ def with_orders(mapper: Mapper, rules: Rules, schema: Schema | None, undecided: 
     return Mapper(mapper.source, found, schema, columns)
 
 
-def drafted_mapping(source: Source, schema: Schema | None) -> str:
+def drafted_mapping(source: Source, schema: Schema | None, rules: Rules) -> str:
     """The text of a mapping file for the source, drafted from its header and first rows. Blocks a little."""
-    return draft(source.shape.columns, schema, _first_cells(source)).toml()
+    return draft(source.shape.columns, schema, _first_cells(source, rules)).toml()
 
 
-def _first_cells(source: Source) -> list[Sequence[str]]:
+def _first_cells(source: Source, rules: Rules) -> list[Sequence[str]]:
     """The cells of the first rows of a tabular source. The survey reports damage."""
     rows: list[Sequence[str]] = []
+    words = BlankWords(rules.blank_values, source.shape.columns, rules.id_property)
     with suppress(SourceError):
         for slice_ in first_rows(source, _TELLING_ROWS):
-            contents = [readable(row.content) for row in unwrapped(slice_.rows)]
+            contents = [readable(row.content) for row in words.blanked(unwrapped(slice_.rows))]
             rows += [content for content in contents if isinstance(content, list | tuple)]
     return rows

@@ -1,6 +1,7 @@
 """One invocation of `check`: find what can be known before the first write. Nothing is written."""
 
 from contextlib import suppress
+from functools import partial
 
 from uploader.check.account import (
     judge_account,
@@ -97,9 +98,10 @@ class Check:
                 self.session = session
                 await self._check_account(session, sources)
         if self._drafts:
-            report.draft = await unless_ended(reader.run(lambda: drafted_mapping(sources[0], report.schema)))
+            make = partial(drafted_mapping, sources[0], report.schema, settings.rules)
+            report.draft = await unless_ended(reader.run(make))
         mappers = resolve_sources(report, settings)
-        await unless_ended(reader.run(lambda: add_remarks(report)))
+        await unless_ended(reader.run(lambda: add_remarks(report, settings.rules)))
         place = settings.checkpoint_path.absolute().parent
         limit = settings.max_failures
         survey = Survey(sources, mappers, place, report.findings, limit=limit, finds_shared=True)

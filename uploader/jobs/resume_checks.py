@@ -13,6 +13,7 @@ from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
 from uploader.hubspot.missing_scopes import DETAILS
 from uploader.model.column_names import folded, quoted
+from uploader.records.blank_words import as_compared
 from uploader.records.columns import Columns
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.known_headers import carries_consent
@@ -70,6 +71,9 @@ def recorded_values(settings: Settings) -> dict[str, Any]:
     recorded = {
         "only": sorted(settings.only),
         "clear": sorted(settings.cleared),
+        "blank_values": {
+            column: sorted(as_compared(words)) for column, words in sorted(settings.blank_values.items())
+        },
         "date_orders": dict(sorted(settings.date_orders.items())),
         "decimals": dict(sorted(settings.decimals.items())),
         "option_readings": dict(sorted(settings.option_readings.items())),
@@ -102,6 +106,7 @@ def recorded_settings(known: Mapping[str, Any]) -> dict[str, Any]:
         "include_superseded": known["include_superseded"],
         "only": frozenset(known.get("only", ())),
         "cleared": frozenset(known.get("clear", ())),
+        "blank_values": {column: tuple(words) for column, words in known.get("blank_values", {}).items()},
         "date_orders": known.get("date_orders", {}),
         "decimals": known.get("decimals", {}),
         "option_readings": known.get("option_readings", {}),
@@ -165,7 +170,10 @@ def with_present_names(known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _BY_COLUMN = frozenset(
-    ["map", "date_orders", "decimals", "option_readings", "timezones", "policies", "suppress_where"]
+    [
+        *("map", "date_orders", "decimals", "option_readings", "timezones", "policies", "suppress_where"),
+        "blank_values",
+    ]
 )
 _OF_COLUMNS = frozenset(["ignore", "only", "clear"])
 

@@ -54,6 +54,7 @@ def numbered(texts: Sequence[str]) -> str:
 
 _BY_COLUMN = (
     *("mapped", "ignored", "only", "cleared", "date_orders", "decimals", "timezones", "suppress_where"),
+    "blank_values",
 )
 
 
@@ -70,6 +71,7 @@ class Rules:
     ignored: frozenset[str] = frozenset()  #: columns that the user leaves out
     only: frozenset[str] = frozenset()  #: if there are any, all other columns are left out
     cleared: frozenset[str] = frozenset()  #: columns whose blanks clear the property
+    blank_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: by column: words for a blank
     date_orders: Mapping[str, DateOrder] = field(default_factory=dict)  #: by column, given or inferred
     decimals: Mapping[str, str] = field(default_factory=dict)  #: by column: "." or ","
     #: By column: "value" or "label", of a text that is one option's value and another one's label.
@@ -259,6 +261,7 @@ def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
         "--map or --ignore": rules.mapped.keys() | rules.ignored,
         "--only": rules.only,
         "--clear": rules.cleared,
+        "--blank-value": rules.blank_values,
         "--date-order": rules.date_orders,
         "--decimal": rules.decimals,
         "--options": rules.option_readings,

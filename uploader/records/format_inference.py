@@ -147,7 +147,7 @@ class OrderFinder:
         return {index for index, *_ in self._open} | timed | {index for index, *_ in self._options}
 
     def feed(self, content: Content, row: int | None = None) -> None:
-        """Examine the next row, as `wrappings.unwrapped` returns it. `row` is its number as an editor shows
+        """Examine the next row, as `Mapper.read` returns it. `row` is its number as an editor shows
         it; without it rows are counted from 2.
         """
         self._row = row = self._row + 1 if row is None else row

@@ -32,6 +32,7 @@ from uploader.model.rows import (
     Unreadable,
     readable,
 )
+from uploader.records.blank_words import INPUT_FIELDS, BlankWords
 from uploader.records.column_conversion import BadValue, Table, filled, shortened
 from uploader.records.columns import OWN_PREFIX, SUPERSEDED, Columns, Rules
 from uploader.records.fields import NO_PROPERTY, Fields, spell, why_unspelled
@@ -75,10 +76,12 @@ class Mapper:
         self._unique = {*rules.match, *addresses} | (schema.unique if schema else frozenset())
         self._constants = resolve_constants(rules, schema, self._unique)
         self._fields = Fields(rules, schema)
+        header = columns.header if columns else ()
+        self._blank_words = BlankWords(rules.blank_values, header, rules.id_property)
         self._suppression = SuppressionCheck(rules, columns, self._name_of) if rules.suppresses else None
         named = [(columns.column(i), name) for i, name in columns.names.items()] if columns else []
         self._place = Place.of(
-            columns.header if columns else (),
+            header,
             columns.names if columns else {},
             rules.match,
             address=EMAIL if rules.has_addresses else "",
@@ -168,9 +171,13 @@ class Mapper:
             return setting_of(column, self.rules.decimals) is None
         return kind in tables and setting_of(column, tables[kind]) is None
 
+    def read(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Return the rows as everything looks at them: without wrappings, and with blanks for blank words."""
+        return self._blank_words.blanked(unwrapped(rows))
+
     def map(self, first: int, rows: Sequence[Row]) -> list[Record | Unsent]:
         """Return a record or an unsent row for each of the rows from position `first` on."""
-        rows = unwrapped(rows)
+        rows = self.read(rows)
         unsent: dict[int, Unsent] = {}
         contents = [row.content for row in rows]
         if self._suppression is not None or Unreadable in set(map(type, contents)):
@@ -285,7 +292,7 @@ class Mapper:
         if key is None or not isinstance(name, str):
             fault = Fault("the id or idProperty of the input is not a text")
             return Table(self._layout([], is_lasting=False), [position], [row], [], {0: [fault]})
-        known = _INPUT_FIELDS | self.rules.suppress_where.keys()
+        known = INPUT_FIELDS | self.rules.suppress_where.keys()
         stray = [field for field in fields if field not in known and not field.startswith(OWN_PREFIX)]
         given = self._given(nested)
         faults = given.faults
@@ -392,8 +399,11 @@ class Mapper:
             # In the API's form of an input, the row names the property.
             missing = self.rules.match if name == self.rules.id_property else (name,)
             word = table.wordless.get(place)
+            column = self._column_of.get(name, name)
             but = f": {word!r} is a word for no value" if word else ""
-            fault = Fault(f"no {' or '.join(missing)}{but}", NO_KEY, self._column_of.get(name, name))
+            if not word and self._blank_words.of(column):
+                but = ": blank, or a word of --blank-value"
+            fault = Fault(f"no {' or '.join(missing)}{but}", NO_KEY, column)
             faults = [*faults, fault]
         wrong = {one.name for one in bad}
         others = [(n, table.columns[i][place]) for i, n in table.layout.unique if n not in wrong]
@@ -481,4 +491,3 @@ def fields_of(content: Content) -> Mapping[str, object]:
 
 SUPERSEDED_BY = "SUPERSEDED"
 _SKIPPED = frozenset({SUPERSEDED_BY, SUPPRESSED, NOT_A_ROW})
-_INPUT_FIELDS = frozenset({"id", "idProperty", "objectWriteTraceId", "properties"})

@@ -1,11 +1,13 @@
 """The mapping file: settings for columns in TOML, instead of options.
 
     timezone = "Europe/Berlin"                  # also date_order, decimal, options, on_bad_value: of all
+    blank_values = ["n/a", "-"]                 # cells with these words are blank, in all columns
 
     [columns]
     "E-mail Address" = "email"                  # the property
     "Internal note" = { ignore = true }
     "Birth date" = { property = "date_of_birth", date_order = "DMY", blank = "clear" }
+    "Phone" = { property = "phone", blank_values = ["0"] }             # and with this word
     "Lead source" = { property = "hs_lead_source", write = "fill" }    # or overwrite, create-only
     "Opted out" = { suppress = true }           # rows with a usual yes are skipped; or ["1", "yes"], ["*"]
 
@@ -33,6 +35,7 @@ class MappingFile:
     mapped: dict[str, str] = field(default_factory=dict)
     ignored: set[str] = field(default_factory=set)
     cleared: set[str] = field(default_factory=set)
+    blank_values: dict[str, tuple[str, ...]] = field(default_factory=dict)
     date_orders: dict[str, str] = field(default_factory=dict)
     decimals: dict[str, str] = field(default_factory=dict)
     option_readings: dict[str, str] = field(default_factory=dict)
@@ -50,7 +53,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "on_bad_value": ("reject", "drop"),
     "write": tuple(Policy),
 }
-_OF_ALL = ("date_order", "decimal", "options", "timezone", "on_bad_value")
+_OF_ALL = ("blank_values", "date_order", "decimal", "options", "timezone", "on_bad_value")
 _OF_A_COLUMN = ("property", "ignore", "blank", *_OF_ALL[:-1], "write", "suppress")
 
 
@@ -97,6 +100,9 @@ def _check(lines: list[str], column: str, key: str, value: object, known: tuple[
                 f"{where}suppress must be true (for yes, true, 1 and the like), or a list of values such as "
                 '["1", "yes"] or ["*"]'
             )
+    elif key == "blank_values":
+        if not isinstance(value, list) or not all(isinstance(t, str) and t.strip() for t in value):
+            raise MappingError(f'{where}blank_values must be a list of texts such as ["n/a", "-"]')
     elif not isinstance(value, str) or not value.strip():
         raise MappingError(f"{where}{key} must be a text")
     elif key in _CHOICES and value not in _CHOICES[key]:
@@ -108,6 +114,7 @@ def _note(file: MappingFile, column: str, key: str, value: Any) -> None:  # noqa
         "property": lambda: file.mapped.__setitem__(column, value),
         "ignore": lambda: file.ignored.update([column] if value else []),
         "blank": lambda: file.cleared.update([column] if value == "clear" else []),
+        "blank_values": lambda: file.blank_values.__setitem__(column, tuple(value)),
         "date_order": lambda: file.date_orders.__setitem__(column, value),
         "decimal": lambda: file.decimals.__setitem__(column, value),
         "options": lambda: file.option_readings.__setitem__(column, value),

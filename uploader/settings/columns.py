@@ -11,9 +11,11 @@ from typing import Literal
 from uploader.errors import SettingsError
 from uploader.hubspot.object_types import are_contacts, noun
 from uploader.model.records import EMAIL
+from uploader.records.blank_words import words_of
 from uploader.records.columns import COSTLY, MappingError, Rules
+from uploader.records.known_headers import carries_consent
 from uploader.records.suppression_list import Suppression
-from uploader.records.values.convert import find_zone
+from uploader.records.values.convert import ANY, find_zone, is_yes, lacks_consent
 from uploader.records.values.datetimes import DateOrder
 from uploader.records.values.options import LABEL, VALUE
 
@@ -31,6 +33,8 @@ class ColumnSettings:
     ignored: frozenset[str] = frozenset()
     only: frozenset[str] = frozenset()  #: if there are any, all other columns are left out
     cleared: frozenset[str] = frozenset()  #: columns whose blanks clear the property
+    #: Words that stand for a blank, by column or ""; a column with none has not even those of all columns
+    blank_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     date_orders: Mapping[str, str] = field(default_factory=dict)  #: by column; "": all other columns
     decimals: Mapping[str, str] = field(default_factory=dict)  #: "." or ",", by column or ""
     #: "value" or "label", by column or "": of a text that is one option's value and another one's label
@@ -100,9 +104,23 @@ class ColumnSettings:
         for name in self.constants:
             if not re.fullmatch(r"[A-Za-z0-9_\-]{1,200}", name):
                 raise SettingsError(f"--set {name!r} is not a valid HubSpot name")
+        self._check_blank_values()
         for name in sorted(self.allowed):
             if not name.startswith(COSTLY):
                 raise SettingsError(f"--allow {name}: only {COSTLY}... needs to be allowed")
+
+    def _check_blank_values(self) -> None:
+        """Refuse a blank word that --suppress-where looks for: its rows would be written."""
+        rules = self.rules
+        for column, values in rules.suppress_where.items():
+            suppresses = lacks_consent if carries_consent(column) else is_yes
+            for word in sorted(words_of(column, rules.blank_values)) if ANY not in values else ():
+                if suppresses(word, values) and not suppresses("", values):
+                    raise SettingsError(
+                        f"--suppress-where skips the rows with {word!r} in column {column!r}, and "
+                        "--blank-value makes that a blank cell, so that they would be written; remove one of "
+                        "them, or give the other columns of --blank-value by name"
+                    )
 
     @property
     def rules(self) -> Rules:
@@ -113,6 +131,7 @@ class ColumnSettings:
             ignored=self.ignored,
             only=self.only,
             cleared=self.cleared,
+            blank_values=self.blank_values,
             date_orders={column: DateOrder(order) for column, order in self.date_orders.items()},
             decimals=self.decimals,
             option_readings=self.option_readings,

@@ -12,6 +12,7 @@ from support.mock_transport import make_simulator
 from support.verify_runs import change_records, counts, verify
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.stop import Cause
+from uploader.pipeline.failure_limits import FailureLimit
 from uploader.records.write_policy import Only, Policy
 from uploader.system.private_files import Lock
 from uploader.verify.judge import Verdict
@@ -48,6 +49,19 @@ def test_what_was_changed_deleted_and_recased_behind_its_back_is_found_and_nothi
     assert [(f.row, f.property, f.found) for f in by[Verdict.ADJUSTED]] == [
         (i + 2, "email", f"C{i}@Example.com") for i in recased
     ]
+
+
+def test_a_blank_word_is_verified_as_the_blank_that_was_written(tmp_path):
+    words = {"": ("n/a",), "city": ("-",)}
+    rows = [{"email": "a@x.com", "phone": "N/A", "city": "-"}, {"email": "n/a", "phone": "1", "city": ""}]
+    options = {"blank_values": words, "cleared": frozenset({"city"}), "max_failures": FailureLimit(count=9)}
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(), options)
+    job.simulator.reset(0.0, [{"properties": {"email": "a@x.com", "phone": "123", "city": "Ulm"}}])
+    assert job.run_virtual().tallies.outcomes["invalid"] == 1
+    held = job.held()["a@x.com"]
+    assert (held["phone"], held.get("city", "")) == ("123", "")
+    report, findings = verify(job)
+    assert (counts(report), findings) == ({"equal": 1}, [])
 
 
 def test_what_hubspot_does_by_itself_is_no_difference(tmp_path):

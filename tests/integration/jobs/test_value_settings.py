@@ -47,6 +47,7 @@ def test_an_order_that_all_rows_told_is_kept_and_they_are_not_read_again(tmp_pat
         ({"on_bad_value": "drop"}, "on_bad_value was"),
         ({"owner_map": {"Ann": "ann.lee@example.com"}}, "owner_map differs"),
         ({"cleared": frozenset({"city"})}, "clear was"),
+        ({"blank_values": {"city": ("none",)}}, "blank_values was"),
         ({"only": frozenset({"email", "renewal_date", "score"})}, "only was"),
     ],
 )
@@ -55,6 +56,11 @@ def test_going_on_with_values_read_in_another_way_is_refused(tmp_path, options, 
     with pytest.raises(CheckpointError, match=says):
         job.run_virtual(**options)
     assert job.run_virtual().exit_code == 0
+
+
+def test_a_blank_word_in_another_case_is_the_same_setting(tmp_path):
+    job = begun(tmp_path, blank_values={"": ("n/a", "-")})
+    assert job.run_virtual(blank_values={"": ("-", " N/A")}).exit_code == 0
 
 
 def test_owners_are_found_on_whatever_page_they_stand(tmp_path):

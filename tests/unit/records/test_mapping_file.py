@@ -8,6 +8,7 @@ from uploader.records.columns import MappingError
 from uploader.records.mapping_file import parse_mapping
 
 TEXT = """timezone = "Europe/Berlin"
+blank_values = ["n/a", "-"]
 on_bad_value = "drop"
 
 [columns]
@@ -21,10 +22,11 @@ decimal = ","
 
 [columns.Tier]
 options = "label"
+blank_values = ["="]
 """
 NOTHING = {
     "mapped": (), "ignored": (), "only": (), "cleared": (), "date_orders": (), "decimals": (),
-    "option_readings": (),
+    "option_readings": (), "blank_values": (),
     "timezones": (), "on_bad_value": None, "owner_map": None, "mapping": None,
 }  # fmt: skip
 
@@ -36,6 +38,7 @@ def test_a_file_says_what_options_say():
     assert (parsed.date_orders, parsed.decimals) == ({"Born": "DMY"}, {"Sum": ","})
     assert parsed.timezones == {"": "Europe/Berlin"}
     assert parsed.option_readings == {"Tier": "label"}
+    assert parsed.blank_values == {"": ("n/a", "-"), "Tier": ("=",)}
 
 
 @pytest.mark.parametrize(
@@ -49,6 +52,9 @@ def test_a_file_says_what_options_say():
         ("[columns]\na = { suppress = false }", "line 2: 'a': suppress must be true"),
         ("[columns]\na = { suppress = [] }", "line 2: 'a': suppress must be true"),
         ("[columns]\na = { suppress = [1] }", "line 2: 'a': suppress must be true"),
+        ("blank_values = '-'", "line 1: blank_values must be a list of texts"),
+        ("[columns]\na = { blank_values = [0] }", "line 2: 'a': blank_values must be a list of texts"),
+        ("[columns]\na = { blank_values = [' '] }", "line 2: 'a': blank_values must be a list of texts"),
         ("columns = 1", "columns must be a table"),
         ("[columns", "not valid TOML"),
     ],
@@ -71,14 +77,23 @@ def test_options_go_before_the_file(tmp_path):
             "decimals": ("Sum=.",),
             "date_orders": ("mdy", "Seen=seconds"),
             "option_readings": ("value",),
+            "blank_values": ("none", "Tier=?", "a=b=0", "Tier=."),
             "on_bad_value": "reject",
         }
     )
     assert parsed["mapped"] == {"E-mail": "email", "Sum": "score", "Note": "note"}
     assert (parsed["ignored"], parsed["cleared"]) == ({"Born"}, frozenset())
     assert parsed["date_orders"] == {"Born": "DMY", "": "MDY", "Seen": "SECONDS"}
+    words = {"": ("n/a", "-", "none"), "Tier": ("=", "?", "."), "a=b": ("0",)}
+    assert parsed["blank_values"] == words
     assert parsed["option_readings"] == {"Tier": "label", "": "value"}
     assert (parsed["decimals"], parsed["on_bad_value"]) == ({"Sum": "."}, "reject")
+
+
+@pytest.mark.parametrize("entry", ["", " ", "=", "Phone=", "=n/a"])
+def test_an_entry_without_a_blank_word_is_refused(entry):
+    with pytest.raises(SettingsError, match="--blank-value"):
+        column_settings({**NOTHING, "blank_values": (entry,)})
 
 
 def test_owners_are_read_from_csv_with_and_without_a_heading_and_from_toml(tmp_path):

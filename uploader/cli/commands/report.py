@@ -49,6 +49,7 @@ _OPTIONS = {
     "clear": "--clear",
     "on_duplicate": "--on-duplicate",
     "include_superseded": "--include-superseded",
+    "blank_values": "--blank-value",
     "date_orders": "--date-order",
     "decimals": "--decimal",
     "option_readings": "--options",

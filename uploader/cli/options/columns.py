@@ -40,6 +40,11 @@ COLUMN_OPTIONS = (
         help="Clear the property where a cell of this column is blank. Default: blank cells are not sent.",
     ),
     option(
+        Heading.COLUMNS, "--blank-value", "blank_values", multiple=True, metavar="[COLUMN=]WORD",
+        help="Treat a cell of this column, or of all, as blank if it holds this word, in any case; for "
+        "example n/a. Give it again for more words.",
+    ),
+    option(
         Heading.COLUMNS, "--date-order", "date_orders", multiple=True,
         metavar="[COLUMN=]DMY|MDY|YMD|UNIT",
         help="Order of day, month and year in this column, or in all; of numbers their UNIT: SERIAL (day "
@@ -82,6 +87,7 @@ def column_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     fields["ignored"] = ignored | (file.ignored - mapped.keys())
     fields["cleared"] = frozenset(fields.pop("cleared")) | (file.cleared - ignored)
     fields["only"] = frozenset(fields.pop("only"))
+    fields["blank_values"] = _blank_values(file.blank_values, fields.pop("blank_values"))
     for spelling, name in _TABLES.items():
         fields[name] = {**getattr(file, name), **_table(spelling, fields.pop(name))}
     fields["on_bad_value"] = fields.pop("on_bad_value") or file.on_bad_value or "reject"
@@ -99,6 +105,17 @@ _TABLES = {
     "--options": "option_readings",
     "--timezone": "timezones",
 }
+
+
+def _blank_values(
+    of_file: Mapping[str, tuple[str, ...]], entries: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
+    """Add `COLUMN=WORD` entries, split at the last `=`, and `WORD` entries to the words of a mapping file."""
+    words = dict(of_file)
+    for entry in entries:
+        ((column, word),) = _table("--blank-value", [entry]).items()
+        words[column] = (*words.get(column, ()), word)
+    return words
 
 
 def _table(option: str, entries: Iterable[str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from uploader.cli.text.next_command import account_words, command_line, path_word
 from uploader.jobs.resume_checks import with_present_names
+from uploader.records.blank_words import as_compared
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.mapping_file import MappingFile
 from uploader.sources.formats.csv_header import DELIMITERS
@@ -48,6 +49,9 @@ def _beyond(settings: Mapping[str, Any], mapping: MappingFile) -> dict[str, Any]
     rest = dict(settings)
     for name, given in tables.items():
         rest[name] = {key: value for key, value in settings.get(name, {}).items() if given.get(key) != value}
+    known = settings.get("blank_values", {})
+    left = {c: set(words) - as_compared(mapping.blank_values.get(c, ())) for c, words in known.items()}
+    rest["blank_values"] = {column: sorted(words) for column, words in left.items()}
     for name, columns in (("ignore", mapping.ignored), ("clear", mapping.cleared)):
         rest[name] = [column for column in settings.get(name, ()) if column not in columns]
     if settings.get("on_bad_value") == mapping.on_bad_value:
@@ -77,6 +81,9 @@ def _value_words(settings: Mapping[str, Any], named: Options) -> list[str]:
     for option, name in (("--only", "only"), ("--clear", "clear")):
         for column in settings.get(name, ()):
             words += [option, column]
+    for column, texts in settings.get("blank_values", {}).items():
+        for text in texts:
+            words += ["--blank-value", f"{column}={text}" if column else text]
     tables = (
         ("--date-order", "date_orders"),
         ("--decimal", "decimals"),

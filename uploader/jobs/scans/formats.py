@@ -9,7 +9,6 @@ from uploader.model.rows import Row, RowSlice, readable
 from uploader.records.columns import Rules
 from uploader.records.format_inference import OrderFinder, decide, decide_leniently, questions
 from uploader.records.mapper import Mapper
-from uploader.records.values.wrappings import unwrapped
 from uploader.sources.source import Source
 
 #: Texts of a column that are remembered, so that each is examined once; beyond this, all rows are examined.
@@ -42,7 +41,7 @@ class Orders:
         for source, mapper in zip(self.sources, self.mappers, strict=True):
             if self.asks_zones and mapper is not None and not source.shape.columns:
                 finder = OrderFinder(mapper)
-                for row in unwrapped(source.first_rows()):
+                for row in mapper.read(source.first_rows()):
                     finder.feed(row.content, row.number)
                 asked |= questions([finder])
         return asked
@@ -59,7 +58,7 @@ class Orders:
                 seen: dict[int, set[str]] = {index: {""} for index in finder.columns}
                 try:
                     for rows in first_rows(source, most_rows):
-                        for row in unwrapped(_telling(rows, seen)):
+                        for row in mapper.read(_telling(rows, seen)):
                             finder.feed(readable(row.content), row.number)
                         position += len(rows.rows)
                         yield Step(position, before + min(source.bytes_read(), rows.end.offset))

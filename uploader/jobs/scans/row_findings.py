@@ -23,7 +23,7 @@ from uploader.records.suppressed_rows import SUPPRESSED
 from uploader.records.values.email import plausible_email
 from uploader.records.values.nothing import hold_nothing, is_nothing
 from uploader.records.values.top_level_domains import may_have_remarks, remark_on_domain
-from uploader.records.values.wrappings import have_remarks, remark_on, unwrapped
+from uploader.records.values.wrappings import have_remarks, remark_on
 
 #: Types of properties that take any text. Of a text so many characters are shown.
 _TEXTS, _SHOWN = frozenset({"string", "phone_number"}), 40
@@ -159,7 +159,7 @@ class Surveyor:
         """Count the findings of rows from position `first` on; return the rows that have a key."""
         self._findings.rows += len(rows.rows)
         self._findings.row_bytes += rows.end.offset - rows.start.offset
-        for column in self._columns(unwrapped(rows.rows)):
+        for column in self._columns(self._mapper.read(rows.rows)):
             self._look_at(column)
         mapped = self._mapper.map(first, rows.rows)
         self._findings.note(mapped)
