@@ -311,8 +311,9 @@ def _is_within(seconds: float, at: float | None, other: float | None) -> bool:
 def _is_of_job(name: str, version: Version, trace: Trace, held: Result, portal: Portal) -> bool:
     """Whether the history shows that the job wrote a version, in whatever form HubSpot stored the value.
 
-    It has to be the only one of our app since the job read the contact: another job would have added one.
-    Long after the reading, the text has to show it, too.
+    Our app has to have written it soon after the job read the contact, and no other value since: another job
+    would have. The same value may have been written again. Long after the reading, the text has to show it,
+    too.
     """
     sent = set(trace.sent.get(name, ()))
     if len(sent) != 1 or not (portal.app and trace.readings and version.at is not None):
@@ -327,8 +328,9 @@ def _is_of_job(name: str, version: Version, trace: Trace, held: Result, portal: 
     ]
     is_alike = may_be_respelled(name, portal.kinds.get(name, Kind()), text, version.value)
     within = LEAVES_WITHIN_SECONDS if is_alike else _SENT_WITHIN_SECONDS
-    return since == [version] and any(
-        at - off <= version.at <= at + off + within for at, off in trace.readings
+    written_at = min((one.at or 0.0 for one in since), default=0.0)
+    return {one.value for one in since} == {version.value} and any(
+        at - off <= written_at <= at + off + within for at, off in trace.readings
     )
 
 

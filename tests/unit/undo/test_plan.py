@@ -464,10 +464,14 @@ def test_requests_of_undo_are_encoded():
     ]
 
 
+def by_app(text, after_seconds, source_id=APP):
+    at = datetime.fromtimestamp(READ_AT + after_seconds, UTC).isoformat()
+    return Version(text, at, "INTEGRATION", source_id)
+
+
 def respelled(text, *earlier, after_seconds=10.0, source_id=APP):
     """A contact whose city the job wrote after it had read it, and which HubSpot stored as `text`."""
-    at = datetime.fromtimestamp(READ_AT + after_seconds, UTC).isoformat()
-    versions = [Version(text, at, "INTEGRATION", source_id), *earlier, Version("Ulm", LONG_AGO, "CRM_UI")]
+    versions = [by_app(text, after_seconds, source_id), *earlier, Version("Ulm", LONG_AGO, "CRM_UI")]
     return Result("7", False, "", {"city": text}, created=LONG_AGO, history={"city": versions})
 
 
@@ -483,6 +487,10 @@ WRITTEN = Trace(1, "7", False, True, {"city": "Ulm"}, {"city": ["St. Gallen"]}, 
         # Long after the reading the text has to show it.
         (respelled("Sankt Gallen", after_seconds=1_000.0), WRITTEN, False),
         (respelled("st. gallen", after_seconds=2_000.0), WRITTEN, False),
+        # The same value was written again, by the job or another one.
+        (respelled("st. gallen", by_app("st. gallen", 9.0)), WRITTEN, True),
+        (respelled("Sankt Gallen", by_app("Sankt Gallen", 9.0), after_seconds=5_000.0), WRITTEN, True),
+        (respelled("Sankt Gallen", by_app("Sankt Gallen", 900.0), after_seconds=950.0), WRITTEN, False),
         # Another job of the app has written it since.
         (respelled("Bern", Version("St. Gallen", BORN, "INTEGRATION", APP)), WRITTEN, False),
         (respelled("Sankt Gallen", source_id="9"), WRITTEN, False),
