@@ -30,6 +30,7 @@ class Record(msgspec.Struct, gc=False):
     in_doubt: bool = False  #: may have been sent before, without a definite answer
     dropped: tuple[Fault, ...] = ()  #: values left out because HubSpot would refuse them
     preserved: int = 0  #: how many of its values are not sent because HubSpot's stay
+    contact_id: str = ""  #: of the contact that was read for it; "" if none was
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from uploader.hubspot.client import Call
 from uploader.hubspot.error_objects import is_value_taken
 from uploader.hubspot.missing_scopes import lack_text
 from uploader.hubspot.replies import Reply
-from uploader.hubspot.requests import Paths, encode_batch, encode_read
+from uploader.hubspot.requests import ALL_PROPERTIES, Paths, encode_batch, encode_read
 from uploader.hubspot.schema import Kind
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Properties, Record
@@ -231,7 +231,9 @@ class Worker(Task[Record]):
     # --- one attempt ---
 
     def call(self, items: Sequence[Record]) -> Call:
-        return Call("POST", self._paths.upsert, encode_batch(items), shown=items[0].id_property)
+        learns = self._pre_reader is not None and self._pre_reader.learns
+        shown = ALL_PROPERTIES if learns else items[0].id_property
+        return Call("POST", self._paths.upsert, encode_batch(items), shown=shown)
 
     def probe(self, items: Sequence[Record]) -> Call:
         """A read by the key of one of the records: it needs the same part of HubSpot as the batch."""
@@ -253,13 +255,16 @@ class Worker(Task[Record]):
             record.in_doubt = True
 
     def judge(self, items: Sequence[Record], reply: Reply, history: History) -> Judged[Record]:
-        """Return what a reply means for each record, and note which ones may have been written."""
+        """Return what a reply means for each record, and note which ones may have been written, and how they
+        were stored.
+        """
         verdict = classify(items, reply, self._columns)
         if reply.maybe_applied and (reply.ok or verdict.action is Action.RETRY):
             self.note_in_doubt([*verdict.unresolved, *verdict.pending])
         if self._pre_reader is not None:
             answered = (*verdict.unresolved, *(entry.record for entry in verdict.refused))
             self._pre_reader.note_unwritten(record for record in answered if not record.in_doubt)
+            self._pre_reader.note_stored(verdict.confirmed, reply.results)
         verdict = retry_races(verdict, len(items), history)
         return Judged(verdict, list(verdict.unresolved))
 

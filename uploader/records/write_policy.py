@@ -1,6 +1,7 @@
 """Which values of a record are written, given what HubSpot holds of its contact.
 
-In    what the record asks for, what HubSpot holds (None: there is no such contact), the user's rules.
+In    what the record asks for, what HubSpot holds (None: there is no such contact), the user's rules, the
+      spellings in which this account is known to store values.
 Out   a `Decision`: the values to send with the change each makes, or the outcome of a row that is not sent.
 Raise nothing.
 Rules A value that HubSpot already holds, in whatever spelling, is the same. A value that HubSpot might take
@@ -15,6 +16,7 @@ from enum import StrEnum
 from uploader.hubspot.schema import Kind
 from uploader.model.outcomes import Outcome
 from uploader.records.values.compare import Match, compare
+from uploader.records.values.respellings import Respellings
 
 
 class Policy(StrEnum):
@@ -76,6 +78,7 @@ def decide(
     held: Mapping[str, object] | None,
     rules: WritePolicy,
     kinds: Mapping[str, Kind],
+    respellings: Respellings,
     *,
     in_doubt: bool = False,
 ) -> Decision:
@@ -84,7 +87,10 @@ def decide(
     """
     if held is None:
         return _for_new(wanted, rules)
-    changes = {name: _change(name, text, held, rules, kinds) for name, text in wanted.items()}
+    changes = {
+        name: _change(name, text, held, rules, kinds, respellings=respellings)
+        for name, text in wanted.items()
+    }
     if rules.only is Only.NEW and not (in_doubt and set(changes.values()) <= {Change.SAME}):
         reason = "the contact exists (--only-new)"
         return Decision({}, dict.fromkeys(changes, Change.PRESERVED), Outcome.SKIPPED, reason)
@@ -115,11 +121,18 @@ def _for_new(wanted: Mapping[str, str], rules: WritePolicy) -> Decision:
 
 
 def _change(
-    name: str, wanted: str, held: Mapping[str, object], rules: WritePolicy, kinds: Mapping[str, Kind]
+    name: str,
+    wanted: str,
+    held: Mapping[str, object],
+    rules: WritePolicy,
+    kinds: Mapping[str, Kind],
+    *,
+    respellings: Respellings,
 ) -> Change:
     there = text if isinstance(text := held.get(name), str) else ""
-    comparison = compare(name, kinds.get(name, Kind()), wanted, there)
-    if comparison.is_same:
+    kind = kinds.get(name, Kind())
+    comparison = compare(name, kind, wanted, there)
+    if comparison.is_same or respellings.gives(name, kind, wanted, there):
         return Change.SAME
     policy = rules.of(name)
     if policy is Policy.CREATE_ONLY or (policy is Policy.FILL and there):

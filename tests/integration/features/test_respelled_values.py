@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from support.intercepted_requests import existing, job, record_upserts
+from support.jobs import Job, write_csv
 from support.undo_runs import archived, by, change_records, counts as undone, state, undo
 from support.verify_runs import counts, verify
 
@@ -114,16 +115,40 @@ def test_a_value_in_an_unknown_form_is_the_jobs_if_its_history_says_so(tmp_path)
     assert run.held()["c@x.com"]["website"] == "https://old.example"
 
 
-def test_of_respelled_values_only_numbers_and_dates_are_not_sent_again(tmp_path):
-    """A phone number and a domain are: another account would keep them as typed."""
-    run = run_of(tmp_path)
+def test_the_account_shows_which_respelled_values_need_not_be_sent_again(tmp_path):
+    """The second job learns it from the answer to its first batch, by country and notation."""
+    rows = [
+        {"email": f"p{n}@x.com", **GIVEN, "phone": f"+49 (0)30 / {n:03} 456", "domain": f"https://{n}.com/"}
+        for n in range(500)
+    ]
+    there = [existing(f"p{n}@x.com", **FORMER) for n in range(0, 500, 2)]
+    run = job(tmp_path, rows, there=there, rules=RULES, properties=PROPERTIES, options={"snapshot": True})
+    before = state(run)
     run.run_virtual()
-    received = record_upserts(run)
-    again = run.run_virtual(restart=True, skip_unchanged=True)
-    assert again.as_dict()["updated"] == 2
-    (last,) = received
-    sent = {name for one in last.body["inputs"] for name in one["properties"]}
+    written, received = state(run), record_upserts(run)
+    later = Job(write_csv(tmp_path / "later.csv", rows), run.simulator, {"skip_unchanged": True})
+    later._clock = run._clock
+    assert later.run_virtual().as_dict()["unchanged"] == 400
+    assert [len(one.body["inputs"]) for one in received] == [100]
+    sent = {name for one in received[0].body["inputs"] for name in one["properties"]}
     assert sent - {"email"} == {"domain", "phone", "whatsapp"}
+    assert state(run) == written
+    assert counts(verify(later)[0]) == {"hubspot": 500}
+    run._clock = later._clock
+    report, kept = undo(run)
+    assert (undone(report), kept) == ({"archived": 250, "restored": 250}, [])
+    assert state(run) == before
+
+
+def test_in_an_account_that_completes_phone_numbers_those_are_sent_again(tmp_path):
+    """The country may be the contact's, and no text shows what another contact's number becomes."""
+    rows = [{"email": f"p{n}@x.com", "phone": f"030 123 {n:03}"} for n in range(300)]
+    account = {"country_code": "49"}
+    run = job(tmp_path, rows, rules=RULES, account=account)
+    run.run_virtual()
+    written = state(run)
+    assert run.run_virtual(restart=True, skip_unchanged=True).as_dict()["updated"] == 300
+    assert state(run) == written
 
 
 def test_respelled_values_of_a_pending_write_are_found_by_reading_back(tmp_path):
@@ -153,12 +178,12 @@ def test_a_pending_value_in_an_unknown_form_is_found_by_its_history(tmp_path, ap
     ],
 )
 def test_what_an_account_keeps_as_typed_is_sent(tmp_path, held, given):
-    rows = [{"email": "a@x.com", **given}]
-    there = [existing("a@x.com", **held)]
+    rows = [{"email": f"p{n}@x.com", **given} for n in range(300)]
+    there = [existing(row["email"], **held) for row in rows]
     run = job(tmp_path, rows, there=there, properties=PROPERTIES, options={"skip_unchanged": True})
     run.run_virtual()
-    assert run.outcomes() == {2: "updated"}
-    assert run.held()["a@x.com"].items() >= given.items()
+    assert set(run.outcomes().values()) == {"updated"}
+    assert all(run.held()[row["email"]].items() >= given.items() for row in rows)
 
 
 @pytest.mark.parametrize(

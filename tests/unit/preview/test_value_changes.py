@@ -6,6 +6,7 @@ from uploader.hubspot.schema import Kind
 from uploader.mockserver.account.store import merge
 from uploader.model.rows import Fault
 from uploader.preview.value_changes import EXAMPLE_KINDS, MOST_NAMES, OTHERS, REFUSED, Tally, after_writing
+from uploader.records.values.respellings import Respellings
 from uploader.records.write_policy import Change, Decision, WritePolicy, decide
 
 NAMES = st.sampled_from(["firstname", "city", "phone", "lifecyclestage", "interests"])
@@ -27,7 +28,7 @@ def test_every_value_is_counted_once_and_shown_as_it_is(rows):
     tally = Tally(3, KINDS)
     asked = 0
     for number, (wanted, held) in enumerate(rows):
-        decision = decide(wanted, held, WritePolicy(), KINDS)
+        decision = decide(wanted, held, WritePolicy(), KINDS, Respellings())
         tally.writes(source=0, row=number, decision=decision, wanted=wanted, held=held or {})
         asked += len(wanted)
     assert sum(counts.total() for counts in tally.properties.values()) == asked

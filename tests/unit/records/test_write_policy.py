@@ -4,6 +4,7 @@ from hypothesis import given, strategies as st
 
 from uploader.hubspot.schema import Kind
 from uploader.model.outcomes import Outcome
+from uploader.records.values.respellings import Respellings
 from uploader.records.write_policy import Change, Only, Policy, WritePolicy, decide
 
 NAMES = st.sampled_from(["firstname", "city", "phone"])
@@ -18,7 +19,7 @@ RULES = st.builds(
 
 
 def made(wanted, held, rules=None, *, kinds=None, in_doubt=False):
-    return decide(wanted, held, rules or WritePolicy(), kinds or {}, in_doubt=in_doubt)
+    return decide(wanted, held, rules or WritePolicy(), kinds or {}, Respellings(), in_doubt=in_doubt)
 
 
 def after(held, decision):

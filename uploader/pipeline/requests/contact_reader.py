@@ -30,6 +30,7 @@ from uploader.pipeline.read_matching import (
 from uploader.pipeline.reply_verdict import Action, Verdict, classify_read
 from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task
 from uploader.pipeline.requests.retry import READING, History
+from uploader.records.values.respellings import Respellings
 from uploader.records.write_policy import Change, Decision, WritePolicy, decide
 from uploader.storage.snapshot import Former, SnapshotFile
 from uploader.system.blocking_calls import Offload
@@ -173,6 +174,7 @@ class PreWriteReader:
     #: Rows in the snapshot that were not written: position -> lock key of the key. A row leaves this when
     #: it is sent, and returns if the answer says that nothing of it was written.
     unwritten: dict[int, str] = field(default_factory=dict, init=False)
+    _respellings: Respellings = field(default_factory=Respellings, init=False)
     _under_way: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     async def read(
@@ -209,6 +211,25 @@ class PreWriteReader:
             if not is_again:
                 reader.known_at -= reader.attempts.clock() - began  # others write meanwhile
         return made
+
+    @property
+    def learns(self) -> bool:
+        """Whether replies to writes have to show the values that HubSpot stored."""
+        return self.rules.skip_unchanged
+
+    def note_stored(self, confirmed: Sequence[Settlement], results: Sequence[Result]) -> None:
+        """Learn from a reply in which spellings the account stores the values of records it confirms."""
+        if not self.learns:
+            return
+        records = [(one.hubspot_id, one.record) for one in confirmed if isinstance(one.record, Record)]
+        # An answer to an update shows no key: only the id that was read tells whose it is.
+        ids = [hubspot_id or record.contact_id for hubspot_id, record in records]
+        stored = {one.id: one.properties for one in results if one.id and ids.count(one.id) == 1}
+        for hubspot_id, (_, record) in zip(ids, records, strict=True):
+            shown = stored.get(hubspot_id, {})
+            for name, sent in sent_properties(record).items():
+                if sent and isinstance(text := shown.get(name), str):
+                    self._respellings.note(name, self.kinds.get(name, Kind()), sent, text)
 
     def note_sent(self, positions: Iterable[int]) -> None:
         """Note that a request leaves: these rows may have been written from now on."""
@@ -274,9 +295,10 @@ class PreWriteReader:
         """Return the decision for a record, given its contact."""
         there = held.properties if held else None
         wanted = sent_properties(record)
-        decision = decide(wanted, there, self.rules, self.kinds, in_doubt=record.in_doubt)
+        decision = decide(wanted, there, self.rules, self.kinds, self._respellings, in_doubt=record.in_doubt)
         if self.only_observes:
             decision = replace(decision, outcome=None)
+        record.contact_id = held.id if held else ""
         record.preserved = list(decision.changes.values()).count(Change.PRESERVED)
         return ReadContact(record, held, decision, wanted, at)
 

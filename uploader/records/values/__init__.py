@@ -10,6 +10,7 @@ month_names   names of months and weekdays
 nothing       words for no value, such as NULL
 numbers       numbers, with any decimal mark
 options       options, by value or label
+respellings   spellings that an account stores instead of what was sent
 top_level_domains  domains that cannot exist, by IANA's list
 wrappings     what spreadsheets do to texts
 """

@@ -10,7 +10,7 @@ From  https://developers.hubspot.com/docs/api-reference/latest/crm/properties/gu
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -18,6 +18,7 @@ from enum import StrEnum
 
 from uploader.hubspot.schema import Kind
 from uploader.model.records import EMAIL
+from uploader.records.values.respellings import BARE_PHONE, TEXT_TYPES, dialled, spellings
 
 
 class Match(StrEnum):
@@ -57,10 +58,15 @@ def compare(name: str, kind: Kind, wanted: str, held: str) -> Comparison:
         return _EQUAL
     if not kind.type:
         return _DIFFERS
-    for match, rules in _RULES.items():
-        for rule, holds in rules:
-            if holds(name, kind, wanted, held):
-                return Comparison(match, rule)
+    for rule, holds in _ADJUSTING:
+        if holds(name, kind, wanted, held):
+            return Comparison(Match.ADJUSTED, rule)
+    for rule, spelling in spellings(name, kind, wanted):
+        if spelling == held:
+            return Comparison(Match.EXPLAINED, rule)
+    for rule, holds in _EXPLAINING:
+        if holds(name, kind, wanted, held):
+            return Comparison(Match.EXPLAINED, rule)
     return _DIFFERS
 
 
@@ -83,7 +89,7 @@ def may_be_respelled(name: str, kind: Kind, wanted: str, held: str) -> bool:
     """
     if compare(name, kind, wanted, held).match is not Match.DIFFERS:
         return True
-    return kind.type in _TEXTS and bool(wanted and held) and _bare(wanted) == _bare(held)
+    return kind.type in TEXT_TYPES and bool(wanted and held) and _bare(wanted) == _bare(held)
 
 
 def _bare(text: str) -> str:
@@ -97,46 +103,23 @@ def _is_recased(name: str, kind: Kind, wanted: str, held: str) -> bool:
 
 def _is_trimmed(name: str, kind: Kind, wanted: str, held: str) -> bool:
     del name
-    return kind.type in _TEXTS and wanted.strip() == held
-
-
-def _is_domain(name: str, kind: Kind, wanted: str, held: str) -> bool:
-    if name != "domain" or kind.type not in _TEXTS:
-        return False
-    return re.sub(r"^[a-z]+://|/+$", "", wanted.strip().lower()) == held
-
-
-def _is_domain_without_host(name: str, kind: Kind, wanted: str, held: str) -> bool:
-    if name != "domain" or kind.type not in _TEXTS:
-        return False
-    return re.sub(r"^([a-z]+://)?(www\.)?|[/?#].*$", "", wanted.strip().lower()) == held
-
-
-def _is_bare_phone(name: str, kind: Kind, wanted: str, held: str) -> bool:
-    del name
-    return kind.is_phone and _BARE_PHONE.fullmatch(held) is not None and _dialled(wanted) == held
+    return kind.type in TEXT_TYPES and wanted.strip() == held
 
 
 def _has_country_code(name: str, kind: Kind, wanted: str, held: str) -> bool:
     """Whether HubSpot may have completed a national number, by a country that we do not know."""
     del name
-    if not kind.is_phone or not _BARE_PHONE.fullmatch(held):
+    if not kind.is_phone or not BARE_PHONE.fullmatch(held):
         return False
-    number = _dialled(wanted).lstrip("0")
+    number = dialled(wanted).lstrip("0")
     is_completed = held.endswith(number) and len(held) - len(number) <= 1 + _CODE_DIGITS
     return is_completed and len(number) >= _NATIONAL_DIGITS
-
-
-def _dialled(text: str) -> str:
-    """A phone number without the marks that people write between its digits."""
-    bare = re.sub(r"[\s().\-/\u2010-\u2015\u2212]", "", re.sub(r"(?<=[0-9\s])\(0\)", "", text))
-    return f"+{bare[2:]}" if bare.startswith("00") else bare
 
 
 def _is_respaced(name: str, kind: Kind, wanted: str, held: str) -> bool:
     """Whether HubSpot holds the text with other white space."""
     del name
-    return kind.type in _TEXTS and wanted.split() == held.split() and held == held.strip()
+    return kind.type in TEXT_TYPES and wanted.split() == held.split() and held == held.strip()
 
 
 def _is_later_stage(name: str, kind: Kind, wanted: str, held: str) -> bool:
@@ -172,29 +155,21 @@ def _are_same_choices(name: str, kind: Kind, wanted: str, held: str) -> bool:
     return kind.is_multiple and (chosen <= there if wanted.startswith(";") else chosen == there)
 
 
-_TEXTS = frozenset({"string", "phone_number"})
-_BARE_PHONE = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)  # E.164
 _NATIONAL_DIGITS, _CODE_DIGITS = 6, 3  #: fewest of a number without its country, most of a country's code
 
 _Rule = tuple[str, Callable[[str, Kind, str, str], bool]]
-_RULES: Mapping[Match, Sequence[_Rule]] = {
-    Match.ADJUSTED: (
-        ("HubSpot keeps it in lower case", _is_recased),
-        ("HubSpot trims it", _is_trimmed),
-        ("a number in another notation", _is_same_number),
-        ("a date in another notation", _is_same_date),
-        ("the same choices", _are_same_choices),
-    ),
-    Match.EXPLAINED: (
-        ("a lifecycle stage does not go back", _is_later_stage),
-        # Other accounts keep these as typed.
-        ("HubSpot keeps the bare domain", _is_domain),
-        ("HubSpot keeps the bare phone number", _is_bare_phone),
-        ("HubSpot keeps the bare domain", _is_domain_without_host),
-        ("HubSpot may have added the country code", _has_country_code),
-        ("the white space is HubSpot's", _is_respaced),
-    ),
-}
+_ADJUSTING: Sequence[_Rule] = (
+    ("HubSpot keeps it in lower case", _is_recased),
+    ("HubSpot trims it", _is_trimmed),
+    ("a number in another notation", _is_same_number),
+    ("a date in another notation", _is_same_date),
+    ("the same choices", _are_same_choices),
+)
+_EXPLAINING: Sequence[_Rule] = (
+    ("a lifecycle stage does not go back", _is_later_stage),
+    ("HubSpot may have added the country code", _has_country_code),
+    ("the white space is HubSpot's", _is_respaced),
+)
 
 
 def _date(text: str) -> date | None:
