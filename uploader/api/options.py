@@ -57,6 +57,7 @@ class Options(TypedDict, total=False):
     option_readings: ByColumn
     timezones: ByColumn
     owner_map: Mapping[str, str]
+    translations: Mapping[str, Mapping[str, str]]
     on_bad_value: Literal["reject", "drop"]
     include_superseded: bool
     on_duplicate: OnDuplicate | str
@@ -110,6 +111,7 @@ _KNOWN = frozenset(field.name for field in fields(Settings)) - {
     "given",
     "repeated_options",
     "offline",
+    "translation_places",
 }
 
 Read = Callable[[str, Any], Any]
@@ -195,6 +197,9 @@ _READ: dict[str, Read] = {
     "decimals": _by_column,
     "option_readings": _by_column,
     "timezones": _by_column,
+    "translations": lambda name, value: {
+        column: dict(_mapping(name, table)) for column, table in _mapping(name, value).items()
+    },
     "on_duplicate": _one_of(OnDuplicate, OnDuplicate),
     "policy": _policy,
     "policies": lambda name, value: {

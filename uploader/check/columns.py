@@ -16,6 +16,7 @@ from uploader.jobs.column_rules import (
     overwriting_rules,
     refuse_absent_keys,
     refuse_undecided_fields,
+    refuse_unfit_replacements,
     rules_of,
 )
 from uploader.jobs.scans.survey import first_rows
@@ -42,6 +43,10 @@ def resolve_sources(report: Report, settings: Settings) -> list[Mapper | None]:
     rules = _with_sound_constants(report, settings.rules)
     try:
         refuse_undecided_fields(report.sources, rules)
+    except MappingError as error:
+        report.problems += error.texts
+    try:
+        refuse_unfit_replacements(settings, report.schema)
     except MappingError as error:
         report.problems += error.texts
     mappers = [_mapper(report, index, rules) for index in range(len(report.sources))]

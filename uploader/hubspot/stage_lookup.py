@@ -54,6 +54,10 @@ class Pipelines:
             return Fault(f"means several pipelines (ids {', '.join(found)}): {_ADVICE}", "OPTION")
         return found[0] if found else Fault("is not a pipeline of the account", "OPTION")
 
+    def has_stage(self, text: str) -> bool:
+        """Whether a text names a stage of any pipeline."""
+        return text in self._stages or _bare(text) in self._stages
+
     def find_stage(self, text: str, pipeline: str | None = "") -> str | Fault:
         """The id of the stage that a text names.
 

@@ -22,6 +22,7 @@ from uploader.records.columns import (
     resolve_name,
 )
 from uploader.records.mapper import Mapper, fields_of
+from uploader.records.replacements import unfit_replacements
 from uploader.records.write_policy import Policy, WritePolicy
 from uploader.settings import Settings
 from uploader.settings.columns import ColumnSettings
@@ -37,6 +38,7 @@ def resolve_mappers(settings: ColumnSettings, sources: Sequence[Source], account
         columns = [_columns(source, settings, account) for source in sources]
         refuse_absent_keys(settings, columns)
         refuse_undecided_fields(sources, rules)
+        refuse_unfit_replacements(settings, account.schema)
         return [
             Mapper(index, rules_of(rules, source), account.schema, resolved)
             for index, (source, resolved) in enumerate(zip(sources, columns, strict=True))
@@ -76,6 +78,8 @@ def resolve_as_far(
             refuse_absent_keys(settings, [mapper.columns for mapper in mappers if mapper])
     with collecting_problems():
         refuse_undecided_fields(sources, rules)
+    with collecting_problems():
+        refuse_unfit_replacements(settings, schema)
     return mappers, list(problems)
 
 
@@ -91,6 +95,16 @@ def refuse_undecided_fields(sources: Sequence[Source], rules: Rules) -> None:
             continue
         names = dict.fromkeys(folded(name) for row in source.first_rows() for name in fields_of(row.content))
         refuse_undecided([name for name in names if rules.is_undecided(name)])
+
+
+def refuse_unfit_replacements(settings: ColumnSettings, schema: Schema | None) -> None:
+    """MappingError if values are to be replaced by some that the property cannot take."""
+    texts = []
+    for column, word, reason in unfit_replacements(settings.rules, schema):
+        place = settings.translation_places.get(column, {}).get(word, "values")
+        texts.append(f"{place}: {reason}")
+    if texts:
+        raise MappingError(*texts)
 
 
 def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Account) -> WritePolicy:

@@ -79,6 +79,9 @@ def recorded_values(settings: Settings) -> dict[str, Any]:
         "option_readings": dict(sorted(settings.option_readings.items())),
         "timezones": dict(sorted(settings.timezones.items())),
         "owner_map": dict(sorted(settings.owner_map.items())),
+        "values": {
+            column: dict(sorted(table.items())) for column, table in sorted(settings.translations.items())
+        },
         "on_bad_value": "" if settings.on_bad_value == "reject" else settings.on_bad_value,
         "policy": "" if settings.policy is Policy.OVERWRITE else settings.policy.value,
         "policies": {column: policy.value for column, policy in sorted(settings.policies.items())},
@@ -112,6 +115,7 @@ def recorded_settings(known: Mapping[str, Any]) -> dict[str, Any]:
         "option_readings": known.get("option_readings", {}),
         "timezones": known.get("timezones", {}),
         "owner_map": known.get("owner_map", {}),
+        "translations": known.get("values", {}),
         "on_bad_value": known.get("on_bad_value", "reject"),
         "suppress_where": {
             column: tuple(values) for column, values in known.get("suppress_where", {}).items()
@@ -172,7 +176,7 @@ def with_present_names(known: Mapping[str, Any]) -> dict[str, Any]:
 _BY_COLUMN = frozenset(
     [
         *("map", "date_orders", "decimals", "option_readings", "timezones", "policies", "suppress_where"),
-        "blank_values",
+        *("blank_values", "values"),
     ]
 )
 _OF_COLUMNS = frozenset(["ignore", "only", "clear"])
@@ -316,7 +320,7 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     )
 
 
-#: Settings whose values hold e-mail addresses.
-_NOT_SHOWN = frozenset({"owner_map"})
+#: Settings whose values may hold e-mail addresses.
+_NOT_SHOWN = frozenset({"owner_map", "values"})
 #: The values of settings that older versions did not record.
 _FORMER_DEFAULTS = {"on_duplicate": OnDuplicate.IN_ORDER.value}

@@ -13,9 +13,11 @@ layouts            columns that are sent together, and the type that holds a rec
 mapper             rows become records, or unsent rows with all that is wrong
 mapping_file       the mapping file, parsed from TOML
 not_a_row          which lines of a table are no rows: footers, totals, a repeated header
+replacements       replacements of values that the property cannot take
 seen_fields        the fields that rows have named so far, as one layout
 suppressed_rows    which rows are suppressed, by a list or by a column
 suppression_list   a suppression list: what its lines mean, and which addresses it holds
+value_tables       tables of what replaces values, parsed from CSV and TOML
 values             the conversion of values, by type
 write_policy       which values of a record are sent, given what HubSpot holds
 """

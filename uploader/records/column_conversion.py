@@ -46,6 +46,13 @@ class Table:
         default_factory=dict
     )  #: of a row, the word for nothing in place of a key
 
+    def translate(self) -> None:
+        """Replace the texts that the user's tables name."""
+        for at, translate in self.layout.translated:
+            texts = self.columns[at]
+            made = {text: translate(text) if text else text for text in set(texts)}
+            self.columns[at] = [made[text] for text in texts]
+
     def blank_wordless_keys(self) -> None:
         """Take words for nothing, such as `NULL`, for blanks where a row has its key."""
         for at, _ in self.layout.keys:
@@ -125,7 +132,7 @@ class Table:
         column = self.layout.columns[at]
         bad = self.bad.setdefault(row, [])
         if all(one.name != column.name for one in bad):
-            bad.append(BadValue(column.name, _said(column.column, text, fault)))
+            bad.append(BadValue(column.name, said(column.column, text, fault)))
 
     def take_keys(self) -> tuple[list[str], list[str]]:
         """Return for each row the first match property that it has, and its value ("" if it has none).
@@ -207,7 +214,8 @@ def shortened(text: str, most: int = _SHOWN) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
-def _said(column: str, text: str, fault: Fault) -> Fault:
+def said(column: str, text: str, fault: Fault) -> Fault:
+    """Return the fault of a value as a sentence of its own, which names column and value."""
     shown = repr(shortened(text))
     # Whoever judges values does not know their columns.
     reason = _COLUMN.sub(lambda word: quoted(f"{column}={word[1]}"), fault.reason)

@@ -54,7 +54,7 @@ def numbered(texts: Sequence[str]) -> str:
 
 _BY_COLUMN = (
     *("mapped", "ignored", "only", "cleared", "date_orders", "decimals", "timezones", "suppress_where"),
-    "blank_values",
+    *("blank_values", "translations"),
 )
 
 
@@ -78,6 +78,8 @@ class Rules:
     option_readings: Mapping[str, str] = field(default_factory=dict)
     timezones: Mapping[str, str] = field(default_factory=dict)  #: by column: of date-times without a zone
     owner_map: Mapping[str, str] = field(default_factory=dict)  #: their owner -> HubSpot's e-mail or id
+    #: By column: word, as `translation.word` folds it -> what replaces it; "": a blank cell.
+    translations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     drop_bad_values: bool = False  #: values that cannot be converted are left out, instead of their rows
     include_superseded: bool = False
     has_numbers: bool = False  #: the source's format has numbers of its own, beside texts
@@ -266,6 +268,7 @@ def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
         "--decimal": rules.decimals,
         "--options": rules.option_readings,
         "--timezone": rules.timezones,
+        "--values": rules.translations,
         "--suppress-where": rules.suppress_where,
     }
     unknown = {option: sorted(set(columns) - set(header) - {""}) for option, columns in named.items()}

@@ -122,6 +122,7 @@ class OrderFinder:
     def __init__(self, mapper: Mapper, *, asks_zones: bool = True) -> None:
         self._mapper = mapper
         self._columns = mapper.columns
+        self._replaces = bool(mapper.rules.translations)
         self._found: dict[str, _Evidence] = {}
         columns = mapper.columns
         self._open = [
@@ -155,16 +156,19 @@ class OrderFinder:
             self._feed_fields(content, row)
         elif isinstance(content, list | tuple):
             for index, column, kind in self._open:
-                text = content[index].strip()
-                if text:
+                if text := self._text(column, content[index]):
                     self._note(column, kind, text, row)
             for index, column in self._timed:
-                text = content[index].strip()
-                if text:
+                if text := self._text(column, content[index]):
                     order = setting_of(column, self._mapper.rules.date_orders)
                     self.times.setdefault(column, _Times()).add(text, order, row)
             for index, column, clashing in self._options:
-                self._note_clash(column, clashing, content[index].strip(), row)
+                self._note_clash(column, clashing, self._text(column, content[index]), row)
+
+    def _text(self, column: str, cell: str) -> str:
+        """Return what is written of a cell, before it is converted."""
+        text = cell.strip()
+        return self._mapper.replaced(column, [text])[0] if self._replaces else text
 
     def _note_clash(self, column: str, clashing: Mapping[str, str], text: str, row: int) -> None:
         if column not in self.clashes and (found := clash_in(text, clashing, column)):
@@ -173,8 +177,8 @@ class OrderFinder:
     def _feed_fields(self, fields: Mapping[str, object], row: int) -> None:
         nested = fields.get("properties")
         for name, value in (nested if isinstance(nested, Mapping) else fields).items():
-            if isinstance(value, str) and (text := value.strip()):
-                column = folded(name)
+            column = folded(name)
+            if isinstance(value, str) and (text := self._text(column, value)):
                 kind = self._mapper.open_kind(column)
                 if kind:
                     self._note(column, kind, text, row)

@@ -18,6 +18,7 @@ import msgspec
 
 from uploader.model.records import Properties
 from uploader.records.values.convert import Converter, StageConverter
+from uploader.records.values.translation import Translate
 
 #: Characters that msgspec cannot write in a field's name.
 _NOT_IN_NAMES = re.compile(r'["\\\x00-\x1f]')
@@ -36,6 +37,7 @@ class Column(NamedTuple):
     name: str  #: of the property
     convert: Converter | None
     is_cleared: bool  #: blanks are sent and clear the property
+    translate: Translate | None = None  #: replaces texts before anything else
 
 
 class Layout:
@@ -59,6 +61,7 @@ class Layout:
         self.places: Mapping[str, int] = places
         self.keys = [(places[name], name) for name in match if name in places]
         self.unique = [(place, name) for name, place in places.items() if name in unique]
+        self.translated = [(i, one.translate) for i, one in enumerate(columns) if one.translate is not None]
         self.converted = [
             (i, one.convert)
             for i, one in enumerate(columns)

@@ -19,6 +19,7 @@ from operator import attrgetter
 from typing import cast
 
 from uploader.hubspot.schema import Schema
+from uploader.model.column_names import folded
 from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, Record, Slice, Unsent, lock_key
 from uploader.model.rows import (
@@ -43,6 +44,7 @@ from uploader.records.seen_fields import SeenFields
 from uploader.records.suppressed_rows import SUPPRESSED, SuppressionCheck
 from uploader.records.values.convert import Converter, converter, setting_of
 from uploader.records.values.options import clashing_options
+from uploader.records.values.translation import Translate, translator
 from uploader.records.values.wrappings import unwrapped
 
 
@@ -78,8 +80,13 @@ class Mapper:
         self._fields = Fields(rules, schema)
         header = columns.header if columns else ()
         self._blank_words = BlankWords(rules.blank_values, header, rules.id_property)
-        self._suppression = SuppressionCheck(rules, columns, self._name_of) if rules.suppresses else None
+        self._translators: dict[str, Translate | None] = {}
         named = [(columns.column(i), name) for i, name in columns.names.items()] if columns else []
+        for column, name in named:
+            self._translator(column, name)
+        self._suppression = (
+            SuppressionCheck(rules, columns, self._name_of, self.replaced) if rules.suppresses else None
+        )
         self._place = Place.of(
             header,
             columns.names if columns else {},
@@ -101,7 +108,19 @@ class Mapper:
 
     def _column(self, column: str, name: str, convert: Converter | None) -> Column:
         is_cleared = column in self.rules.cleared and name not in {EMAIL, self.rules.id_property}
-        return Column(column, name, convert, is_cleared)
+        return Column(column, name, convert, is_cleared, self._translator(column, name))
+
+    def _translator(self, column: str, name: str) -> Translate | None:
+        """Return the function that replaces texts of a column of this property; None if there is none."""
+        known, column = self._translators, folded(column)
+        if column in self.rules.translations and column not in known:
+            known[column] = translator(name or self._fields[column].name, column, self.schema, self.rules)
+        return known.get(column)
+
+    def replaced(self, column: str, texts: Sequence[str]) -> Sequence[str]:
+        """Return trimmed texts of a column, with those replaced that the user's tables name."""
+        translate = self._translator(column, "")
+        return texts if translate is None else [translate(text) if text else text for text in texts]
 
     def _layout(self, columns: Sequence[Column], id_property: str = "", *, is_lasting: bool = True) -> Layout:
         """`id_property`: if the rows name it themselves."""
@@ -209,11 +228,15 @@ class Mapper:
         content = cast("Sequence[str] | Mapping[str, object]", readable(content))
         if not isinstance(content, Mapping):
             names = self.columns.names if self.columns else {}
-            properties = {name: content[index].strip() for index, name in names.items()}
+            texts = {i: self.replaced(self._called(i), [content[i].strip()])[0] for i in names}
+            properties = {name: texts[index] for index, name in names.items()}
         elif isinstance(content.get("properties"), Mapping):
             return str(content.get("idProperty") or self.rules.id_property), spell(content.get("id")) or ""
         else:
-            properties = {self._name_of(field): spell(text) or "" for field, text in content.items()}
+            properties = {
+                self._name_of(field): self.replaced(field, [spell(value) or ""])[0]
+                for field, value in content.items()
+            }
         return next(
             ((name, properties[name]) for name in self.rules.match if properties.get(name)),
             (self.rules.id_property, ""),
@@ -344,6 +367,7 @@ class Mapper:
     def _mapped(self, table: Table) -> Iterable[Record | Unsent]:
         """Return a record or an unsent row for each row of a table, in order."""
         superseded = {place: self._superseded(table, place) for place in table.superseded}
+        table.translate()
         table.blank_wordless_keys()
         table.refuse_lost_keys()
         table.convert()
@@ -459,6 +483,7 @@ class Mapper:
 
 
 def _converted(column: Column, text: str) -> str:
+    text = column.translate(text) if column.translate and text else text
     made = column.convert(text) if column.convert and text else text
     return made if isinstance(made, str) else text
 

@@ -10,6 +10,10 @@
     "Phone" = { property = "phone", blank_values = ["0"] }             # and with this word
     "Lead source" = { property = "hs_lead_source", write = "fill" }    # or overwrite, create-only
     "Opted out" = { suppress = true }           # rows with a usual yes are skipped; or ["1", "yes"], ["*"]
+    "Stage" = { property = "lifecyclestage", values = { "Prospect" = "lead" } }
+
+    [values."Lead Status"]                      # the same as `values` of a column; "": a blank cell
+    "Called" = "CONNECTED"
 
 In    the text of a file.
 Out   `MappingFile`, spelled as in `Settings`.
@@ -23,6 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from uploader.records.columns import MappingError
+from uploader.records.value_tables import ValueTables, add_toml_tables
 from uploader.records.values.datetimes import DateOrder
 from uploader.records.values.options import LABEL, VALUE
 from uploader.records.write_policy import Policy
@@ -42,6 +47,7 @@ class MappingFile:
     timezones: dict[str, str] = field(default_factory=dict)
     policies: dict[str, Policy] = field(default_factory=dict)
     suppress_where: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    values: ValueTables = field(default_factory=ValueTables)
     on_bad_value: str = ""
 
 
@@ -54,7 +60,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "write": tuple(Policy),
 }
 _OF_ALL = ("blank_values", "date_order", "decimal", "options", "timezone", "on_bad_value")
-_OF_A_COLUMN = ("property", "ignore", "blank", *_OF_ALL[:-1], "write", "suppress")
+_OF_A_COLUMN = ("property", "ignore", "blank", *_OF_ALL[:-1], "write", "suppress", "values")
 
 
 def parse_mapping(text: str) -> MappingFile:
@@ -64,6 +70,7 @@ def parse_mapping(text: str) -> MappingFile:
         raise MappingError(f"not valid TOML: {error}") from error
     lines = text.splitlines()
     file = MappingFile()
+    add_toml_tables(file.values, document.pop("values", {}), lines)
     columns = document.pop("columns", {})
     if not isinstance(columns, dict):
         raise MappingError(f"{_line(lines, 'columns')}columns must be a table that begins with [columns]")
@@ -76,6 +83,8 @@ def parse_mapping(text: str) -> MappingFile:
             raise MappingError(
                 f'{_line(lines, column)}{column!r} must be a property such as "email", or {{ ignore = true }}'
             )
+        if "values" in entries:
+            add_toml_tables(file.values, {column: entries.pop("values")}, lines)
         for key, value in entries.items():
             _check(lines, column, key, value, _OF_A_COLUMN)
             _note(file, column, key, value)

@@ -7,7 +7,7 @@ Rules Everything that names the row's person is compared: its key, its addresses
       are left out. Suppression comes before anything else that may be wrong with a row.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from uploader.model.column_names import folded
@@ -15,7 +15,6 @@ from uploader.model.rows import Content, Fault, PartlyReadable, Unreadable
 from uploader.records.columns import ADDRESSES, Columns, Rules
 from uploader.records.fields import spell
 from uploader.records.known_headers import carries_consent
-from uploader.records.suppression_list import Suppression
 from uploader.records.values.convert import is_yes, lacks_consent
 
 #: The category of a row that is skipped because its person is suppressed.
@@ -25,13 +24,22 @@ SUPPRESSED = "SUPPRESSED"
 class SuppressionCheck:
     """Decides which rows of one source are suppressed."""
 
-    def __init__(self, rules: Rules, columns: Columns | None, name_of: Callable[[str], str]) -> None:
-        """`name_of` returns the property of a row's own field, left out or not; "" if it is none."""
+    def __init__(
+        self,
+        rules: Rules,
+        columns: Columns | None,
+        name_of: Callable[[str], str],
+        replaced: Callable[[str, Sequence[str]], Sequence[str]],
+    ) -> None:
+        """`name_of` returns the property of a row's own field, left out or not; "" if it is none. `replaced`
+        returns the texts of a column as the user's tables replace them.
+        """
         self._rules = rules
         self._list = rules.suppression
         self._name_of = name_of
+        self._replaced = replaced if rules.translations else None
         header = columns.header if columns else ()
-        self._addresses = columns.addresses if columns else ()
+        self._addresses = {i: columns.column(i) for i in columns.addresses} if columns else {}
         self._suppressing = [(i, c) for i, c in enumerate(header) if c in rules.suppress_where]
         self._consents = frozenset(filter(carries_consent, rules.suppress_where))
 
@@ -43,19 +51,19 @@ class SuppressionCheck:
             return None
         if isinstance(content, Mapping):
             fields = _all_fields(content)
-            if self._list is not None and any(map(self._list.holds, self._addresses_of(content, fields))):
+            if self._is_listed(self._addresses_of(content, fields)):
                 return _LISTED
             named = [(folded(column), value) for column, value in fields]
             cells = [(column, value) for column, value in named if column in self._rules.suppress_where]
             # A field that is missing is a blank: nobody has agreed.
             cells += [(column, "") for column in self._consents.difference(column for column, _ in named)]
             return self._fault_of((column, _text(value)) for column, value in cells)
-        if self._list is not None and _is_listed(content, self._addresses, self._list):
+        if self._is_listed((column, content[index]) for index, column in self._addresses.items()):
             return _LISTED
         return self._fault_of((column, content[index]) for index, column in self._suppressing)
 
     def _look_at_readable(self, content: PartlyReadable) -> Fault | None:
-        if self._list is not None and _is_listed(content.cells, self._addresses, self._list):
+        if self._is_listed((column, content.cells[index]) for index, column in self._addresses.items()):
             return _LISTED
         # A cell that can't be read is no blank: a blank in a column of consent means no.
         seen = ((i, column) for i, column in self._suppressing if i not in content.reasons)
@@ -82,17 +90,21 @@ class SuppressionCheck:
 
     def _addresses_of(
         self, content: Mapping[str, object], fields: Sequence[tuple[str, object]]
-    ) -> Iterator[str]:
+    ) -> Iterator[tuple[str, str]]:
         for column, value in fields:
             if self._name_of(column) in ADDRESSES:
-                yield _text(value)
+                yield column, _text(value)
         if isinstance(content.get("properties"), Mapping):
             # Whatever property it is given for: any address counts.
-            yield _text(content.get("id"))
+            yield str(content.get("idProperty") or self._rules.id_property), _text(content.get("id"))
 
-
-def _is_listed(cells: Sequence[str], indices: Sequence[int], listed: Suppression) -> bool:
-    return any(listed.holds(cells[index]) for index in indices)
+    def _is_listed(self, addresses: Iterable[tuple[str, str]]) -> bool:
+        """Whether one of a row's addresses, each with its column, is listed: as it stands, or replaced."""
+        return self._list is not None and any(
+            self._list.holds(text)
+            or (self._replaced is not None and self._list.holds(self._replaced(column, [text.strip()])[0]))
+            for column, text in addresses
+        )
 
 
 def _all_fields(content: Mapping[str, object]) -> list[tuple[str, object]]:

@@ -221,7 +221,7 @@ _DEFAULTS: tuple[object, ...] = ("", None, False, [], {}, "in-order", "all")
 def setting_lines(settings: Mapping[str, object], names: Mapping[str, str]) -> list[tuple[str, str]]:
     """The job's settings as option and text, without defaults. `names`: the options of settings.
 
-    An owner map, which names people, is shown only as its number of entries.
+    An owner map, which names people, is shown only as its number of entries, and so are tables of values.
     """
     lines = []
     for name, value in settings.items():
@@ -230,6 +230,8 @@ def setting_lines(settings: Mapping[str, object], names: Mapping[str, str]) -> l
         option = names.get(name, name)
         if name == "owner_map" and isinstance(value, Mapping):
             lines.append((option, f"{len(value):,} entries"))
+        elif name == "values" and isinstance(value, Mapping):
+            lines.append((option, _listed([f"{column}: {len(table):,}" for column, table in value.items()])))
         elif isinstance(value, Mapping):
             lines.append(
                 (

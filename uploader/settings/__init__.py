@@ -48,6 +48,7 @@ class Settings(
         self._check_names()
         self._check_delimiter()
         self._check_values()
+        self._fold_translations()
         self._check_suppression_and_constants()
         self._check_account_and_canary()
         self._check_speed()

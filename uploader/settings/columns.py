@@ -15,6 +15,7 @@ from uploader.records.blank_words import words_of
 from uploader.records.columns import COSTLY, MappingError, Rules
 from uploader.records.known_headers import carries_consent
 from uploader.records.suppression_list import Suppression
+from uploader.records.value_tables import ValueTables
 from uploader.records.values.convert import ANY, find_zone, is_yes, lacks_consent
 from uploader.records.values.datetimes import DateOrder
 from uploader.records.values.options import LABEL, VALUE
@@ -43,6 +44,10 @@ class ColumnSettings:
     owner_map: Mapping[str, str] = field(
         default_factory=dict
     )  #: owner in the source -> e-mail or id in HubSpot
+    #: By column: value in the source -> what replaces it before it is converted; "": a blank cell
+    translations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    #: The same keys, as `value_tables` folds them -> where that is written, for messages
+    translation_places: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     on_bad_value: Literal["reject", "drop"] = "reject"
     include_superseded: bool = False
     suppression: Suppression | None = None  #: people who must not be written to
@@ -98,6 +103,24 @@ class ColumnSettings:
             if both := sorted(set(columns) & self.ignored):
                 raise SettingsError(f"column {both[0]!r} is both in {option} and ignored")
 
+    def _fold_translations(self) -> None:
+        """Fold columns and values as they are compared."""
+        tables = ValueTables()
+        try:
+            for column, table in self.translations.items():
+                for value, replacement in table.items():
+                    tables.add(column, value, replacement, f"values of {column!r}")
+        except MappingError as error:
+            raise SettingsError(str(error)) from error
+        object.__setattr__(self, "translations", tables.replacements)
+        for column, table in tables.replacements.items():
+            for word in sorted(table.keys() & words_of(column, self.rules.blank_values)):
+                place = self.translation_places.get(column, {}).get(word, "values")
+                raise SettingsError(
+                    f"{place}: {column!r}: {word!r} is a blank cell by --blank-value, so it would never be "
+                    "replaced; remove one of them, or give the other columns of --blank-value by name"
+                )
+
     def _check_suppression_and_constants(self) -> None:
         if self.suppression is not None and not are_contacts(self.object_type):
             raise SettingsError("--suppress works for contacts only: other records have no address")
@@ -137,6 +160,7 @@ class ColumnSettings:
             option_readings=self.option_readings,
             timezones=self.timezones,
             owner_map=self.owner_map,
+            translations=self.translations,
             drop_bad_values=self.on_bad_value == "drop",
             include_superseded=self.include_superseded,
             suppression=self.suppression,

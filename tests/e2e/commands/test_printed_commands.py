@@ -96,16 +96,18 @@ def test_from_check_to_undo_with_files_for_everything(folder, hubspot_mock):
     (folder / "my file's.csv").write_text("\n".join(ROWS) + "\n")
     (folder / "map 1.toml").write_text(MAPPING)
     (folder / "owners $1.csv").write_text("Old Ann,41629779\n")
+    (folder / "values 1.csv").write_text("First Name,Ann,Anna\n")
     (folder / "gone & away.txt").write_text("gone@example.com\n")
     shell = Shell(folder)
     codes = shell.follow(
         'uploader check "my file\'s.csv" --mapping "map 1.toml" --owner-map \'owners $1.csv\' '
-        f"--suppress 'gone & away.txt' --base-url {mock.url}",
+        f"--values 'values 1.csv' --suppress 'gone & away.txt' --base-url {mock.url}",
     )
     codes |= shell.follow('uploader report "my file\'s.csv.checkpoint"')
     assert verbs_of(codes) == {"check", "report", "preview", "upload", "failures", "verify", "undo"}
     (again,) = [line for line in codes if line.startswith("uploader upload") and "failures.csv" in line]
     assert "--mapping 'map 1.toml'" in again
+    assert "--values 'values 1.csv'" in again
     assert not {"--map", "--ignore"} & set(again.split())
 
 

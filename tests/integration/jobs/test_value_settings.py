@@ -46,6 +46,7 @@ def test_an_order_that_all_rows_told_is_kept_and_they_are_not_read_again(tmp_pat
         ({"timezones": {"": "Europe/Berlin"}}, "timezones was"),
         ({"on_bad_value": "drop"}, "on_bad_value was"),
         ({"owner_map": {"Ann": "ann.lee@example.com"}}, "owner_map differs"),
+        ({"translations": {"city": {"Bonn": "Ulm"}}}, "values differs"),
         ({"cleared": frozenset({"city"})}, "clear was"),
         ({"blank_values": {"city": ("none",)}}, "blank_values was"),
         ({"only": frozenset({"email", "renewal_date", "score"})}, "only was"),

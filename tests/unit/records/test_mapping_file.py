@@ -27,7 +27,7 @@ blank_values = ["="]
 NOTHING = {
     "mapped": (), "ignored": (), "only": (), "cleared": (), "date_orders": (), "decimals": (),
     "option_readings": (), "blank_values": (),
-    "timezones": (), "on_bad_value": None, "owner_map": None, "mapping": None,
+    "timezones": (), "on_bad_value": None, "owner_map": None, "mapping": None, "values": None,
 }  # fmt: skip
 
 
@@ -94,6 +94,19 @@ def test_options_go_before_the_file(tmp_path):
 def test_an_entry_without_a_blank_word_is_refused(entry):
     with pytest.raises(SettingsError, match="--blank-value"):
         column_settings({**NOTHING, "blank_values": (entry,)})
+
+
+def test_a_file_of_values_goes_before_the_mapping_file(tmp_path):
+    (tmp_path / "m.toml").write_text('[columns]\nTier = "tier"\n[values.Tier]\nTop = "gold"\nLow = "iron"\n')
+    (tmp_path / "v.csv").write_text("Tier,TOP,platinum\nNote,x,\n")
+    given = {**NOTHING, "mapping": tmp_path / "m.toml", "values": tmp_path / "v.csv", "ignored": ("Note",)}
+    parsed = column_settings(given)
+    assert parsed["translations"] == {"Tier": {"top": "platinum", "low": "iron"}}
+    assert parsed["translation_places"]["Tier"] == {
+        "top": f"--values {tmp_path}/v.csv: line 1",
+        "low": f"--mapping {tmp_path}/m.toml: line 5",
+    }
+    assert parsed["repeated_options"]["--values"] == (f"{tmp_path}/v.csv",)
 
 
 def test_owners_are_read_from_csv_with_and_without_a_heading_and_from_toml(tmp_path):

@@ -55,6 +55,7 @@ _OPTIONS = {
     "option_readings": "--options",
     "timezones": "--timezone",
     "owner_map": "--owner-map",
+    "values": "--values",
     "on_bad_value": "--on-bad-value",
     "policy": "--write",
     "policies": "--fill, --create-only, --overwrite",
@@ -82,6 +83,7 @@ _CONFIRMED, _FAILED = ("created", "updated", "unchanged"), ("rejected", "invalid
     help="File to write; -: stdout. Default: path of the checkpoint + .report.html.",
 )
 @click.option(
+    "--with-values",
     "--values",
     "with_values",
     is_flag=True,

@@ -11,8 +11,10 @@ import click
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import Heading, option
 from uploader.errors import SettingsError
+from uploader.model.column_names import folded
 from uploader.records.columns import MappingError
 from uploader.records.mapping_file import MappingFile, parse_mapping
+from uploader.records.value_tables import ValueTables, parse_value_csv, parse_value_toml
 from uploader.records.values.datetimes import DateOrder
 from uploader.records.values.wrappings import cell_text
 
@@ -74,13 +76,18 @@ COLUMN_OPTIONS = (
         help="CSV or TOML file with the owners in the source and, for each, the owner's e-mail address or id "
         "in HubSpot.",
     ),
+    option(
+        Heading.COLUMNS, "--values", type=PATH, metavar="FILE",
+        help="CSV file with column, value and replacement in each row, or TOML file with a table for each "
+        "column: a cell with such a value is taken for its replacement. A blank replacement: a blank cell.",
+    ),
 )  # fmt: skip
 
 
 def column_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `Settings` from the values of these options; other values are passed through."""
     fields = dict(options)
-    mapping, owner_map = fields.pop("mapping"), fields.pop("owner_map")
+    mapping, owner_map, values = fields.pop("mapping"), fields.pop("owner_map"), fields.pop("values")
     file = read_mapping(mapping) if mapping else MappingFile()
     mapped, ignored = parse_map(fields.pop("mapped")), frozenset(fields.pop("ignored"))
     fields["mapped"] = {**{c: name for c, name in file.mapped.items() if c not in ignored}, **mapped}
@@ -94,7 +101,14 @@ def column_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     fields["policies"] = file.policies
     fields["file_suppress_where"] = {c: v for c, v in file.suppress_where.items() if c not in ignored}
     fields["owner_map"] = read_owner_map(owner_map) if owner_map else {}
-    named = {"--mapping": mapping, "--owner-map": owner_map}
+    tables = file.values.overridden_by(
+        read_value_tables(values) if values else ValueTables(), f"--mapping {mapping}", f"--values {values}"
+    )
+    fields["translations"] = {
+        c: t for c, t in tables.replacements.items() if c not in set(map(folded, ignored))
+    }
+    fields["translation_places"] = tables.places
+    named = {"--mapping": mapping, "--owner-map": owner_map, "--values": values}
     fields["repeated_options"] = {option: (str(path),) for option, path in named.items() if path}
     return fields
 
@@ -146,6 +160,14 @@ def read_mapping(path: Path) -> MappingFile:
         return parse_mapping(_text(path, "--mapping"))
     except MappingError as error:
         raise SettingsError(f"--mapping {path}: {error}") from error
+
+
+def read_value_tables(path: Path) -> ValueTables:
+    text = _text(path, "--values")
+    try:
+        return (parse_value_toml if path.suffix.lower() == ".toml" else parse_value_csv)(text)
+    except MappingError as error:
+        raise SettingsError(f"--values {path}: {error}") from error
 
 
 def read_owner_map(path: Path) -> dict[str, str]:

@@ -30,7 +30,7 @@ def upload_again_command(
         words += ["--ignore", column]
     words += ["--portal", identity.portal] if identity.portal else []
     # Earlier versions did not record the names of these files.
-    named = {"--owner-map": ["OWNERS"], "--suppress": ["THE SAME LIST"], **repeated}
+    named = {"--owner-map": ["OWNERS"], "--values": ["VALUES"], "--suppress": ["THE SAME LIST"], **repeated}
     words += _value_words(settings, named) + _suppression_words(settings, named)
     return command_line("upload", path_word(output), *words, *account_words(repeated))
 
@@ -44,6 +44,7 @@ def _beyond(settings: Mapping[str, Any], mapping: MappingFile) -> dict[str, Any]
         "option_readings": mapping.option_readings,
         "timezones": mapping.timezones,
         "policies": mapping.policies,
+        "values": mapping.values.replacements,
         "suppress_where": {column: list(values) for column, values in mapping.suppress_where.items()},
     }
     rest = dict(settings)
@@ -95,6 +96,8 @@ def _value_words(settings: Mapping[str, Any], named: Options) -> list[str]:
             words += [option, f"{column}={value}" if column else value]
     if settings.get("owner_map"):
         words += ["--owner-map", *named["--owner-map"]]
+    if settings.get("values"):
+        words += ["--values", *named["--values"]]
     if settings.get("on_bad_value"):
         words += ["--on-bad-value", settings["on_bad_value"]]
     return [*words, *_writing_words(settings)]

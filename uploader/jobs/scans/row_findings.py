@@ -189,7 +189,8 @@ class Surveyor:
         if columns is not None:
             cells = list(zip(*cast("list[Sequence[str]]", contents), strict=True))
             for index, name in columns.names.items() if cells else ():
-                yield _Column(columns.column(index), name, rows, _texts(cells[index]))
+                column = columns.column(index)
+                yield _Column(column, name, rows, self._mapper.replaced(column, _texts(cells[index])))
             return
         fields, forms = list(map(fields_of, contents)), defaultdict[tuple[str, ...], list[int]](list)
         for at, names in enumerate(map(tuple, fields)):
@@ -199,7 +200,8 @@ class Surveyor:
             values = zip(*(fields[at].values() for at in members), strict=True)
             for column, found in zip(names, values, strict=True):
                 if not rules.leaves_out(column):
-                    yield _Column(column, rules.mapped.get(column, column), same, _texts(found))
+                    texts = self._mapper.replaced(column, _texts(found))
+                    yield _Column(column, rules.mapped.get(column, column), same, texts)
 
     def _look_at(self, column: "_Column") -> None:
         """Count what a column holds: blanks that clear, owners, words for nothing, texts to look at."""

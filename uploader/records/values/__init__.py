@@ -7,10 +7,12 @@ datetimes     dates and times
 email         what an e-mail address looks like
 lists         lists of values as one text
 month_names   names of months and weekdays
+near_options  the option that somebody may have meant
 nothing       words for no value, such as NULL
 numbers       numbers, with any decimal mark
 options       options, by value or label
 respellings   spellings that an account stores instead of what was sent
 top_level_domains  domains that cannot exist, by IANA's list
+translation   values replaced by the user's tables
 wrappings     what spreadsheets do to texts
 """

@@ -73,7 +73,7 @@ class Choices:
         if text in self._values or (";" not in text and isinstance(self.find(text), str)):
             return self.find(text)
         if ";" not in text:
-            for mark in _OTHER_MARKS:
+            for mark in OTHER_MARKS:
                 parts = [part for raw in mark.split(text) if (part := raw.strip())]
                 found = [self.find(part) for part in parts]
                 if len(parts) > 1 and all(isinstance(one, str) for one in found):
@@ -103,7 +103,8 @@ def _clash_text(value: str, column: str) -> str:
 
 
 _ANY_MARK = re.compile(r"[;|\n,]")
-_OTHER_MARKS = (re.compile(r"[|\n]"), re.compile(r","))
+#: What separates the options of a list, beside `;`.
+OTHER_MARKS = (re.compile(r"[|\n]"), re.compile(r","))
 
 
 def _as_checkbox(text: str, choices: Choices, words: Mapping[str, str]) -> str | Fault:
