@@ -31,7 +31,7 @@ from uploader.system.blocking_calls import Offload
 #: Causes that pass with time; other causes that end the preflight are reported as problems.
 _LATER = frozenset({Cause.OUTAGE, Cause.DAILY, Cause.MIGRATION})
 #: Effects of writing contacts that no request shows; the manual says what to do about them (live-portal,
-#: "Before a load").
+#: "Before an upload").
 NOT_VISIBLE = (
     "workflows that start when contacts are created or changed, and what they send",
     (
