@@ -114,7 +114,7 @@ _ADVICE = {
     Cause.ID_PROPERTY: "choose an id property whose values are unique, with --id-property or --match",
     Cause.PROPERTY: "create the property first, or leave the column out with --ignore COLUMN "
     f"(and --accept-changed-settings, if rows are confirmed already), {_AGAIN}",
-    Cause.FAILURES: "see the reasons with `uploader failures`. The same command continues and counts "
+    Cause.FAILURES: "see the reasons of the failed rows. The same command continues and counts "
     "failures from zero; a corrected source is a new job: add --restart",
     Cause.STORAGE: f"free disk space, or correct the problem with the file, {_AGAIN}",
     Cause.SOURCE: "a corrected source is a new job: add --restart",

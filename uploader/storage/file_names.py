@@ -1,5 +1,6 @@
 """The names of a job's files beside its checkpoint. No file is opened here."""
 
+import re
 from pathlib import Path
 
 SNAPSHOT_ENDING = ".snapshot"
@@ -25,3 +26,13 @@ def undo_path(snapshot: Path) -> Path:
 
 def verification_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}.verify")
+
+
+def unused(path: Path) -> Path:
+    """The path if neither it nor a checkpoint of it exists, else the next free one: `a.csv`, `a-2.csv`."""
+    stem = re.sub(r"-\d+$", "", path.stem)
+    for number in range(2, 10_000):
+        if not path.exists() and not path.with_name(f"{path.name}.checkpoint").exists():
+            return path
+        path = path.with_name(f"{stem}-{number}{path.suffix}")
+    return path

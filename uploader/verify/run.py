@@ -1,6 +1,5 @@
 """One invocation of `verify`: read the job's records back and compare them. Nothing is written."""
 
-import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -115,9 +114,9 @@ class Verification:
     async def _run(self, reader: Offload, writer: Offload, stack: ExitStack) -> None:
         identity, name = self._checkpoint.identity(), self._checkpoint.path
         if Lock(name).is_held():
-            status = shlex.join(["uploader", "status", str(name)])
             raise CheckpointError(
-                f"the job of {name} is still running; verify it when it has ended ({status})"
+                f"the job of {name} is still running; verify it when it has ended (`status --watch` waits "
+                "for its end)"
             )
         lock = Lock(verification_path(self._checkpoint.path))
         lock.acquire()

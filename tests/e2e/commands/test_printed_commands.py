@@ -1,22 +1,71 @@
-"""Every command that a command prints as the next one works when it is pasted into a shell."""
+"""Every command that a command prints as the next one works when it is pasted into a shell.
 
+`PRINTED` lists each place that prints one. The tests paste what it prints, with names as people give them.
+"""
+
+import ast
 import html
-import json
 import os
 import re
+import sqlite3
 import subprocess
-import sys
-from collections import deque
+from collections import Counter, deque
+from contextlib import closing
 from pathlib import Path
 
+import orjson
 import pytest
 
-from support.processes import TOKEN
+import uploader
+from support.processes import TOKEN, environment, kill, run, start
+from uploader.cli.commands.demo import next_lines, show
 
-VERBS = "upload|check|preview|status|failures|verify|undo|report|purge"
-#: The command of a line is its end, and may be all of it.
-COMMAND = re.compile(rf"(?:^|[:(] |then |again: )(uploader (?:{VERBS}) .*?)\)?$", re.MULTILINE)
-IN_PAGE = re.compile(rf"uploader (?:{VERBS}) [^<]*")
+VERBS = "upload|check|preview|status|failures|verify|undo|report|purge|mock-server|demo|help"
+#: Module and function of each place that prints commands, with what it prints before each of them.
+PRINTED = {
+    "cli.commands.demo:next_lines": (
+        "state of the job: ",
+        "a mock server to practise on: ",
+        "for a real account, with its token in HUBSPOT_ACCESS_TOKEN: ",
+    ),
+    "cli.commands.demo:show": ("$ ",),
+    "cli.commands.failures:failures_command": (
+        "to correct the failed rows (1): ",
+        "write the failed rows to a file, to correct them: ",
+    ),
+    "cli.commands.help:_help_of_command": ("the manual has no page 'nowhere'; ",),
+    "cli.commands.help:_link_text": (" (`",),
+    "cli.commands.report:_next_commands": (
+        "list keys that led to the same contact: ",
+        "compare the records with the rows: ",
+        "see what an undo would do: ",
+    ),
+    "cli.commands.upload:_report": ("the order of their rows is not certain: ",),
+    "cli.options.connection:_note_readers": ("holds a secret that other users can read; run: ",),
+    "cli.text.canary:approving_line": ("to continue: ", "to continue (pipe the same rows into it): "),
+    "cli.text.check:_next": (
+        "have it drafted: ",
+        "next: correct this, then ",
+        "next: set HUBSPOT_ACCESS_TOKEN to the token, then ",
+        "next: preview the changes: ",
+        "next: preview the changes (pipe the same rows into it): ",
+    ),
+    "cli.text.check:_unseen_lines": ("records are assigned to (",),
+    "cli.text.next_command:upload_line": (
+        "then upload: ",
+        "next upload so that it can be undone, at twice the requests: ",
+        "next upload so that it can be undone, at twice the requests (pipe the same rows into it): ",
+    ),
+    "cli.text.undo_state:undone_text": ("to look at all of them again: ",),
+    "cli.text.upload_again:upload_again_command": (
+        "correct them, then upload them: ",
+        "whose files this job did not record by name: ",
+    ),
+}
+#: The functions that make commands. They are listed where they are called.
+MAKERS = {"command_line", "next_command", "shell_word"}
+COMMAND = re.compile(rf"^(.*?)(uploader (?:{VERBS})\b.*)$", re.MULTILINE)
+IN_PAGE = re.compile(rf"([^<>]*)(?:<[^>]*>|\s)*(uploader (?:{VERBS}) [^<]*)")
 #: More than any of these jobs prints.
 MOST = 20
 #: The failed rows are not corrected here, so they fail again, and so on.
@@ -36,105 +85,301 @@ Owner = "hubspot_owner_id"
 "Note's \\"text\\"" = { ignore = true }
 """
 
+SHOWN = set[str]()
+
+
+def shows(*leads):
+    """The test pastes commands that are printed after these words, and sees to it that they were."""
+
+    def mark(test):
+        SHOWN.update(leads)
+        test.leads = leads
+        return test
+
+    return mark
+
 
 class Shell:
-    """Pastes commands; `variables` are set in none but the first."""
+    """Pastes commands. A shell makes words of a line, with which a process is forked: that is cheap."""
 
-    def __init__(self, folder, token=TOKEN):
+    def __init__(self, folder):
         self.folder = folder
-        programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        self.variables = {"PATH": programs, "LANG": "C.UTF-8", "COLUMNS": "80"}
-        if token:
-            self.variables["HUBSPOT_ACCESS_TOKEN"] = token
+        self.token = TOKEN
+        self.printed = ""
 
-    def paste(self, line, **variables):
-        return subprocess.run(
-            ["/bin/bash", "-c", line],
+    def words(self, line):
+        """The words of a command, as bash passes them to the program."""
+        done = subprocess.run(
+            ["/bin/bash", "-c", f"uploader() {{ printf '%s\\0' \"$@\"; }}\n{line}"],
             cwd=self.folder,
-            env=self.variables | variables,
-            stdin=subprocess.DEVNULL,
+            env={"PATH": "", "LANG": "C.UTF-8"},
             capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+            check=True,
         )
+        assert not done.stderr, done.stderr
+        return [os.fsdecode(word) for word in done.stdout.split(b"\0")[:-1]]
 
-    def follow(self, *lines, **variables):
-        """Paste the lines, then every command that is printed. Returns their exit codes."""
-        waiting, codes, texts = deque(lines), {}, {}
+    def paste(self, line, *, piped=None, **variables):
+        variables = environment(COLUMNS="80", HUBSPOT_ACCESS_TOKEN=self.token) | variables
+        with open(piped or os.devnull, "rb") as rows:  # noqa: PTH123
+            ended = run(*self.words(line), cwd=self.folder, env=variables, stdin=rows)
+        text = ended.out + ended.err
+        self.printed += text
+        # It did what it says, or waits for the canary's approval. Anything else: it could not.
+        is_done = ended.code in {0, 1, 3} or (ended.code == 2 and "\nPROBLEM: " in text)
+        assert is_done, (line, ended)
+        return ended.code, text
+
+    def follow(self, *lines, piped=None, **variables):
+        """Paste the lines, then every command that is printed. Returns their exit codes.
+
+        `variables` are set for none but the first.
+        """
+        waiting, codes = deque(lines), {}
         while waiting:
             line = waiting.popleft()
-            ended = self.paste(line, **(variables if line in lines else {}))
-            codes[line] = ended.returncode
-            texts[line] = ended.stdout + ended.stderr
-            printed = COMMAND.findall(texts[line])
+            codes[line], text = self.paste(line, piped=piped, **(variables if line in lines else {}))
+            is_page = line.startswith("uploader help")  # of what may be typed, with names to be filled in
+            commands = [] if is_page else printed_commands(text)
             for page in self.folder.glob("*.html"):
-                printed += map(html.unescape, IN_PAGE.findall(page.read_text()))
+                found = [
+                    (html.unescape(a).strip(), html.unescape(b)) for a, b in IN_PAGE.findall(page.read_text())
+                ]
+                self.printed += "".join(f"{lead}: {command}\n" for lead, command in found)
+                commands += [command for _, command in found]
                 page.unlink()
-            fresh = [one for one in dict.fromkeys(printed) if not AGAIN.search(one)]
+            fresh = [one for one in dict.fromkeys(commands) if not AGAIN.search(one)]
             waiting += [one for one in fresh if one not in codes and one not in waiting]
             assert len(codes) < MOST
-        # It did what it says, or waits for the canary's approval. Anything else: it could not.
-        failed = {line: texts[line] for line, code in codes.items() if code not in {0, 1, 3}}
-        assert failed == {}
         return codes
 
 
+def printed_commands(text):
+    """All commands in a text: a whole end of a line, or what stands between backticks."""
+    found = [(lead, command) for lead, command in COMMAND.findall(text)]
+    return [command.partition("`")[0] if lead.endswith("`") else command for lead, command in found]
+
+
 @pytest.fixture
-def folder(tmp_path):
-    made = tmp_path / "Ann's exports"
-    made.mkdir()
-    return made
+def shell(tmp_path, request):
+    folder = tmp_path / "Ann's  größte exports"
+    folder.mkdir()
+    shell = Shell(folder)
+    yield shell
+    unseen = [lead for lead in request.function.leads if lead not in shell.printed]
+    assert unseen == []
 
 
 def verbs_of(codes):
     return {line.split()[1] for line in codes}
 
 
-def test_from_check_to_undo_with_files_for_everything(folder, hubspot_mock):
+def test_every_place_that_prints_a_command_is_listed_and_shown():
+    found = Counter[str]()
+    package = Path(uploader.__file__).parent
+    for path in package.rglob("*.py"):
+        module = ".".join(path.relative_to(package).with_suffix("").parts)
+        found.update(f"{module}:{function}" for function in places(ast.parse(path.read_text()), ""))
+    assert found.keys() == PRINTED.keys()
+    assert {place for place, count in found.items() if len(PRINTED[place]) < count} == set()
+    assert {lead for leads in PRINTED.values() for lead in leads} == SHOWN
+
+
+def places(node, function):
+    """The functions that print a command, once for each command; "" stands for a module."""
+    for child in ast.iter_child_nodes(node):
+        is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+        inside = child.name if is_function else function
+        if inside not in MAKERS and prints_a_command(child, node):
+            yield inside
+        yield from places(child, inside)
+
+
+def prints_a_command(node, parent):
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return node.func.id in MAKERS
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and not isinstance(parent, ast.Expr):
+        goes_on = isinstance(parent, ast.JoinedStr) and node.value.endswith("uploader ")
+        return goes_on or re.search(rf"\buploader (?:{VERBS})\b", node.value) is not None
+    return False
+
+
+@shows(
+    "next: preview the changes: ",
+    "next upload so that it can be undone, at twice the requests: ",
+    "to correct the failed rows (1): ",
+    "correct them, then upload them: ",
+    "write the failed rows to a file, to correct them: ",
+    "compare the records with the rows: ",
+    "see what an undo would do: ",
+    "to look at all of them again: ",
+    "records are assigned to (",
+)
+def test_from_check_to_undo_with_files_for_everything(shell, hubspot_mock):
     mock = hubspot_mock(quota="100000/10")
-    (folder / "my file's.csv").write_text("\n".join(ROWS) + "\n")
-    (folder / "map 1.toml").write_text(MAPPING)
-    (folder / "owners $1.csv").write_text("Old Ann,41629779\n")
-    (folder / "values 1.csv").write_text("First Name,Ann,Anna\n")
-    (folder / "gone & away.txt").write_text("gone@example.com\n")
-    shell = Shell(folder)
+    (shell.folder / "my file's.csv").write_text("\n".join(ROWS) + "\n")
+    (shell.folder / "map 1.toml").write_text(MAPPING)
+    (shell.folder / "owners $1.csv").write_text("Old Ann,41629779\n")
+    (shell.folder / "values 1.csv").write_text("First Name,Ann,Anna\n")
+    (shell.folder / "gone & away.txt").write_text("gone@example.com\n")
     codes = shell.follow(
         'uploader check "my file\'s.csv" --mapping "map 1.toml" --owner-map \'owners $1.csv\' '
         f"--values 'values 1.csv' --suppress 'gone & away.txt' --base-url {mock.url}",
     )
     codes |= shell.follow('uploader report "my file\'s.csv.checkpoint"')
-    assert verbs_of(codes) == {"check", "report", "preview", "upload", "failures", "verify", "undo"}
+    assert verbs_of(codes) == {"check", "help", "report", "preview", "upload", "failures", "verify", "undo"}
     (again,) = [line for line in codes if line.startswith("uploader upload") and "failures.csv" in line]
     assert "--mapping 'map 1.toml'" in again
     assert "--values 'values 1.csv'" in again
     assert not {"--map", "--ignore"} & set(again.split())
+    (undo,) = [line for line in codes if line.startswith("uploader undo")]
+    shell.follow(undo.replace("--dry-run", "--yes"), 'uploader status "my file\'s.csv.checkpoint"')
 
 
-def test_rows_that_csv_cannot_hold_with_a_token_file_and_an_account_named_by_a_variable(folder, hubspot_mock):
+@shows("correct them, then upload them: ")
+def test_rows_that_csv_cannot_hold_with_a_token_file_and_an_account_named_by_a_variable(shell, hubspot_mock):
+    """Also from another folder than the one in which the files were named."""
     mock = hubspot_mock(quota="100000/10")
     rows = [
         {"idProperty": "external_id", "id": "7", "properties": {"tier": "platinum"}},
         {"id": "a@example.com", "properties": {"firstname": "Ann"}},
     ]
-    (folder / "-inputs.ndjson").write_text("\n".join(map(json.dumps, rows)) + "\n")
-    (folder / "my token").write_text(TOKEN)
-    (folder / "my token").chmod(0o600)
-    codes = Shell(folder, token="").follow(
-        "uploader upload ./-inputs.ndjson --token-file 'my token' --api-version 2026-03",
+    (shell.folder / "-inputs.ndjson").write_bytes(b"\n".join(map(orjson.dumps, rows)) + b"\n")
+    (shell.folder / "my token").write_text(TOKEN)
+    (shell.folder / "my token").chmod(0o600)
+    (shell.folder / "nobody").write_text("nobody@example.com\n")
+    shell.token = ""
+    codes = shell.follow(
+        "uploader upload ./-inputs.ndjson --token-file 'my token' --suppress nobody --api-version 2026-03",
         HUBSPOT_BASE_URL=mock.url,
     )
     assert any(line.startswith("uploader failures ./-inputs") and ".ndjson" in line for line in codes)
     (again,) = [line for line in codes if line.startswith("uploader upload ./-inputs.failures.ndjson")]
     for words in (f"--base-url {mock.url}", "--token-file 'my token'", "--api-version 2026-03"):
         assert words in again
+    shell.folder = shell.folder.parent
+    codes = shell.follow("uploader failures Ann*/-inputs.ndjson.checkpoint -o x.failures.ndjson")
+    assert [line.split()[1] for line in codes] == ["failures", "upload"]
 
 
-def test_a_canary_is_approved(folder, hubspot_mock):
+@shows("to continue: ")
+def test_a_canary_is_approved(shell, hubspot_mock):
+    """The typed --restart would send a canary again, and an option behind `--` would be a source."""
     mock = hubspot_mock(quota="100000/10")
-    (folder / "contacts.csv").write_text("email\n" + "".join(f"c{n}@example.com\n" for n in range(9)))
-    codes = Shell(folder).follow(
-        f"uploader upload contacts.csv --canary 2 --canary-wait 0 --base-url {mock.url}"
+    (shell.folder / "-c.csv").write_text("email\n" + "".join(f"c{n}@example.com\n" for n in range(9)))
+    codes = shell.follow(
+        f"uploader upload --restart --canary 2 --base-url {mock.url} -- -c.csv", UPLOADER_CANARY_WAIT="0"
     )
     assert list(codes.values()) == [3, 0]
     assert len(mock.contacts()) == 9
+
+
+@shows(
+    "next: preview the changes (pipe the same rows into it): ",
+    "next upload so that it can be undone, at twice the requests (pipe the same rows into it): ",
+    "to continue (pipe the same rows into it): ",
+)
+def test_rows_from_standard_input(shell, hubspot_mock):
+    mock = hubspot_mock(quota="100000/10")
+    (shell.folder / "rows").write_text("email\n" + "".join(f"c{n}@example.com\n" for n in range(9)))
+    rows = shell.folder / "rows"
+    codes = shell.follow(f"uploader check - --base-url {mock.url}", piped=rows)
+    assert verbs_of(codes) >= {"check", "preview", "upload"}
+    canary = f"uploader upload - --checkpoint c --canary 2 --canary-wait 0 --base-url {mock.url}"
+    assert set(shell.follow(canary, piped=rows).values()) == {0, 3}
+
+
+@shows("have it drafted: ", "next: correct this, then ")
+def test_a_draft_takes_a_name_that_is_free(shell, hubspot_mock):
+    (shell.folder / "Kündigungen 1.csv").write_text("email,w,x y,ü\na@example.com,1,2,3\n")
+    (shell.folder / "Kündigungen 1.csv.toml").write_text("# mine")
+    typed = f"uploader check 'Kündigungen 1.csv' --base-url {hubspot_mock().url}"
+    codes = shell.follow(typed)
+    assert f"{typed} --mapping 'Kündigungen 1.csv-2.toml'" in codes
+    assert "next: review and complete the draft, then uploader check" in shell.printed
+
+
+@shows("next: set HUBSPOT_ACCESS_TOKEN to the token, then ", "then upload: ")
+def test_a_check_without_a_token(shell, hubspot_mock):
+    (shell.folder / "a.csv").write_text("email\na@example.com\n")
+    shell.token = ""
+    _, text = shell.paste(f"uploader check a.csv --snapshot --base-url {hubspot_mock().url}")
+    shell.token = TOKEN
+    codes = shell.follow(*[one for one in printed_commands(text) if " check " in one])
+    assert verbs_of(codes) >= {"check", "preview", "upload"}
+
+
+@shows(
+    "the order of their rows is not certain: ",
+    "list keys that led to the same contact: ",
+)
+def test_two_addresses_of_one_contact(shell, hubspot_mock):
+    mock = hubspot_mock(quota="100000/10")
+    mock.reset([{"properties": {"email": "a@example.com"}, "additional_emails": ["b@example.com"]}])
+    (shell.folder / "a  b.csv").write_text("email,firstname\na@example.com,Ann\nb@example.com,Ann\n")
+    codes = shell.follow(
+        f"uploader upload 'a  b.csv' --base-url {mock.url}", "uploader report 'a  b.csv.checkpoint'"
+    )
+    assert "uploader status --aliases 'a  b.csv.checkpoint'" in codes
+
+
+@shows("correct them, then upload them: ")
+def test_names_of_characters_that_do_not_print(shell, hubspot_mock):
+    """A no-break space, an accent by itself, a line break, a byte that is no UTF-8, the end of a colour."""
+    mock = hubspot_mock(quota="100000/10")
+    name = "a\u00a0b e\u0301\n'c'\\ \udcfc\x1b[0m.csv"
+    (shell.folder / name).write_text("email\nnonsense\na@example.com\n")
+    shell.printed = run("upload", name, "--base-url", mock.url, cwd=shell.folder).err
+    codes = shell.follow(*printed_commands(shell.printed))
+    assert verbs_of(codes) == {"failures", "upload"}
+
+
+@shows("whose files this job did not record by name: ")
+def test_options_whose_files_an_older_job_did_not_record(shell, hubspot_mock):
+    mock = hubspot_mock(quota="100000/10")
+    (shell.folder / "a.csv").write_text("email,hubspot_owner_id\nnonsense,Old Ann\na@example.com,Old Ann\n")
+    (shell.folder / "owners.csv").write_text("Old Ann,41629779\n")
+    (shell.folder / "nobody").write_text("nobody@example.com\n")
+    shell.paste(f"uploader upload a.csv --owner-map owners.csv --suppress nobody --base-url {mock.url}")
+    with closing(sqlite3.connect(shell.folder / "a.csv.checkpoint")) as checkpoint, checkpoint:
+        checkpoint.execute("DELETE FROM job WHERE name = 'files'")
+    _, text = shell.paste("uploader failures a.csv.checkpoint -o b.csv")
+    assert "then upload them, with --owner-map and --suppress added, whose files" in text
+    (again,) = printed_commands(text)
+    shell.paste(f"{again} --owner-map owners.csv --suppress nobody --base-url {mock.url}")
+
+
+@shows(*PRINTED["cli.options.connection:_note_readers"])
+def test_a_token_file_that_others_can_read(shell, hubspot_mock):
+    token = shell.folder / "my token"
+    token.write_text(TOKEN)
+    token.chmod(0o644)
+    (shell.folder / "a.csv").write_text("email\na@example.com\n")
+    _, text = shell.paste(f"uploader upload a.csv --token-file 'my token' --base-url {hubspot_mock().url}")
+    (line,) = re.findall(r"holds a secret that other users can read; run: (.*)", text)
+    subprocess.run(["/bin/bash", "-c", line], cwd=shell.folder, check=True)
+    assert token.stat().st_mode & 0o777 == 0o600
+
+
+@shows("the manual has no page 'nowhere'; ", " (`")
+def test_pages_of_the_manual(shell):
+    shell.printed = run("help", "nowhere", cwd=shell.folder).err
+    shell.follow(*printed_commands(shell.printed))
+    _, page = shell.paste("uploader help migration")
+    for command in {one for one in printed_commands(page) if one.startswith("uploader help")}:
+        shell.paste(command)
+
+
+@shows(*PRINTED["cli.commands.demo:next_lines"], "$ ")
+def test_what_the_demo_shows(shell, hubspot_mock, capsys):
+    source = shell.folder / "contacts.csv"
+    source.write_text("email\na@example.com\n")
+    shell.paste(f"uploader upload contacts.csv --base-url {hubspot_mock().url}")
+    show(["upload", str(source)])
+    shell.printed = "\n".join([*next_lines(shell.folder, source), capsys.readouterr().out.strip()])
+    status, server, upload, shown = printed_commands(shell.printed)
+    assert shell.paste(status)[0] == shell.paste(upload)[0] == 0
+    serving = start(*shell.words(server), cwd=shell.folder)
+    assert "http://127.0.0.1:" in serving.stdout.readline()
+    kill(serving)
+    assert shell.words(shown) == ["upload", str(source)]

@@ -21,6 +21,7 @@ from uploader.cli.demo_files import make_contacts, make_export
 from uploader.cli.logs import print_message
 from uploader.cli.option_variables import PREFIX
 from uploader.cli.output import print_lines
+from uploader.cli.text.next_command import command_line
 from uploader.errors import CheckpointError, SettingsError, UploaderError
 
 _ROWS = 20_000
@@ -56,29 +57,33 @@ def command(*, folder: Path | None, file_only: Path | None) -> int:
     with _mock_server() as url:
         print_message(f"started a mock server at {url} with a quota of 190 requests in 10 s", sys.stdout)
         upload = ["upload", str(source), "--base-url", url]
-        _show(upload)
+        show(upload)
         _kill_on_the_way(_start(upload), source)
-        _show(upload)
+        show(upload)
         code = _start(upload).wait()
     if code not in {0, 1}:
         raise UploaderError(f"the demo's upload ended with exit code {code}")
     letters = folder / "contacts.failures.csv"
     letters.unlink(missing_ok=True)
     failures = ["failures", f"{source}.checkpoint", "-o", str(letters)]
-    _show(failures)
+    show(failures)
     _start(failures).wait()
     _show_letters(letters)
-    print_lines(_NEXT.format(source=source, folder=folder, uploader=sys.argv[0]).splitlines())
+    print_lines(next_lines(folder, source))
     return 0
 
 
-_NEXT = """
-The files are in {folder}: source, checkpoint, results (the outcome of each row), failed rows.
-Try next:
-  {uploader} status {source}.checkpoint      state of the job
-  {uploader} mock-server --quota 190/10      a mock server to practise on; in another terminal:
-  {uploader} upload YOUR.csv --base-url URL  with any HUBSPOT_ACCESS_TOKEN
-  {uploader} upload --help                   for a real account: its token in HUBSPOT_ACCESS_TOKEN"""
+def next_lines(folder: Path, source: Path) -> list[str]:
+    status = command_line("status", source.with_name(f"{source.name}.checkpoint"))
+    return [
+        "",
+        f"The files are in {folder}: source, checkpoint, results (the outcome of each row), failed rows.",
+        "Try next:",
+        f"  state of the job: {status}",
+        f"  a mock server to practise on: {command_line('mock-server', '--quota', '190/10')}",
+        "    (in another terminal, add --base-url with its URL to a command, with any HUBSPOT_ACCESS_TOKEN)",
+        f"  for a real account, with its token in HUBSPOT_ACCESS_TOKEN: {command_line('upload', '--help')}",
+    ]
 
 
 def _write_export(path: Path) -> int:
@@ -117,9 +122,9 @@ def _start(arguments: list[str], stdout: int | None = None) -> subprocess.Popen[
     )
 
 
-def _show(arguments: list[str]) -> None:
+def show(arguments: list[str]) -> None:
     print_message("", sys.stdout)
-    print_message(f"$ uploader {' '.join(arguments)}", sys.stdout)
+    print_message(f"$ {command_line(*arguments)}", sys.stdout)
 
 
 def _kill_on_the_way(upload: subprocess.Popen[str], source: Path) -> None:

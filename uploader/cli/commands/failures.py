@@ -2,7 +2,6 @@
 
 import csv
 import os
-import re
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,8 +15,8 @@ import orjson
 from uploader.cli.logs import print_message
 from uploader.cli.options.columns import read_mapping
 from uploader.cli.output import rows_out
-from uploader.cli.text.next_command import command_line
-from uploader.cli.text.upload_again import upload_again_command
+from uploader.cli.text.next_command import command_line, seen_from
+from uploader.cli.text.upload_again import unnamed_files, upload_again_command
 from uploader.errors import SettingsError, StorageError
 from uploader.model.column_names import folded
 from uploader.model.rows import UNREADABLE, Unreadable
@@ -30,6 +29,7 @@ from uploader.report.content import values_of, without_values
 from uploader.sources.open import read_row_again
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.checkpoint_tables.failed_and_pending_rows import DeadLetter
+from uploader.storage.file_names import unused
 from uploader.system.private_files import create_private
 
 #: Columns that `upload` ignores, except uploader_superseded, which makes it skip a row.
@@ -93,7 +93,7 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
     if output is not None and output.exists():
         raise SettingsError(f"{output} exists already; choose another file, such as {unused(output)}")
     with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
-        identity, repeated = opened.identity(), opened.repeated_options()
+        identity, repeated = opened.identity(), seen_from(Path.cwd(), opened.repeated_options())
         has_ended = opened.state().state == "complete"
         with opened.as_of_now(), _writing(output) as stream:
             if as_ndjson:
@@ -120,21 +120,12 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
             "write this file again before you upload it"
         )
     elif output and count and not spreadsheet_safe:
-        first = "upload them unchanged" if kind == "transient" else "correct them, then"
+        first = "upload them unchanged" if kind == "transient" else "correct them, then upload them"
         delimiter = "" if as_ndjson else _delimiter(output, identity)
-        again = upload_again_command(str(output), delimiter, identity, repeated, _mapping(repeated))
-        print_message(f"{first}: {again}")
+        mapping = _mapping(repeated)
+        again = upload_again_command(str(output), delimiter, identity, repeated, mapping)
+        print_message(f"{first}{unnamed_files(identity, repeated, mapping)}: {again}")
     return 0
-
-
-def unused(path: Path) -> Path:
-    """The path if it does not exist, else the next free one: `a.failures.csv`, `a.failures-2.csv`."""
-    stem = re.sub(r"-\d+$", "", path.stem)
-    for number in range(2, 10_000):
-        if not path.exists() and not path.with_name(f"{path.name}.checkpoint").exists():
-            return path
-        path = path.with_name(f"{stem}-{number}{path.suffix}")
-    return path
 
 
 def top_reasons(checkpoint: Path) -> list[tuple[str, int]]:
@@ -318,7 +309,7 @@ def _fields(letter: DeadLetter, identity: Identity) -> dict[str, object]:
         **row,
         # A row that failed again keeps the number of its first source.
         "uploader_row": before.get("uploader_row") or letter.row,
-        "uploader_source": before.get("uploader_source") or source.name,
+        "uploader_source": before.get("uploader_source") or _name_text(source.name),
         "uploader_outcome": letter.outcome,
         "uploader_category": letter.category,
         "uploader_message": letter.message,
@@ -333,6 +324,11 @@ def _fields(letter: DeadLetter, identity: Identity) -> dict[str, object]:
 def _raw_text(raw: bytes) -> str:
     """The bytes as text; bytes that are not UTF-8 as \\xNN."""
     return raw.decode("utf-8", "backslashreplace")
+
+
+def _name_text(name: str) -> str:
+    """The name of a file; bytes that are not UTF-8 as \\xNN."""
+    return _raw_text(name.encode("utf-8", "surrogateescape"))
 
 
 def _flat(fields: dict[str, object], id_property: str) -> dict[str, object]:

@@ -56,7 +56,7 @@ def _help_of_command(context: click.Context, name: str) -> str:
     found = group.command.get_command(group, name)
     if found is None:
         alike = suggestions(name, [*topics(), *group.command.list_commands(group)])
-        advice = f"did you mean {' or '.join(alike)}?" if alike else "uploader help lists the pages"
+        advice = f"did you mean {' or '.join(alike)}?" if alike else "`uploader help` lists the pages"
         raise click.UsageError(f"the manual has no page {name!r}; {advice}", context)
     with click.Context(found, parent=group, info_name=name) as inner:
         return found.get_help(inner)

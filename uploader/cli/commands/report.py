@@ -14,7 +14,7 @@ import click
 from uploader.cli.commands.failures import failures_command
 from uploader.cli.commands.status import read_summary
 from uploader.cli.logs import print_message
-from uploader.cli.text.next_command import account_words, command_line
+from uploader.cli.text.next_command import account_words, command_line, seen_from
 from uploader.cli.text.numbers import duration
 from uploader.cli.text.summary import ending_text
 from uploader.cli.text.undo_state import undone_text
@@ -185,7 +185,7 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mappin
         "with_values": with_values,
         "settings": setting_lines(settings, _OPTIONS),
         "changes": checkpoint.changes(),
-        "next": _next_commands(path, summary, checkpoint.repeated_options()),
+        "next": _next_commands(path, summary, seen_from(Path.cwd(), checkpoint.repeated_options())),
     }
 
 

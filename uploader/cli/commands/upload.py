@@ -26,7 +26,7 @@ from uploader.cli.progress import show
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.summary_file import SummaryFile
 from uploader.cli.text.canary import (
-    approving_command,
+    approving_line,
     canary_text,
     kind_text,
     refusal_text,
@@ -416,8 +416,8 @@ def _report(
     else:
         print_message(ending_text(summary))
     if summary.cause is Cause.CANARY:
-        words = [*sys.argv[1:], *options_from_variables(click.get_current_context())]
-        print_message(f"to continue: {approving_command(words)}")
+        typed = ["upload", *options_from_variables(click.get_current_context()), *sys.argv[2:]]
+        print_message(approving_line(typed, settings.sources))
     if tallies.rows and settings.results_path and settings.results_path.exists():
         which = (
             f"{tallies.settled - rows_not_in_results:,} of the rows" if rows_not_in_results else "each row"

@@ -34,7 +34,7 @@ COLUMN_OPTIONS = (
     ),
     option(
         Heading.COLUMNS, "--mapping", type=PATH, metavar="FILE.toml",
-        help="File that says what each column means, as drafted by `uploader check --write-mapping`. "
+        help="File that says what each column means, as drafted by `check --write-mapping`. "
         "Options take precedence over it.",
     ),
     option(
@@ -109,7 +109,7 @@ def column_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     }
     fields["translation_places"] = tables.places
     named = {"--mapping": mapping, "--owner-map": owner_map, "--values": values}
-    fields["repeated_options"] = {option: (str(path),) for option, path in named.items() if path}
+    fields["repeated_options"] = {option: (str(path.absolute()),) for option, path in named.items() if path}
     return fields
 
 

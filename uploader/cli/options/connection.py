@@ -11,6 +11,7 @@ import click
 
 from uploader.cli.logs import print_message
 from uploader.cli.options.group import Command, Heading, add_options, option
+from uploader.cli.text.next_command import path_word, shell_word
 from uploader.errors import SettingsError
 from uploader.hubspot.proxy import Network, find_network
 from uploader.hubspot.requests import VERSIONS
@@ -145,8 +146,11 @@ _REPEATED = {
 
 def account_options(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """The options for the account and its token that a printed command repeats, with their values."""
+    given = {option: values[name] for option, (name, usual) in _REPEATED.items() if values[name] != usual}
+    # A command may be printed in another folder.
     return {
-        option: (str(values[name]),) for option, (name, usual) in _REPEATED.items() if values[name] != usual
+        option: (str(value.absolute() if isinstance(value, Path) else value),)
+        for option, value in given.items()
     }
 
 
@@ -179,7 +183,8 @@ def _note_readers(file: Path) -> None:
     """
     mode = file.stat().st_mode
     if mode & 0o044 and stat.S_ISREG(mode) and not file.is_symlink():
-        print_message(f"{file} holds a secret that other users can read; run: chmod 600 {file}")
+        named = shell_word(path_word(str(file)))
+        print_message(f"{file} holds a secret that other users can read; run: chmod 600 {named}")
 
 
 def _network(base_url: str) -> Network:

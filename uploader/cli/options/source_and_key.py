@@ -58,7 +58,7 @@ _OPTIONS = (
         Heading.SOURCE,
         "--include-superseded",
         is_flag=True,
-        help="In a file written by `uploader failures`: also send the rows marked as superseded, whose key a "
+        help="In a file written by `failures`: also send the rows marked as superseded, whose key a "
         "later row has written since.",
     ),
     option(
@@ -103,7 +103,7 @@ _OPTIONS = (
         Heading.SAFETY,
         "--snapshot",
         is_flag=True,
-        help="Read each record first, and save the values that are overwritten, so that `uploader undo` can "
+        help="Read each record first, and save the values that are overwritten, so that `undo` can "
         "restore them.",
     ),
     option(

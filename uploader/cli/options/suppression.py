@@ -40,7 +40,7 @@ def suppression_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     if lists:
         fields["repeated_options"] = {
             **fields.get("repeated_options", {}),
-            "--suppress": tuple(map(str, lists)),
+            "--suppress": tuple(str(path.absolute()) for path in lists),
         }
     where = parse_suppress_where(fields["suppress_where"])
     fields["suppress_where"] = {**fields.get("file_suppress_where", {}), **where}  # options go before a file

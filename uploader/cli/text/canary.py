@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 from uploader.canary.assessment import Place, Review
-from uploader.cli.text.next_command import command_line
+from uploader.cli.text.next_command import by_hand, next_command
 from uploader.cli.text.numbers import printable
 from uploader.hubspot.account import PRODUCTION, Account
 from uploader.hubspot.missing_scopes import DETAILS
 from uploader.hubspot.object_types import Noun
 from uploader.model.canary import Canary
-from uploader.sources.names import is_url, shown
 
 _MOST_LINES = 20
 
@@ -76,10 +75,10 @@ def review_lines(review: Review, noun: Noun) -> list[str]:
     return [printable(line) if not line.startswith("  ") else f"  {printable(line)}" for line in lines]
 
 
-def approving_command(words: Sequence[str]) -> str:
-    """The command that was typed, with --approve-canary, and without the secrets of a URL."""
-    shown_words = [shown(word) if is_url(word) else word for word in words if word != "--approve-canary"]
-    return command_line(*shown_words, "--approve-canary")
+def approving_line(typed: Sequence[str], sources: Sequence[str]) -> str:
+    """The typed command with --approve-canary. With --restart, it would begin with another canary."""
+    words = [word for word in typed if word not in {"--approve-canary", "--restart"}]
+    return f"to continue{by_hand(sources)}: {next_command(words, 'upload', ['--approve-canary'])}"
 
 
 def _listed(lines: Iterable[str]) -> list[str]:

@@ -30,7 +30,7 @@ from pathlib import Path
 
 from uploader.check.report import Report
 from uploader.cli.text.forecast import reads_text
-from uploader.cli.text.next_command import is_given, next_command, portal_option, upload_line
+from uploader.cli.text.next_command import by_hand, is_given, next_command, portal_option, upload_line
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.account import PRODUCTION
 from uploader.jobs.scans.row_findings import Example, Group
@@ -40,6 +40,7 @@ from uploader.records.values.top_level_domains import TOP_LEVEL_DOMAIN
 from uploader.settings import Settings
 from uploader.sources.names import STDIN, stem
 from uploader.storage.duplicates_file import source_of
+from uploader.storage.file_names import unused
 
 _SHOWN_OWNERS = 20
 #: A chain of rows of one key is mentioned if it takes longer than this.
@@ -453,26 +454,27 @@ def _verdict(report: Report) -> str:
 
 def _next(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]:
     """What to do next, with the commands."""
+    lacks = by_hand(settings.sources)
     account, closer = report.account, report.closer
     portal = (account.portal if account else "") or (closer.token.portal if closer else "")
     mapping = ["--mapping", report.drafted] if report.drafted else []
     undecided = sum(column.is_undecided for column in report.columns)
     can_draft = STDIN not in settings.sources and not mapping and not is_given(typed, "--mapping")
     if can_draft and undecided >= _MANY:
-        draft = f"{Path(stem(settings.sources[0])).name}.toml"
+        draft = unused(Path(f"{Path(stem(settings.sources[0])).name}.toml"))
         return [
-            "next: say what the columns mean (--map, --ignore), or have it drafted: "
-            + next_command(typed, "check", ["--write-mapping", draft])
+            f"next: say what the columns mean (--map, --ignore), or have it drafted{lacks}: "
+            + next_command(typed, "check", ["--write-mapping", str(draft)])
         ]
+    again = f"then{lacks} {next_command(typed, 'check', mapping)}"
     if report.problems or report.would_stop:
         what = "review and complete the draft" if mapping else "correct this"
-        return [f"next: {what}, then {next_command(typed, 'check', mapping)}"]
+        return [f"next: {what}, {again}"]
     first = "review and complete the draft, then " if mapping else ""
     if settings.offline:
-        again = next_command(typed, "check", mapping)
-        return [f"next: {first}set HUBSPOT_ACCESS_TOKEN to the token, then {again}"]
+        return [f"next: {first}set HUBSPOT_ACCESS_TOKEN to the token, {again}"]
     more = [*mapping, *portal_option(typed, portal)]
     return [
-        f"next: {first}preview the changes: {next_command(typed, 'preview', more)}",
+        f"next: {first}preview the changes{lacks}: {next_command(typed, 'preview', more)}",
         f"then {upload_line(typed, settings, more)}",
     ]

@@ -3,20 +3,32 @@
 import shlex
 from collections.abc import Mapping, Sequence
 
-from uploader.settings.write_policy import WritePolicySettings
-from uploader.sources.names import is_url, shown
+from uploader.settings import Settings
+from uploader.sources.names import STDIN, is_url, shown
 
 #: Options of `check` and `preview` alone, and whether a value follows.
 _OWN = {"--sample": True, "--examples": True, "--write-mapping": True, "--json": False}
 #: Options for the account and its token.
 _ACCOUNT = ("--base-url", "--api-version", "--token-file", "--oauth-file")
+#: What follows it are sources.
+_NO_MORE_OPTIONS = "--"
 
 
 def command_line(*words: object) -> str:
     """A command that works when it is pasted into a shell. Words that are no texts are paths."""
-    return shlex.join(
-        ["uploader", *(word if isinstance(word, str) else path_word(str(word)) for word in words)]
-    )
+    typed = (word if isinstance(word, str) else path_word(str(word)) for word in words)
+    return " ".join(["uploader", *map(shell_word, typed)])
+
+
+def shell_word(word: str) -> str:
+    """The word as bash and zsh read it back. Characters that are never printed are escaped."""
+    return shlex.quote(word) if word.isprintable() else f"$'{''.join(map(_escaped, word))}'"
+
+
+def _escaped(char: str) -> str:
+    if char.isprintable():
+        return f"\\{char}" if char in "\\'" else char
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
 
 
 def path_word(path: str) -> str:
@@ -24,45 +36,62 @@ def path_word(path: str) -> str:
     return f"./{path}" if path.startswith("-") else path
 
 
-def account_words(options: Mapping[str, Sequence[str]]) -> list[str]:
-    """The options for the account and its token, of those that a job records."""
-    return [word for name in _ACCOUNT for value in options.get(name, ()) for word in (name, value)]
+def seen_from(folder: object, recorded: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Options that a job records, with the paths of files in this folder relative to it."""
+    here = f"{folder}/"
+    return {option: [value.removeprefix(here) for value in values] for option, values in recorded.items()}
+
+
+def account_words(recorded: Mapping[str, Sequence[str]], typed: Sequence[str] = ()) -> list[str]:
+    """The options for the account and its token: as a job records them, unless they are typed."""
+    given = dict(recorded)
+    for place, word in enumerate(typed):
+        option, equals, value = word.partition("=")
+        if option in _ACCOUNT:
+            given[option] = [value] if equals else typed[place + 1 : place + 2]
+    return [word for name in _ACCOUNT for value in given.get(name, ()) for word in (name, value)]
 
 
 def next_command(typed: Sequence[str], verb: str, more: Sequence[str] = ()) -> str:
-    """The typed command with another verb, without options of the former alone, and with `more`.
+    """The typed command with this verb, without options of `check` and `preview` alone, and with `more`.
 
-    The secrets of a URL are left out.
+    The secrets of a URL are left out; `by_hand` says so.
     """
     words: list[str] = []
+    own = {} if typed[:1] == ["upload"] else _OWN
     rest = iter(typed[1:])
     for word in rest:
         option, equals, value = word.partition("=")
-        if option not in _OWN:
+        if word == _NO_MORE_OPTIONS:
+            return command_line(verb, *words, *more, word, *map(shown, rest))
+        if option not in own:
             is_said_with = option.startswith("--") and is_url(value)
             words.append(f"{option}={shown(value)}" if is_said_with else shown(word))
-        elif _OWN[option] and not equals:
+        elif own[option] and not equals:
             next(rest, None)
     return command_line(verb, *words, *more)
 
 
-def undo_command(checkpoint: str, typed: Sequence[str], more: Sequence[str]) -> str:
-    """The command that undoes a job, with the account and token options of the typed command."""
-    words: list[str] = []
-    for place, word in enumerate(typed):
-        option, equals, value = word.partition("=")
-        if option in _ACCOUNT:
-            words += [f"{option}={shown(value)}"] if equals else [option, *map(shown, typed[place + 1 :][:1])]
-    return command_line("undo", path_word(checkpoint), *words, *more)
+def by_hand(sources: Sequence[str]) -> str:
+    """What a printed command for these sources lacks, as words to put before it; "" if nothing."""
+    needs = ["pipe the same rows into it"] if STDIN in sources else []
+    if any(shown(name) != name for name in sources):
+        needs.append("put the secret part of the URL back")
+    return f" ({', and '.join(needs)})" if needs else ""
 
 
-def upload_line(typed: Sequence[str], settings: WritePolicySettings, more: Sequence[str]) -> str:
+def upload_line(typed: Sequence[str], settings: Settings, more: Sequence[str]) -> str:
     """The upload command for what was checked or previewed, with --snapshot so that it can be undone."""
+    lacks = by_hand(settings.sources)
+    more = list(more)
+    if STDIN in settings.sources and not is_given(typed, "--checkpoint"):
+        more += ["--checkpoint", str(settings.checkpoint_path)]
     if settings.snapshot:
-        return f"upload: {next_command(typed, 'upload', more)}"
+        return f"upload{lacks}: {next_command(typed, 'upload', more)}"
     cost = "" if settings.reads_first else ", at twice the requests"
-    way_back = next_command(typed, "upload", [*more, "--snapshot"])
-    return f"upload so that it can be undone{cost}: {way_back}"
+    return f"upload so that it can be undone{cost}{lacks}: " + next_command(
+        typed, "upload", [*more, "--snapshot"]
+    )
 
 
 def portal_option(typed: Sequence[str], portal: str) -> list[str]:

@@ -198,8 +198,5 @@ def ending(report: Report, settings: Settings, typed: Sequence[str]) -> Iterator
             f"upload would stop before the end: more failures than --max-failures {settings.max_failures}; "
             "correct the rows"
         )
-    if "-" in settings.sources:
-        yield "nothing was written; next: pipe the same rows into uploader upload -"
-        return
     portal = report.account.portal if report.account else ""
     yield f"nothing was written; next {upload_line(typed, settings, portal_option(typed, portal))}"

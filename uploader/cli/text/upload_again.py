@@ -29,10 +29,21 @@ def upload_again_command(
     for column in settings["ignore"]:
         words += ["--ignore", column]
     words += ["--portal", identity.portal] if identity.portal else []
-    # Earlier versions did not record the names of these files.
-    named = {"--owner-map": ["OWNERS"], "--values": ["VALUES"], "--suppress": ["THE SAME LIST"], **repeated}
-    words += _value_words(settings, named) + _suppression_words(settings, named)
+    words += _value_words(settings, repeated) + _suppression_words(settings, repeated)
     return command_line("upload", path_word(output), *words, *account_words(repeated))
+
+
+def unnamed_files(identity: Identity, repeated: Options, mapping: MappingFile | None) -> str:
+    """Words about the options that `upload_again_command` lacks; "" if it lacks none.
+
+    Earlier versions did not record the names of these files, and a mapping file may be gone.
+    """
+    settings = _beyond(with_present_names(identity.settings), mapping or MappingFile())
+    options = {"--owner-map": "owner_map", "--values": "values", "--suppress": "suppress"}
+    lacking = [option for option, name in options.items() if settings.get(name) and option not in repeated]
+    if not lacking:
+        return ""
+    return f", with {' and '.join(lacking)} added, whose files this job did not record by name"
 
 
 def _beyond(settings: Mapping[str, Any], mapping: MappingFile) -> dict[str, Any]:
@@ -94,10 +105,9 @@ def _value_words(settings: Mapping[str, Any], named: Options) -> list[str]:
     for option, name in tables:
         for column, value in settings.get(name, {}).items():
             words += [option, f"{column}={value}" if column else value]
-    if settings.get("owner_map"):
-        words += ["--owner-map", *named["--owner-map"]]
-    if settings.get("values"):
-        words += ["--values", *named["--values"]]
+    for option, name in (("--owner-map", "owner_map"), ("--values", "values")):
+        if settings.get(name):
+            words += [word for file in named.get(option, ()) for word in (option, file)]
     if settings.get("on_bad_value"):
         words += ["--on-bad-value", settings["on_bad_value"]]
     return [*words, *_writing_words(settings)]
@@ -121,7 +131,7 @@ def _suppression_words(settings: Mapping[str, Any], named: Options) -> list[str]
     """The options for suppression, constants and allowed properties."""
     words: list[str] = []
     if settings.get("suppress"):
-        words += [word for name in named["--suppress"] for word in ("--suppress", name)]
+        words += [word for name in named.get("--suppress", ()) for word in ("--suppress", name)]
     for column, values in settings.get("suppress_where", {}).items():
         for entry in [f"{column}={value}" for value in values] or [column]:
             words += ["--suppress-where", entry]

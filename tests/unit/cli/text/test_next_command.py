@@ -1,10 +1,12 @@
 """The command to be typed next says what was typed, but for what only the former verb is told."""
 
+import os
 import shlex
+import subprocess
 
 from hypothesis import given, strategies as st
 
-from uploader.cli.text.next_command import next_command, portal_option, undo_command
+from uploader.cli.text.next_command import account_words, by_hand, next_command, portal_option, shell_word
 
 _WORD = st.text("ab ='\"*", min_size=1).filter(lambda text: not text.startswith("-"))
 _KEPT = st.one_of(
@@ -37,9 +39,35 @@ def test_an_account_is_named_unless_that_is_done_or_it_is_unknown():
     assert portal_option(["check", "a.csv"], "") == []
 
 
-def test_an_undo_is_of_the_account_that_was_typed_for_another_command():
-    typed = ["upload", "a.csv", "--snapshot", "--base-url", "http://127.0.0.1:1", "--token-file=my token"]
-    assert undo_command("a b.checkpoint", typed, ["--restart"]) == (
-        "uploader undo 'a b.checkpoint' --base-url http://127.0.0.1:1 '--token-file=my token' --restart"
+def test_what_a_command_lacks_is_said():
+    assert by_hand(["a.csv", "https://host/a.csv"]) == ""
+    assert by_hand(["-"]) == " (pipe the same rows into it)"
+    assert by_hand(["https://host/a.csv?sig=x"]) == " (put the secret part of the URL back)"
+
+
+def test_options_come_before_the_word_that_ends_them():
+    typed = ["check", "--ignore", "a", "--", "--json"]
+    assert next_command(typed, "upload", ["--yes"]) == "uploader upload --ignore a --yes -- --json"
+
+
+def test_upload_keeps_its_own_json():
+    assert next_command(["upload", "a.csv", "--json"], "upload") == "uploader upload a.csv --json"
+
+
+def test_typed_options_for_the_account_go_before_recorded_ones():
+    recorded = {"--base-url": ["http://127.0.0.1:1"], "--token-file": ["old"], "--mapping": ["m.toml"]}
+    assert account_words(recorded) == ["--base-url", "http://127.0.0.1:1", "--token-file", "old"]
+    typed = ["undo", "a.checkpoint", "--token-file=my token", "--api-version", "2026-03"]
+    assert account_words(recorded, typed) == [
+        *("--base-url", "http://127.0.0.1:1", "--api-version", "2026-03", "--token-file", "my token"),
+    ]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
+def test_bash_reads_any_word_back(text):
+    word = shell_word(f"{text}\udcfc")
+    assert word.isprintable()
+    done = subprocess.run(
+        ["/bin/bash", "-c", f"printf %s {word}"], env={"LANG": "C.UTF-8"}, capture_output=True, check=True
     )
-    assert undo_command("a.checkpoint", (), ["--restart"]) == "uploader undo a.checkpoint --restart"
+    assert os.fsdecode(done.stdout) == f"{text}\udcfc"
