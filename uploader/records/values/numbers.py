@@ -7,8 +7,8 @@ Raise nothing.
 Rules A mark is certain if it occurs twice, beside the other one, or where it cannot separate thousands.
       `1,234` may be two numbers, so it needs a decimal mark. So may `1.234`, but HubSpot and most systems
       spell it like this, so it is kept unless the column says otherwise. Blanks and apostrophes separate
-      thousands. A currency sign is left out; brackets are a minus. A percentage is refused: it may mean 50 or
-      0.5.
+      thousands. A currency sign at an end is left out; in `12€50` it is a decimal mark, so that is refused.
+      Brackets are a minus. A percentage is refused: it may mean 50 or 0.5.
       A format that has numbers of its own spells them with a point, whatever its texts do. There, in a column
       of decimal commas, `12.5` is such a number; `1.234` may be a number or a text, and is refused.
 """
@@ -20,9 +20,11 @@ from uploader.model.rows import Fault
 
 _FIT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _OWN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,9})?")
-_BLANKS = re.compile(r"[\s'\u2019]+")
-_CURRENCY = re.compile(r"[$€£¥₹₽₩₺₪₫฿]|\b(?:EUR|USD|GBP|CHF|JPY|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|Fr\.)")
-_BY_BLANKS = re.compile(r"[0-9]{1,3}(?:[\s'\u2019][0-9]{3})+")
+#: A tab or a line break separates two numbers.
+_BLANK = r"[ \u00a0\u2000-\u200a\u202f\u205f\u3000'\u2019]"
+_SIGNS = r"(?:[$€£¥₹₽₩₺₪₫฿]|EUR|USD|GBP|CHF|JPY|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|Fr\.)"
+_CURRENCY = re.compile(rf"^{_SIGNS}|{_SIGNS}$")
+_BY_BLANKS = re.compile(rf"[0-9]{{1,3}}(?:{_BLANK}[0-9]{{3}})+")
 _GROUPS = {
     mark: re.compile(rf"[1-9][0-9]{{0,2}}(?:{re.escape(mark)}[0-9]{{2,3}})*{re.escape(mark)}[0-9]{{3}}")
     for mark in ".,"
@@ -34,11 +36,11 @@ _MOST_DIGITS = 308
 def as_number(text: str, decimal: str | None) -> str | Fault:
     if decimal != "," and _FIT.fullmatch(text):
         return text
-    plain = _CURRENCY.sub("", text).strip()
+    plain = _without_currency(text)
     if "%" in plain:
         return Fault("is a percentage: use the number that HubSpot should store, 50 or 0.5", "NUMBER")
     minus, plain = _sign(plain)
-    plain, exponent = _exponent(plain)
+    plain, exponent = _exponent(_without_currency(plain))
     whole, point, part = plain, "", ""
     marks = [mark for mark in ".," if mark in plain]
     if marks:
@@ -52,7 +54,7 @@ def as_number(text: str, decimal: str | None) -> str | Fault:
                 return _NO_NUMBER
             whole = whole.replace(other, "")
     if _BY_BLANKS.fullmatch(whole):
-        whole = _BLANKS.sub("", whole)
+        whole = re.sub(_BLANK, "", whole)
     if not re.fullmatch(r"[0-9]*", whole) or not re.fullmatch(r"[0-9]*", part) or not whole + part:
         return _NO_NUMBER
     return _joined(minus, whole or "0", f".{part}" if point and part else "", exponent)
@@ -88,6 +90,10 @@ _NUMBER_OR_TEXT = Fault(
     '"COLUMN=."',
     "NUMBER",
 )
+
+
+def _without_currency(text: str) -> str:
+    return _CURRENCY.sub("", text).strip()
 
 
 def _sign(text: str) -> tuple[str, str]:

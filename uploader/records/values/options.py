@@ -112,13 +112,19 @@ def _as_checkbox(text: str, choices: Choices, words: Mapping[str, str]) -> str |
     found = choices.find(text)
     if isinstance(found, str) or choices.has(text):
         return found
-    word = BOOLEANS.get(text.casefold(), "")
-    return words.get(word) or found
+    word = BOOLEANS.get(text.casefold())
+    return (words.get(word) if word else None) or found
 
 
 def _words_of(options: Sequence[Option]) -> dict[str, str]:
-    """The options that stand for true and false, by their values, else their labels."""
+    """The options that stand for true and false, by their values or labels; none that contradicts itself, and
+    none of several.
+    """
     if not options:
         return {"true": "true", "false": "false"}
-    labels = {BOOLEANS.get(option.label.strip().casefold(), ""): option.value for option in options}
-    return labels | {BOOLEANS.get(option.value.casefold(), ""): option.value for option in options}
+    found: dict[str, set[str]] = {}
+    for option in options:
+        meanings = {BOOLEANS.get(text.strip().casefold(), "") for text in (option.value, option.label)} - {""}
+        if len(meanings) == 1:
+            found.setdefault(meanings.pop(), set()).add(option.value)
+    return {meaning: values.pop() for meaning, values in found.items() if len(values) == 1}

@@ -313,7 +313,17 @@ def test_a_local_time_that_is_one_ends_at_its_moment(moment):
         ("1.5", ",", None),
         ("€ 1.200", ",", "1200"),
         ("$1,200.50", None, "1200.50"),
+        ("-$5", None, "-5"),
+        ("$-5", None, "-5"),
+        ("(5 €)", None, "-5"),
+        ("$5.00 USD", None, "5.00"),
+        ("5EUR", None, "5"),
+        ("12€50", None, None),
+        ("1$234", None, None),
         ("(500)", None, "-500"),
+        ("1\n234", None, None),  # two numbers
+        ("100\t200", None, None),
+        ("100\r\n200", None, None),
         ("\u2212500", None, "-500"),
         ("+5", None, "5"),
         (".5", None, "0.5"),
@@ -377,6 +387,25 @@ def test_a_lone_comma_before_three_digits_is_open_and_evidence_tells(left, right
 
 
 # --- the rest ---
+
+
+def test_of_a_checkbox_only_a_word_for_yes_or_no_stands_for_an_option():
+    kinds = {"agreed": Kind("enumeration", is_checkbox=True)}
+
+    def made(options, *texts):
+        listed = tuple(Option(label, value) for label, value in options)
+        convert_ = converter("agreed", "agreed", Schema({}, kinds=kinds, options={"agreed": listed}), Rules())
+        return [None if refused(one := convert_(text)) else one for text in texts]
+
+    assert made([("Opted in", "yes"), ("Opted out", "out")], "ja", "out", "x", "no") == [
+        "yes",
+        "out",
+        None,
+        None,
+    ]
+    assert made([("Yes", "a"), ("On", "b"), ("No", "c")], "on", "ja", "nein") == ["b", None, "c"]
+    # Numbered, not spelled: 1 is no yes here.
+    assert made([("No", "1"), ("Yes", "2")], "1", "ja", "nein") == ["1", "2", None]
 
 
 @pytest.mark.parametrize(
