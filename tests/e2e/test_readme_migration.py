@@ -13,10 +13,9 @@ SECTION = re.search(r"\n## A migration in six commands\n(.*?)\n## ", README, re.
 LINES = re.findall(r"^    (.*)$", SECTION, re.MULTILINE)
 #: In words, as the README has it: what the exit code of each command is. All others end with 0.
 EXIT_CODES = {
-    "uploader check contacts.csv --write-mapping map.toml": 2,
-    "uploader check contacts.csv --mapping map.toml": 1,
-    "uploader preview contacts.csv --mapping map.toml": 1,
-    "uploader upload contacts.csv --mapping map.toml --snapshot": 1,
+    "uploader check -f contacts.toml": 1,
+    "uploader preview -f contacts.toml": 1,
+    "uploader upload -f contacts.toml": 1,
 }
 PORT = "8080"
 _END = "<<<ended"
@@ -68,18 +67,18 @@ def test_from_a_foreign_file_to_a_verified_account(tmp_path):
     ended = {line: code for line, (code, _) in shown.items()}
     assert ended == {line: EXIT_CODES.get(line, 0) for line in commands}, shown
 
-    check = shown["uploader check contacts.csv --mapping map.toml"][1]
+    check = shown["uploader check -f contacts.toml"][1]
     pattern = r"reports (\d+) invalid rows, (\d+) repeated keys, and (\d+) people who have opted out"
     for number, word in zip(
         re.search(pattern, SECTION).groups(), ("invalid", "keys", "skipped"), strict=True
     ):
         assert re.search(rf"^ *{number}  {word}", check, re.MULTILINE)
 
-    upload = shown["uploader upload contacts.csv --mapping map.toml --snapshot"][1].splitlines()
+    upload = shown["uploader upload -f contacts.toml"][1].splitlines()
     top = re.search(r"This is the end of an upload:\n\n(.*?)\n\n", README, re.DOTALL)[1]
     assert [line for line in top.splitlines() if line.removeprefix("    ") not in upload] == []
 
-    verify = shown["uploader verify contacts.csv.checkpoint"][1]
+    verify = shown["uploader verify -f contacts.toml"][1]
     [equal] = re.findall(r"All (\d+) are as the file asks", SECTION)
     assert re.search(rf"^ *{equal}  equal$", verify, re.MULTILINE)
     assert re.search(r"^ *0  differ$", verify, re.MULTILINE)

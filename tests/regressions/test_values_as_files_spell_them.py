@@ -359,7 +359,7 @@ def test_formats_are_inferred_from_the_texts_that_are_written(tmp_path, column, 
 
 def test_a_draft_sees_the_texts_that_are_written(tmp_path):
     job = job_of(tmp_path, "renewal_date", ['="04/12/2025"', "\u200e05/12/2025"])
-    assert "day or month first?" in check(job, drafts=True).draft
+    assert "day or month first?" in check(job, drafts=True).draft.toml()
 
 
 @pytest.mark.parametrize(

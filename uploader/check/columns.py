@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from uploader.check.mapping_draft import draft, remark_on
+from uploader.check.mapping_draft import Draft, draft, remark_on
 from uploader.check.report import Column, Report
 from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.account import Account
@@ -156,9 +156,9 @@ def with_orders(mapper: Mapper, rules: Rules, schema: Schema | None, undecided: 
     return Mapper(mapper.source, found, schema, columns)
 
 
-def drafted_mapping(source: Source, schema: Schema | None, rules: Rules) -> str:
-    """The text of a mapping file for the source, drafted from its header and first rows. Blocks a little."""
-    return draft(source.shape.columns, schema, _first_cells(source, rules)).toml()
+def drafted_mapping(source: Source, schema: Schema | None, rules: Rules) -> Draft:
+    """A mapping file for the source, drafted from its header and first rows. Blocks a little."""
+    return draft(source.shape.columns, schema, _first_cells(source, rules))
 
 
 def _first_cells(source: Source, rules: Rules) -> list[Sequence[str]]:

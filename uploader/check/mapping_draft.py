@@ -58,17 +58,25 @@ class Draft:
 
     def toml(self) -> str:
         """As a mapping file."""
-        seems = f" It looks like an export of {self.system}." if self.system else ""
         lines = [
-            f"# Drafted from the file's header and its first rows.{seems}",
+            f"# {self.origin}",
             (
                 "# Review it, decide on the columns that are commented out (remove the # of one line each), "
                 "and use it"
             ),
             "# with --mapping in check, preview and upload.",
-            "",
-            "[columns]",
         ]
+        return "\n".join(lines) + "\n\n" + self.columns_toml()
+
+    @property
+    def origin(self) -> str:
+        """What it was drafted from, as a sentence or two."""
+        seems = f" It looks like an export of {self.system}." if self.system else ""
+        return f"Drafted from the file's header and its first rows.{seems}"
+
+    def columns_toml(self) -> str:
+        """The table of the columns alone."""
+        lines = ["[columns]"]
         for one in self.columns:
             samples = ", ".join(_quoted(sample) for sample in one.samples) or "none"
             of_type = f" Type: {one.type}." if one.type else ""

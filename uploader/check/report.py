@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from uploader.check.mapping_draft import Draft
 from uploader.hubspot.account import Account
 from uploader.hubspot.schema import Schema
 from uploader.jobs.preflight import TokenAndLimits
@@ -55,7 +56,7 @@ class Report:
     requests: int = 0
     elapsed_seconds: float = 0.0
     end: EarlyEnd | None = None
-    draft: str = ""  #: text of a mapping file, if one was asked for
+    draft: Draft | None = None  #: of a mapping file, if one was asked for
     drafted: str = ""  #: path of the file that it was written to
     would_stop: str = ""  #: why `upload` would stop before its end
 

@@ -8,10 +8,13 @@ option_variables  options given by environment variables
 options           options that commands share
 output            lines, JSON and rows on stdout, and lists in files
 progress          what is seen while a run is under way
+project_file      the project file: options in TOML
+project_schema    the JSON Schema of the project file
 signals           signals that stop a command
 status_watch      `status --watch`: a job of another process, followed
 suggestions       what a mistyped command or option was meant to be
 summary_file      `--summary-file`
 text              findings and summaries as text
+text_file         small text files that options name
 typed_answer      a line typed at the terminal
 """

@@ -19,6 +19,7 @@ from uploader.version import __version__
 
 #: Name -> description in `uploader --help`. Modules are imported when their command is called.
 COMMANDS = {
+    "init": "Write a project file: settings, and what each column means.",
     "check": "Check the file and the account before an upload.",
     "properties": "Show the properties of the account.",
     "preview": "Show what an upload would create, change and leave.",
@@ -31,6 +32,7 @@ COMMANDS = {
     "purge": "Delete the files of a job that hold personal data.",
     "mock-server": "Run a mock of HubSpot's API on this machine.",
     "demo": "Upload made-up contacts to a mock server; needs no account.",
+    "schema": "Print the JSON Schema of the project file.",
     "help": "Show the manual, one page per topic.",
 }
 _BUG = 70

@@ -17,6 +17,8 @@ from click.core import ParameterSource
 from click.exceptions import NoSuchCommand
 from click.shell_completion import CompletionItem
 
+from uploader.cli.options.parameters import ONE_RUN, as_words, key_of, option_of
+from uploader.cli.project_file import project_in_use
 from uploader.cli.suggestions import suggestions
 from uploader.cli.text.numbers import printable
 from uploader.errors import SettingsError, UploaderError
@@ -24,14 +26,10 @@ from uploader.model.redaction import without_addresses
 from uploader.sources.names import is_url, shown
 
 PREFIX = "UPLOADER_"
-#: Options that no variable may set: option -> what it would do in every run.
-_OF_ONE_RUN = {
-    "--restart": "start the job over after every crash",
-    "--approve-canary": "approve canaries that nobody has reviewed",
-    "--accept-changed-settings": "accept settings that were changed by mistake",
-    "--accept-changed-results": "begin a new results file whenever one is damaged",
-    "--yes": "confirm questions that nobody has read (set UPLOADER_PORTAL to the account's number instead: "
-    "it confirms the account; the first rows still wait for approval unless UPLOADER_NO_CANARY=1)",
+#: What to do in place of an option that is for one run only.
+_INSTEAD = {
+    "--yes": " (set UPLOADER_PORTAL to the account's number instead: it confirms the account; the first rows "
+    "still wait for approval unless UPLOADER_NO_CANARY=1)"
 }
 _MOST_SHOWN, _SHOWN_CHARACTERS = 3, 80
 #: A shorter value may be part of any text.
@@ -42,11 +40,11 @@ class _Lines(click.ParamType[Any]):
     """The type of a repeatable option: its variable holds one value a line."""
 
     def __init__(self, one: click.ParamType[Any]) -> None:
-        self._one = one
+        self.one = one
         self.name = one.name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401  # as the base class has it
-        return self._one.convert(value, param, ctx)
+        return self.one.convert(value, param, ctx)
 
     def split_envvar_value(self, rv: str) -> list[str]:
         return [line.strip("\r") for line in rv.split("\n") if line.strip()]
@@ -54,7 +52,7 @@ class _Lines(click.ParamType[Any]):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         if isinstance(param, click.Argument):  # a source may be a URL, but only files can be completed
             return [CompletionItem(incomplete, type="file")]
-        return self._one.shell_complete(ctx, param, incomplete)
+        return self.one.shell_complete(ctx, param, incomplete)
 
 
 def add_option_variables(command: click.Command, all_commands: Callable[[], Iterable[click.Command]]) -> None:
@@ -74,6 +72,7 @@ def add_option_variables(command: click.Command, all_commands: Callable[[], Iter
         _warn_of_unknown(context, all_commands)
         try:
             _refuse_one_run_options(context)
+            values.pop("project", None)  # it has set the others
             return work(**values)
         except UploaderError as error:
             error.args = (str(error) + _named(str(error), context),)
@@ -84,8 +83,7 @@ def add_option_variables(command: click.Command, all_commands: Callable[[], Iter
 
 def variable(parameter: click.Parameter) -> str:
     """The name of a parameter's variable, by the option, or by an argument's name in the usage."""
-    option = _option(parameter)
-    return PREFIX + option.removeprefix("--").replace("-", "_").upper()
+    return PREFIX + key_of(parameter).upper()
 
 
 def is_by_variable(name: str) -> bool:
@@ -94,7 +92,7 @@ def is_by_variable(name: str) -> bool:
 
 
 def usage_text(error: click.ClickException) -> str:
-    """The text of a usage error, with the variable that set the value, or suggestions for an unknown name."""
+    """The text of a usage error, with what set the value, or suggestions for an unknown name."""
     text = error.format_message()
     if isinstance(error, click.UsageError) and error.ctx is not None:
         if isinstance(error, click.NoSuchOption | NoSuchCommand):
@@ -118,22 +116,26 @@ def _unknown_name_text(error: click.NoSuchOption | NoSuchCommand, context: click
 
 def say_settings(context: click.Context) -> None:
     """Print the settings that differ from the defaults, and where they come from. None is a secret."""
-    options, variables = [], []
+    options, variables, keys = [], [], []
     for parameter in context.command.params:
         source, value = _source(parameter, context), context.params.get(parameter.name or "")
+        if parameter.expose_value and source is ParameterSource.DEFAULT_MAP:
+            keys.append(f"{key_of(parameter)} = {_shown(value)}")
         if not parameter.expose_value or value == parameter.get_default(context):
             continue
         if source is ParameterSource.ENVIRONMENT:
             variables.append(f"{_variable_used(parameter)}={_shown(value)}")
         elif source is ParameterSource.COMMANDLINE and isinstance(parameter, click.Option):
             text = _shown(value)
-            options.append(_option(parameter) + (f" {text}" if value is not True else ""))
+            options.append(option_of(parameter) + (f" {text}" if value is not True else ""))
     from uploader.cli.logs import print_message  # noqa: PLC0415  # only where there is something to say
 
     if options:
         print_message(f"settings by options: {', '.join(options)}")
     if variables:
         print_message(f"settings by variables: {', '.join(variables)}")
+    if keys and (project := project_in_use()):
+        print_message(printable(f"settings by {project.path}: {', '.join(keys)}", 2000))
 
 
 def options_from_variables(context: click.Context) -> list[str]:
@@ -144,36 +146,27 @@ def options_from_variables(context: click.Context) -> list[str]:
         if _source(parameter, context) is not ParameterSource.ENVIRONMENT:
             continue
         value = context.params[parameter.name or ""]
-        values = [str(one) for one in (value if isinstance(value, tuple) else (value,))]
         if isinstance(parameter, click.Argument):
-            arguments += values
-        elif isinstance(value, bool):
-            words += [_option(parameter)] if value else []
+            arguments += [str(one) for one in (value if isinstance(value, tuple) else (value,))]
         else:
-            words += [word for one in values for word in (_option(parameter), one)]
+            words += as_words(option_of(parameter), value)
     return words + arguments
 
 
 def _epilog(command: click.Command) -> str:
-    example = next((one for one in map(_option, command.params) if one.startswith("--")), None)
+    example = next((one for one in map(option_of, command.params) if one.startswith("--")), None)
     if example is None:
         return ""
     name = PREFIX + example.removeprefix("--").replace("-", "_").upper()
     repeated = any(isinstance(parameter.type, _Lines) for parameter in command.params)
     values = "Flags take 1 or 0" + (", repeatable options one value per line" if repeated else "")
-    alone = [option for option in map(_option, command.params) if option in _OF_ONE_RUN]
+    alone = [option for option in map(option_of, command.params) if option in ONE_RUN]
     text = f"Every option can be set by an environment variable, {example} by {name}. {values}."
     if not alone:
         return text
     # Wrapped here: click would break an option at its dashes.
     but = textwrap.fill(f"Only on the command line: {', '.join(alone)}.", 76, break_on_hyphens=False)
     return f"{text}\n\n\b\n{but}"
-
-
-def _option(parameter: click.Parameter) -> str:
-    if isinstance(parameter, click.Argument):
-        return (parameter.metavar or parameter.name or "").rstrip(".").upper()
-    return next(option for option in parameter.opts if option.startswith("--"))
 
 
 def _source(parameter: click.Parameter, context: click.Context) -> ParameterSource | None:
@@ -187,12 +180,12 @@ def _variable_used(parameter: click.Parameter) -> str:
 def _refuse_one_run_options(context: click.Context) -> None:
     """SettingsError if a variable sets an option that is for one run only."""
     for parameter in context.command.params:
-        option = _option(parameter)
+        option = option_of(parameter)
         is_given = _source(parameter, context) is ParameterSource.ENVIRONMENT
-        if is_given and option in _OF_ONE_RUN and context.params[parameter.name or ""]:
+        if is_given and option in ONE_RUN and context.params[parameter.name or ""]:
             raise SettingsError(
                 f"{variable(parameter)}: {option} is accepted on the command line only; in a variable that "
-                f"stays set it would {_OF_ONE_RUN[option]}"
+                f"stays set it would {ONE_RUN[option]}{_INSTEAD.get(option, '')}"
             )
 
 
@@ -215,16 +208,27 @@ def _warn_of_unknown(context: click.Context, all_commands: Callable[[], Iterable
 
 
 def _named(text: str, context: click.Context) -> str:
-    """A text that names the variables of the options or values that an error mentions."""
+    """A text that says what set the options or values that an error mentions: variables or a file."""
     mentioned = set(re.findall(r"--[a-z][a-z-]*|[A-Z]{4,}", text))
     found = [
-        f"{_option(parameter)} is set by {_variable_used(parameter)}"
+        f"{option_of(parameter)} is set by {setter}"
         for parameter in context.command.params
-        if _source(parameter, context) is ParameterSource.ENVIRONMENT
-        and (_option(parameter) in mentioned or _is_mentioned(context.params.get(parameter.name or ""), text))
-        and _variable_used(parameter) not in text
+        if (setter := _setter(parameter, context))
+        and (
+            option_of(parameter) in mentioned or _is_mentioned(context.params.get(parameter.name or ""), text)
+        )
+        and setter not in text
     ]
     return f" ({', '.join(found)})" if found else ""
+
+
+def _setter(parameter: click.Parameter, context: click.Context) -> str:
+    """What set a parameter: a variable, or a line of a project file; "" for the command line."""
+    source = _source(parameter, context)
+    if source is ParameterSource.ENVIRONMENT:
+        return _variable_used(parameter)
+    project = project_in_use(context) if source is ParameterSource.DEFAULT_MAP else None
+    return project.place_of(option_of(parameter)) if project else ""
 
 
 def _is_mentioned(value: object, text: str) -> bool:

@@ -41,6 +41,21 @@ def refuse_foreign(output: Path, header: Sequence[str], what: str) -> None:
             raise SettingsError(f"{output} is {what}; choose another file with -o")
 
 
+def refuse_existing(path: Path, option: str) -> None:
+    """SettingsError if there is a file already, of which an edited draft must not be replaced."""
+    if path.exists() or path.is_symlink():
+        raise SettingsError(f"{option} {path}: the file exists; choose another one")
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a private file, since it holds samples of the rows. An existing file is not replaced."""
+    try:
+        with os.fdopen(create_private(path, is_new=True), "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise SettingsError(f"cannot write {path}: {error.strerror}") from error
+
+
 def write_list(
     output: Path, header: Sequence[str], rows: Iterable[Sequence[object]], *, keeps_empty: bool
 ) -> None:

@@ -63,11 +63,13 @@ _OF_ALL = ("blank_values", "date_order", "decimal", "options", "timezone", "on_b
 _OF_A_COLUMN = ("property", "ignore", "blank", *_OF_ALL[:-1], "write", "suppress", "values")
 
 
-def parse_mapping(text: str) -> MappingFile:
+def parse_mapping(text: str, takes: Callable[[str, object], bool] = lambda *_: False) -> MappingFile:
+    """`takes`: whether a key above `[columns]`, with its value, is one of the caller's."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise MappingError(f"not valid TOML: {error}") from error
+    document = {key: value for key, value in document.items() if not takes(key, value)}
     lines = text.splitlines()
     file = MappingFile()
     add_toml_tables(file.values, document.pop("values", {}), lines)
@@ -98,7 +100,8 @@ def parse_mapping(text: str) -> MappingFile:
 def _check(lines: list[str], column: str, key: str, value: object, known: tuple[str, ...]) -> None:
     where = _line(lines, column, key) + (f"{column!r}: " if column else "")
     if key not in known:
-        raise MappingError(f"{where}unknown key {key!r}; known are {', '.join(known)}")
+        more = "" if column else "; a project file, which is given with -f, has more"
+        raise MappingError(f"{where}unknown key {key!r}; known are {', '.join(known)}{more}")
     if key == "ignore":
         if not isinstance(value, bool):
             raise MappingError(f"{where}ignore must be true or false")
@@ -145,3 +148,26 @@ def _line(lines: list[str], *words: str) -> str:
             if not line.lstrip().startswith("#") and pattern.search(line):
                 return f"line {number}: "
     return ""
+
+
+def key_schemas() -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """JSON Schemas of the keys of a mapping file, and of the details of a column."""
+    of_all, of_a_column = ({key: _schema(key) for key in keys} for keys in (_OF_ALL, _OF_A_COLUMN))
+    column = {"type": "object", "properties": of_a_column, "additionalProperties": False}
+    either = {"anyOf": [{"type": "string", "pattern": r"\S"}, column]}
+    return {
+        **of_all,
+        "values": {"type": "object", "additionalProperties": _schema("values")},
+        "columns": {"type": "object", "additionalProperties": either},
+    }, of_a_column
+
+
+def _schema(key: str) -> dict[str, Any]:
+    text = {"type": "string", "pattern": r"\S"}
+    kinds: Mapping[str, dict[str, Any]] = {
+        "ignore": {"type": "boolean"},
+        "suppress": {"anyOf": [{"const": True}, {"type": "array", "items": text, "minItems": 1}]},
+        "blank_values": {"type": "array", "items": text},
+        "values": {"type": "object", "additionalProperties": {"type": "string"}},
+    }
+    return {"enum": [str(choice) for choice in _CHOICES[key]]} if key in _CHOICES else kinds.get(key, text)

@@ -4,11 +4,13 @@ check        `uploader check`
 demo         `uploader demo`
 failures     `uploader failures`
 help         `uploader help`
+init         `uploader init`
 mock_server  `uploader mock-server`
 preview      `uploader preview`
 properties   `uploader properties`
 purge        `uploader purge`
 report       `uploader report`
+schema       `uploader schema`
 status       `uploader status`
 undo         `uploader undo`
 upload       `uploader upload`

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import CommandLike
 from uploader.cli.options.source_and_key import job_options, reading_settings
-from uploader.cli.output import print_json, print_lines
+from uploader.cli.output import print_json, print_lines, refuse_existing, write_new
 from uploader.cli.progress import displaying, survey_line
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.check import as_dict, lines
@@ -26,7 +25,6 @@ from uploader.cli.text.numbers import duration, printable
 from uploader.errors import SettingsError
 from uploader.jobs.summary import advice
 from uploader.settings import Settings
-from uploader.system.private_files import PRIVATE
 
 _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
 
@@ -85,9 +83,9 @@ def command(
     if write_mapping is not None:
         _refuse_to_write(write_mapping, sources)
     say_settings(click.get_current_context())
-    report = asyncio.run(_check(settings, sample, examples, drafts=write_mapping is not None))
+    report = asyncio.run(run_check(settings, sample, examples, drafts=write_mapping is not None))
     if write_mapping is not None and report.draft:
-        _write(write_mapping, report.draft)
+        write_new(write_mapping, report.draft.toml())
         report.drafted = str(write_mapping)
         print_message(f"wrote a draft to {write_mapping}: review and complete it, then use it with --mapping")
     _print_report(report, settings, as_json=as_json)
@@ -95,23 +93,12 @@ def command(
 
 
 def _refuse_to_write(path: Path, sources: tuple[str, ...]) -> None:
-    if path.exists() or path.is_symlink():
-        raise SettingsError(f"--write-mapping {path}: the file exists; choose another one")
+    refuse_existing(path, "--write-mapping")
     if "-" in sources:
         raise SettingsError("--write-mapping needs a file: standard input can be read only once")
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a private file, since it holds samples of the rows. An existing file is not replaced."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise SettingsError(f"cannot write {path}: {error.strerror}") from error
-
-
-async def _check(settings: Settings, sample: int | None, examples: int, *, drafts: bool) -> Report:
+async def run_check(settings: Settings, sample: int | None, examples: int, *, drafts: bool) -> Report:
     run = Check(settings, sample=sample, examples=examples, drafts=drafts)
     stop_on_signals(run.ending.stop)
     async with displaying(_live(run) if sys.stderr.isatty() else _plain(run)):

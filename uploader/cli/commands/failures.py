@@ -15,6 +15,7 @@ import orjson
 from uploader.cli.logs import print_message
 from uploader.cli.options.columns import read_mapping
 from uploader.cli.output import rows_out
+from uploader.cli.project_file import checkpoint_argument
 from uploader.cli.text.next_command import command_line, seen_from
 from uploader.cli.text.upload_again import unnamed_files, upload_again_command
 from uploader.errors import SettingsError, StorageError
@@ -58,7 +59,7 @@ KINDS: Mapping[str, Callable[[DeadLetter], bool]] = {
 
 
 @click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@checkpoint_argument
 @click.option(
     "-o",
     "--output",

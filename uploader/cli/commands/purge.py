@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from uploader.cli.logs import print_message
-from uploader.cli.options.connection import PATH
 from uploader.cli.output import print_lines
+from uploader.cli.project_file import checkpoint_argument
 from uploader.cli.typed_answer import answer
 from uploader.errors import DeclinedError, SettingsError
 from uploader.storage.checkpoint import Checkpoint
@@ -19,7 +19,7 @@ from uploader.system.private_files import Lock
 
 
 @click.command()
-@click.argument("checkpoint", type=PATH)
+@checkpoint_argument
 @click.option(
     "--keep-results", is_flag=True, help="Keep the results file (row, key, id and outcome of each row)."
 )

@@ -14,6 +14,7 @@ import click
 from uploader.cli.commands.failures import failures_command
 from uploader.cli.commands.status import read_summary
 from uploader.cli.logs import print_message
+from uploader.cli.project_file import checkpoint_argument
 from uploader.cli.text.next_command import account_words, command_line, seen_from
 from uploader.cli.text.numbers import duration
 from uploader.cli.text.summary import ending_text
@@ -75,7 +76,7 @@ _CONFIRMED, _FAILED = ("created", "updated", "unchanged"), ("rejected", "invalid
 
 
 @click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@checkpoint_argument
 @click.option(
     "-o",
     "--output",

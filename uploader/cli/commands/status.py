@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from uploader.cli.output import print_json, print_lines, rows_out
+from uploader.cli.project_file import checkpoint_argument
 from uploader.cli.status_watch import watch
 from uploader.cli.text.summary import ending_text, summary_text
 from uploader.cli.text.undo_state import undone_dict, undone_text
@@ -58,7 +59,7 @@ def _pending_lines(checkpoint: Checkpoint) -> Iterator[Sequence[object]]:
 
 
 @click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@checkpoint_argument
 @click.option("--json", "as_json", is_flag=True, help="Print the state as JSON.")
 @click.option("--aliases", is_flag=True, help="List rows with different keys that are one contact, as CSV.")
 @click.option("--pending", is_flag=True, help="List rows that HubSpot accepted and never confirmed, as CSV.")

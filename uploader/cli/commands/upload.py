@@ -179,7 +179,7 @@ def command(
     file = SummaryFile(summary_file) if summary_file else None
     configure_messages(log_format, verbose=verbose)
     with file.recording_errors() if file else contextlib.nullcontext():
-        settings = _settings(sources, yes=yes, **options)
+        settings = Settings(**job_fields(sources, yes=yes, **options))
         if file:
             file.check(settings)
         gc.freeze()  # what is loaded by now stays
@@ -190,7 +190,7 @@ def command(
     return code
 
 
-def _settings(
+def job_fields(
     sources: tuple[str, ...],
     *,
     no_results: bool,
@@ -202,18 +202,18 @@ def _settings(
     canary_wait: float,
     yes: bool,
     **same: Any,  # noqa: ANN401  # options whose names and types are the settings' own
-) -> Settings:
-    """The settings of the job, from the values of its options."""
-    return Settings(
-        sources=sources,
-        write_results=not no_results,
-        tolerate=parse_tolerance(tolerate) if tolerate else None,
-        drain_timeout_seconds=drain_timeout,
-        max_duration_seconds=parse_duration(max_duration) if max_duration else None,
-        canary=_canary_rows(canary, no_canary=no_canary, yes=yes),
-        canary_wait_seconds=canary_wait,
+) -> dict[str, Any]:
+    """The fields of the job's `Settings`, from the values of its options."""
+    return {
+        "sources": sources,
+        "write_results": not no_results,
+        "tolerate": parse_tolerance(tolerate) if tolerate else None,
+        "drain_timeout_seconds": drain_timeout,
+        "max_duration_seconds": parse_duration(max_duration) if max_duration else None,
+        "canary": _canary_rows(canary, no_canary=no_canary, yes=yes),
+        "canary_wait_seconds": canary_wait,
         **job_settings(same),
-    )
+    }
 
 
 def _canary_rows(rows: int | None, *, no_canary: bool, yes: bool) -> int | None:

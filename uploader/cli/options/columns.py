@@ -10,6 +10,8 @@ import click
 
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import Heading, option
+from uploader.cli.project_file import project_in_use
+from uploader.cli.text_file import read_text
 from uploader.errors import SettingsError
 from uploader.model.column_names import folded
 from uploader.records.columns import MappingError
@@ -88,7 +90,8 @@ def column_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `Settings` from the values of these options; other values are passed through."""
     fields = dict(options)
     mapping, owner_map, values = fields.pop("mapping"), fields.pop("owner_map"), fields.pop("values")
-    file = read_mapping(mapping) if mapping else MappingFile()
+    project = project_in_use()
+    file = read_mapping(mapping) if mapping else project.mapping if project else MappingFile()
     mapped, ignored = parse_map(fields.pop("mapped")), frozenset(fields.pop("ignored"))
     fields["mapped"] = {**{c: name for c, name in file.mapped.items() if c not in ignored}, **mapped}
     fields["ignored"] = ignored | (file.ignored - mapped.keys())
@@ -101,14 +104,16 @@ def column_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     fields["policies"] = file.policies
     fields["file_suppress_where"] = {c: v for c, v in file.suppress_where.items() if c not in ignored}
     fields["owner_map"] = read_owner_map(owner_map) if owner_map else {}
+    where = f"--project {project.path}" if project and not mapping else f"--mapping {mapping}"
     tables = file.values.overridden_by(
-        read_value_tables(values) if values else ValueTables(), f"--mapping {mapping}", f"--values {values}"
+        read_value_tables(values) if values else ValueTables(), where, f"--values {values}"
     )
     fields["translations"] = {
         c: t for c, t in tables.replacements.items() if c not in set(map(folded, ignored))
     }
     fields["translation_places"] = tables.places
     named = {"--mapping": mapping, "--owner-map": owner_map, "--values": values}
+    named["--project"] = project and project.path
     fields["repeated_options"] = {option: (str(path.absolute()),) for option, path in named.items() if path}
     return fields
 
@@ -157,13 +162,13 @@ def parse_map(entries: tuple[str, ...]) -> dict[str, str]:
 
 def read_mapping(path: Path) -> MappingFile:
     try:
-        return parse_mapping(_text(path, "--mapping"))
+        return parse_mapping(read_text(path, "--mapping"))
     except MappingError as error:
         raise SettingsError(f"--mapping {path}: {error}") from error
 
 
 def read_value_tables(path: Path) -> ValueTables:
-    text = _text(path, "--values")
+    text = read_text(path, "--values")
     try:
         return (parse_value_toml if path.suffix.lower() == ".toml" else parse_value_csv)(text)
     except MappingError as error:
@@ -172,7 +177,7 @@ def read_value_tables(path: Path) -> ValueTables:
 
 def read_owner_map(path: Path) -> dict[str, str]:
     """Read an owner map: owner in the source -> owner in HubSpot, from CSV with two columns or from TOML."""
-    text = _text(path, "--owner-map")
+    text = read_text(path, "--owner-map")
     if path.suffix.lower() == ".toml":
         try:
             document = tomllib.loads(text)
@@ -205,12 +210,3 @@ def read_owner_map(path: Path) -> dict[str, str]:
 
 def _is_owner(text: str) -> bool:
     return "@" in text or cell_text(text).isdecimal()
-
-
-def _text(path: Path, option: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise SettingsError(f"cannot read {option} {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{option} {path} is not UTF-8 text") from error

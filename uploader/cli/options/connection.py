@@ -11,6 +11,7 @@ import click
 
 from uploader.cli.logs import print_message
 from uploader.cli.options.group import Command, Heading, add_options, option
+from uploader.cli.project_file import PROJECT
 from uploader.cli.text.next_command import path_word, shell_word
 from uploader.errors import SettingsError
 from uploader.hubspot.proxy import Network, find_network
@@ -112,7 +113,7 @@ CONNECTION_OPTIONS = (
 
 def connection_options(command: Command) -> Command:
     """Add the options of `connection_settings` to a command."""
-    return add_options(command, CONNECTION_OPTIONS)
+    return add_options(command, (PROJECT, *CONNECTION_OPTIONS))
 
 
 def connection_settings(values: Mapping[str, Any]) -> dict[str, Any]:

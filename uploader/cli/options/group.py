@@ -55,17 +55,23 @@ class CommandLike(CommandWithHeadings):
     """A command that accepts every option of another one, so that only the verb of a typed line changes.
 
     Its help lists those that the other does not have, or describes differently. Options that are not its own
-    are accepted and ignored.
+    are accepted and ignored, unless `takes_all`.
     """
 
-    def __init__(self, *args: Any, like: click.Command, **attributes: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401
+        like: click.Command,
+        takes_all: bool = False,
+        **attributes: Any,  # noqa: ANN401
+    ) -> None:
         super().__init__(*args, **attributes)
         self._described = {one.name: one.help for one in like.params if isinstance(one, click.Option)}
         known = {name for one in self.params for name in one.opts}
         for one in like.params:
             if isinstance(one, click.Option) and known.isdisjoint(one.opts):
                 more = copy(one)
-                more.expose_value = False
+                more.expose_value = takes_all
                 self.params.append(more)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -13,8 +13,10 @@ from uploader.cli.options.connection import (
     connection_settings,
 )
 from uploader.cli.options.group import Command, Heading, add_options, option
+from uploader.cli.options.parameters import NameList
 from uploader.cli.options.suppression import SUPPRESSION_OPTIONS, suppression_settings
 from uploader.cli.options.write_policy import WRITE_POLICY_OPTIONS, write_policy_settings
+from uploader.cli.project_file import PROJECT
 from uploader.errors import SettingsError
 from uploader.records.duplicates import OnDuplicate
 from uploader.settings.columns import parse_match
@@ -88,6 +90,7 @@ _OPTIONS = (
     option(
         Heading.COLUMNS,
         "--match",
+        type=NameList(),
         metavar="NAME,NAME",
         help="Several unique properties, for example email,external_id: a row is matched by the first one "
         "that it has a value of.",
@@ -125,12 +128,19 @@ _OPTIONS = (
 )
 
 
+#: The options of `job_settings`.
+JOB_OPTIONS = (
+    *_OPTIONS,
+    *COLUMN_OPTIONS,
+    *SUPPRESSION_OPTIONS,
+    *WRITE_POLICY_OPTIONS,
+    *CONNECTION_OPTIONS,
+)
+
+
 def job_options(command: Command) -> Command:
-    """Add the options of `job_settings` to a command: all that decide what is written where."""
-    return add_options(
-        command,
-        (*_OPTIONS, *COLUMN_OPTIONS, *SUPPRESSION_OPTIONS, *WRITE_POLICY_OPTIONS, *CONNECTION_OPTIONS),
-    )
+    """Add the options of `job_settings` to a command, and the project file that may give them."""
+    return add_options(command, (PROJECT, *JOB_OPTIONS))
 
 
 def job_settings(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ forecast            the forecast of a run
 next_command        the command to type next
 numbers             numbers, durations and texts of others
 preview             the findings of `preview`, as lines and as JSON
+project_draft       the text of a new project file
 properties          the account's properties, as a table and as JSON
 summary             the summary of a run
 table               a table that fits the terminal

@@ -1,0 +1,128 @@
+"""`uploader init`: write a project file, with the columns drafted as `check --write-mapping` does it."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from uploader.check.report import Report
+from uploader.cli.commands.check import run_check
+from uploader.cli.commands.schema import schema_text
+from uploader.cli.commands.upload import command as upload, job_fields
+from uploader.cli.logs import print_message
+from uploader.cli.options.connection import PATH
+from uploader.cli.options.group import CommandLike
+from uploader.cli.options.parameters import ONE_RUN, key_of, option_of, taken_by
+from uploader.cli.output import print_lines, refuse_existing, write_new
+from uploader.cli.project_file import PROJECT_OPTION
+from uploader.cli.text.next_command import command_line
+from uploader.cli.text.numbers import printable
+from uploader.cli.text.project_draft import SCHEMA_FILE, beside, project_text
+from uploader.errors import SettingsError
+from uploader.jobs.summary import advice
+from uploader.records.columns import OWN_PREFIX
+from uploader.records.mapping_file import parse_mapping
+from uploader.settings import Settings
+from uploader.sources.names import STDIN, shown, stem
+
+#: Options of how a command reports, which are no fields of the settings.
+_OF_MESSAGES = ("log_format", "verbose", "as_json", "summary_file")
+
+
+@click.command(cls=CommandLike, like=upload, takes_all=True)
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option(
+    "-f",
+    PROJECT_OPTION,
+    "output",
+    type=PATH,
+    metavar="FILE.toml",
+    help="File to write. Default: the name of the first SOURCE with .toml, in the current folder.",
+)
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Read only the first N rows.")
+def command(sources: tuple[str, ...], *, output: Path | None, sample: int | None, **options: Any) -> int:  # noqa: ANN401  # those of upload
+    """Write a project file for SOURCE: settings, and a draft of what each column means.
+
+    Every command from check to undo takes the file with -f, and needs no other option. Nothing is written
+    to HubSpot. Without a token (in HUBSPOT_ACCESS_TOKEN or --token-file) only the file is read. An existing
+    file is never replaced.
+
+    Takes every option of upload, and writes it into the file; see `uploader upload --help`. Below are its
+    own.
+
+    \b
+    Exit codes:
+      0        the file is written
+      2        wrong usage, or it cannot be written
+      75       the account could not be asked; try again later
+      130/143  interrupted by SIGINT/SIGTERM
+    """
+    path = output or Path(f"{_name_of(sources[0])}.toml")
+    refuse_existing(path, PROJECT_OPTION)
+    for source in sources:
+        if source == STDIN:
+            raise SettingsError("init needs a file: standard input can be read only once")
+        if shown(source) != source:
+            raise SettingsError(
+                f"{shown(source)}: the rest of this URL may be a secret; init needs another source"
+            )
+    report = _checked({"sources": sources, **options}, sample)
+    if report.end is not None:
+        print_message(f"stopped: {printable(report.end.reason)}; {advice(report.end.cause)}")
+        return report.exit_code
+    _write(path, report)
+    return 0
+
+
+def _checked(options: dict[str, Any], sample: int | None) -> Report:
+    fields = job_fields(**{name: value for name, value in options.items() if name not in _OF_MESSAGES})
+    is_offline = not fields["token"] and fields["sign_in"] is None
+    settings = Settings(**{**fields, "offline": is_offline, "write_results": False})
+    return asyncio.run(run_check(settings, sample, examples=0, drafts=True))
+
+
+def _write(path: Path, report: Report) -> None:
+    draft, account = report.draft, report.account
+    assert draft is not None
+    shape = report.sources[0].shape
+    given = given_options(path.parent)
+    if shape.delimiter not in {"", ","} and len({one.shape.delimiter for one in report.sources}) == 1:
+        given.setdefault("delimiter", shape.delimiter)
+    write_new(path, project_text(path, given, draft, account.portal if account else ""))
+    schema = path.with_name(SCHEMA_FILE)
+    if not schema.exists():
+        write_new(schema, schema_text())
+    file = parse_mapping(draft.columns_toml())
+    columns = [name for name in shape.columns if not name.startswith(OWN_PREFIX)]
+    left = len(columns) - len({*file.mapped, *file.ignored, *file.suppress_where})
+    asked = "" if account else " Nobody asked the account, so properties are not checked."
+    print_lines([f"wrote {path}: {len(columns):,} columns, {left:,} of them to be decided.{asked}"])
+    first = f"edit {path}" if left else f"review {path}"
+    print_message(f"next: {first}, then {command_line('check', '-f', path)}")
+
+
+def given_options(folder: Path) -> dict[str, Any]:
+    """The values of the options on the command line, as the file has them, by key."""
+    context, found = click.get_current_context(), dict[str, Any]()
+    for parameter in upload.params:
+        name, key, taken = parameter.name or "", key_of(parameter), taken_by(parameter)
+        is_given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if not is_given or option_of(parameter) in {*ONE_RUN, PROJECT_OPTION}:
+            continue
+        value = context.params[name]
+        values = [str(one) for one in (value if isinstance(value, tuple) else (value,))]
+        if taken.is_path:
+            values = [beside(one, folder) for one in values]
+        if taken.is_list:
+            found[key] = values if isinstance(value, tuple) else str(value).split(",")
+        else:
+            found[key] = values[0] if isinstance(value, Path) else value
+    return found
+
+
+def _name_of(source: str) -> str:
+    """The name of a source without its endings: `contacts` for `exports/contacts.csv.gz`."""
+    name = Path(stem(source)).name.partition(".")[0]
+    return name if any(map(str.isalnum, name)) else "project"
