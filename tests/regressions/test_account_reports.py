@@ -1,7 +1,5 @@
 """Reports of wrong values written, or right ones left out, where a constant stood in for the account."""
 
-import contextlib
-import json
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from uploader.hubspot.schema import Schema
 from uploader.hubspot.sign_in.token_info import scope_texts
 from uploader.mockserver.account.behaviour_switches import Auth
 from uploader.model.stop import Cause
+from uploader.records.write_policy import Policy
 
 #: The stages of an account that renamed and reordered them, and added two.
 STAGES = {
@@ -120,21 +119,46 @@ LEVELS = {
 }
 
 
-@pytest.mark.parametrize("form", ["csv", "ndjson"])
-def test_a_stage_that_is_set_is_not_taken_beside_a_column_of_pipelines(tmp_path, form):
-    rows = [{"external_id": f"{n}", "pipeline": "Renewals"} for n in range(20)]
-    run = job(
-        tmp_path, rows, options={**DEALS, "constants": {"dealstage": "s1"}}, pipelines=[SALES, RENEWALS]
-    )
-    if form == "ndjson":
-        run.source = tmp_path / "d.ndjson"
-        run.source.write_text("".join(f"{json.dumps(one)}\n" for one in rows))
-    with contextlib.suppress(SettingsError):
-        assert "--set dealstage is one stage" in run.run_virtual().reason
-    assert deals(run) == []
-    both = {"dealstage": "s1", "pipeline": "Sales"}
-    run.run_virtual(constants=both, ignored=frozenset({"pipeline"}), restart=True)
-    assert set(deals(run)) == {("default", "s1")}
+@pytest.mark.parametrize("ndjson", [False, True], ids=["csv", "ndjson"])
+def test_a_stage_that_is_set_goes_by_the_pipeline_of_the_row(tmp_path, ndjson):
+    """Without the row's pipeline, deals of one pipeline got a stage of another one."""
+    pipelines = ["Sales", "Renewals", "", "Nowhere"]
+    rows = [{"external_id": f"{n}", "pipeline": name} for n, name in enumerate(pipelines)]
+    run = job(tmp_path, rows, ndjson=ndjson, options=DEALS, pipelines=[SALES, RENEWALS])
+    run.run_virtual(constants={"dealstage": "Closed Won"})
+    assert deals(run) == [("default", "s2"), ("renewals", "r2")]
+    without, unknown = (letter.message for letter in run.dead_letters())
+    assert "--set dealstage: 'Closed Won' is a stage of several pipelines (Sales, Renewals)" in without
+    assert "pipeline: 'Nowhere' is not a pipeline" in unknown
+    assert counts(verify(run)[0]) == {"equal": 2}
+
+
+@pytest.mark.parametrize("ndjson", [False, True], ids=["csv", "ndjson"])
+def test_a_stage_that_is_set_is_taken_from_no_other_pipeline(tmp_path, ndjson):
+    rows = [{"external_id": f"{n}", "pipeline": name} for n, name in enumerate(["Renewals", "Sales"])]
+    run = job(tmp_path, rows, ndjson=ndjson, options=DEALS, pipelines=[SALES, RENEWALS])
+    run.run_virtual(constants={"dealstage": "s1"}, on_bad_value="drop")
+    held = run.held("external_id")
+    assert held["1"]["dealstage"] == "s1"
+    assert "dealstage" not in held["0"]
+    run.run_virtual(constants={"dealstage": "s1"}, restart=True)
+    (letter,) = run.dead_letters()
+    assert "--set dealstage: 's1' is not a stage of the pipeline 'Renewals'" in letter.message
+    with pytest.raises(SettingsError, match="--set dealstage=s9: the value is not a stage of any pipeline"):
+        run.run_virtual(constants={"dealstage": "s9"}, restart=True)
+
+
+@pytest.mark.parametrize("foreign_stages", ["refused", "stored"])
+def test_a_stage_of_another_pipeline_than_that_in_the_account_is_the_accounts_to_judge(
+    tmp_path, foreign_stages
+):
+    """Rows that name no pipeline: HubSpot takes that of the record, and for new ones the first."""
+    rows = [{"external_id": "1", "dealstage": "r1"}, {"external_id": "2", "dealstage": "s1"}]
+    rules = {"foreign_stages": foreign_stages}
+    run = job(tmp_path, rows, options=DEALS, pipelines=[SALES, RENEWALS], rules=rules)
+    run.run_virtual()
+    assert run.outcomes()[2] == ("rejected" if foreign_stages == "refused" else "created")
+    assert run.outcomes()[3] == "created"
 
 
 def test_a_stage_of_another_pipeline_is_never_taken(tmp_path):
@@ -417,6 +441,23 @@ def test_what_may_be_a_sensitive_property_is_not_called_unknown(tmp_path, rows, 
         SettingsError, match=r"may be a sensitive property: the token lacks the scope crm\.objects"
     ):
         run.run_virtual()
+
+
+@pytest.mark.parametrize("definitions", ["listed", "refused"])
+def test_a_sensitive_value_that_replies_leave_out_is_not_taken_for_a_blank(tmp_path, definitions):
+    """Definitions need no scope, and values do: --write fill would overwrite what it does not see."""
+    scopes = {"auth": {"scopes": [one for one in Auth().scopes if one not in READ]}}
+    run = job(
+        tmp_path,
+        [{"email": "a@x.com", "ssn": "1"}],
+        there=[existing("a@x.com", ssn="0")],
+        properties=SECRETS,
+        rules={"sensitive_definitions": definitions},
+        **scopes,
+    )
+    with pytest.raises(SettingsError, match="may be a sensitive property: the token lacks the scope"):
+        run.run_virtual(policy=Policy.FILL)
+    assert run.held()["a@x.com"]["ssn"] == "0"
 
 
 def test_a_field_that_may_be_sensitive_is_not_called_unknown(tmp_path):

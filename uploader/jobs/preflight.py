@@ -117,7 +117,25 @@ class Preflight:
         replies = await run_both(first, second)
         more = [entry for reply in replies if reply.ok for entry in entries_of(reply.body)]
         self.listed = [*self.listed, *more]
-        schema = Schema.decode({"results": self.listed}, has_addresses=has_addresses)
+        return self._with_sensitive(self.listed, has_addresses=has_addresses)
+
+    async def hide_unreadable(self, schema: Schema, token: str, *, has_addresses: bool) -> Schema:
+        """The schema without the sensitive properties that the token may not read. Definitions need no scope,
+        and a value that is left out of a reply would be taken for a blank one.
+        """
+        scopes = (await self._ask_info(token)).scopes if schema.sensitive else None
+        if scopes is None:
+            return schema
+        for level in set(schema.sensitive.values()):
+            scope = self._documented_scopes[level]
+            if scope and scope not in scopes:
+                self.lacking[level] = scope
+        hidden = {name for name, level in schema.sensitive.items() if level in self.lacking}
+        seen = [one for one in self.listed if not isinstance(one, dict) or one.get("name") not in hidden]
+        return self._with_sensitive(seen, has_addresses=has_addresses)
+
+    def _with_sensitive(self, listed: Sequence[object], *, has_addresses: bool) -> Schema:
+        schema = Schema.decode({"results": listed}, has_addresses=has_addresses)
         hidden = [self.lacking[one] for one in SENSITIVITIES if one in self.lacking]
         return replace(schema, has_sensitive=True, hidden_scope=" or ".join(hidden))
 

@@ -182,6 +182,8 @@ class Session:
             return account
         has_addresses = self.settings.rules.has_addresses
         schema = await self.preflight.read_sensitive_properties(has_addresses=has_addresses)
+        token = self.settings.token
+        schema = await self.preflight.hide_unreadable(schema, token, has_addresses=has_addresses)
         self.account = replace(account, schema=schema)
         return self.account
 

@@ -74,7 +74,10 @@ class Table:
                         self._note(row, at, text, LOST_DIGITS)
 
     def convert(self) -> None:
-        """Convert the columns. Texts that cannot be converted stay, and are noted as bad."""
+        """Convert the columns, with those that hold set stages. Texts that cannot be converted stay, and are
+        noted as bad.
+        """
+        self.columns += ([text] * len(self.rows) for text in self.layout.set_stages)
         for at, convert in self.layout.converted:
             texts = self.columns[at]
             self._put(at, texts, {text: convert(text) if text else text for text in set(texts)})

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 
 from uploader.hubspot.object_types import are_contacts
 from uploader.hubspot.schema import Schema
-from uploader.hubspot.stage_lookup import STAGES
 from uploader.model.column_names import folded, quoted
 from uploader.model.records import EMAIL
 from uploader.records.known_headers import ASK, COMMON, bare, carries_consent, carries_opt_out, holds_whatever
@@ -380,27 +379,7 @@ def _refuse_costly(columns: Mapping[str, str], rules: Rules) -> None:
 COSTLY_TEXT = "it makes contacts marketing contacts, which are paid for, or keeps them from it"
 
 
-def stage_set_without_pipeline(name: str, rules: Rules) -> str:
-    """The stage that --set gives to all rows, whatever pipeline a column of property `name` gives them; "" if
-    there is none.
-    """
-    if name in rules.constants:
-        return ""
-    set_ = (stage for stage, pipeline in STAGES.items() if stage in rules.constants and pipeline == name)
-    return next(set_, "")
-
-
-def stage_advice(stage: str, pipeline: str) -> str:
-    return (
-        f"--set {stage} is one stage, of one pipeline, and the rows name theirs; give the stage in a column, "
-        f'or leave the column out with --ignore and add --set "{pipeline}=PIPELINE"'
-    )
-
-
 def _refuse_constants(columns: Mapping[str, str], rules: Rules) -> None:
-    for name, column in columns.items():
-        if stage := stage_set_without_pipeline(name, rules):
-            raise MappingError(f"column {column!r}: {stage_advice(stage, name)}")
     for name in rules.constants:
         if name in columns and name not in {EMAIL, *rules.match}:  # these have a reason of their own
             raise MappingError(

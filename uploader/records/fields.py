@@ -17,8 +17,6 @@ from uploader.records.columns import (
     MappingError,
     Rules,
     resolve_name,
-    stage_advice,
-    stage_set_without_pipeline,
     undecided_text,
 )
 from uploader.records.values.convert import Converter, converter
@@ -75,10 +73,8 @@ class Fields:
             return Fault(undecided_text([column]), NO_PROPERTY, column)
         if name.startswith(COSTLY) and name not in rules.allowed:
             return Fault(f"{name!r}: {COSTLY_TEXT}; allow it with --allow {name}", NO_PROPERTY, column)
-        stage = stage_set_without_pipeline(name, rules)
-        if name in rules.constants or stage:
-            text = f": {stage_advice(stage, name)}" if stage else " is also given by --set"
-            return Fault(f"{name!r}{text}", NO_PROPERTY, column)
+        if name in rules.constants:
+            return Fault(f"{name!r} is also given by --set", NO_PROPERTY, column)
         if not name:
             schema = self._schema or Schema({})
             text = schema.no_property(f"with the name or label {column!r}")

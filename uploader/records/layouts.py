@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from uploader.model.records import Properties
+from uploader.records.fixed_values import FixedValues
 from uploader.records.values.convert import Converter, StageConverter
 from uploader.records.values.translation import Translate
 
@@ -49,12 +50,19 @@ class Layout:
         *,
         match: Sequence[str],
         unique: Iterable[str],
-        constants: Mapping[str, str],
+        fixed: FixedValues,
         is_lasting: bool = True,
     ) -> None:
         """`match`: properties that rows are matched by; `unique`: properties whose values are unique.
         `is_lasting`: many rows have this layout, so that making a type pays.
         """
+        constants, stages = fixed
+        columns = [
+            *columns,
+            *(Column(f"--set {name}", name, one, is_cleared=False) for name, (_, one) in stages.items()),
+        ]
+        #: The texts of the last columns, the same in all rows.
+        self.set_stages = tuple(text for text, _ in stages.values())
         self.columns = tuple(columns)
         self.match = tuple(match)
         places = {column.name: place for place, column in enumerate(columns)}

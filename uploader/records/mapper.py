@@ -37,7 +37,7 @@ from uploader.records.blank_words import INPUT_FIELDS, BlankWords
 from uploader.records.column_conversion import BadValue, Table, filled, shortened
 from uploader.records.columns import OWN_PREFIX, SUPERSEDED, Columns, Rules
 from uploader.records.fields import NO_PROPERTY, Fields, spell, why_unspelled
-from uploader.records.fixed_values import resolve_constants
+from uploader.records.fixed_values import resolve_fixed_values
 from uploader.records.layouts import UNSET, Column, Layout, Text
 from uploader.records.not_a_row import NOT_A_ROW, Place, Suspects, why_no_row
 from uploader.records.seen_fields import SeenFields
@@ -76,13 +76,14 @@ class Mapper:
         # `email` of contacts is unique whatever the API says of it.
         addresses = {EMAIL} if rules.has_addresses else frozenset[str]()
         self._unique = {*rules.match, *addresses} | (schema.unique if schema else frozenset())
-        self._constants = resolve_constants(rules, schema, self._unique)
+        named = columns.names.values() if columns else None
+        self._fixed = resolve_fixed_values(rules, schema, self._unique, named)
         self._fields = Fields(rules, schema)
         header = columns.header if columns else ()
         self._blank_words = BlankWords(rules.blank_values, header, rules.id_property)
         self._translators: dict[str, Translate | None] = {}
-        named = [(columns.column(i), name) for i, name in columns.names.items()] if columns else []
-        for column, name in named:
+        pairs = [(columns.column(i), name) for i, name in columns.names.items()] if columns else []
+        for column, name in pairs:
             self._translator(column, name)
         self._suppression = (
             SuppressionCheck(rules, columns, self._name_of, self.replaced) if rules.suppresses else None
@@ -94,10 +95,10 @@ class Mapper:
             address=EMAIL if rules.has_addresses else "",
         )
         self._suspects = Suspects(self._place)
-        self._column_of = {name: column for column, name in named}
-        converters = [converter(name, column, schema, rules) for column, name in named]
+        self._column_of = {name: column for column, name in pairs}
+        converters = [converter(name, column, schema, rules) for column, name in pairs]
         self._cells = self._layout(
-            [self._column(*one, convert) for one, convert in zip(named, converters, strict=True)]
+            [self._column(*one, convert) for one, convert in zip(pairs, converters, strict=True)]
         )
         self._seen = SeenFields(
             self._fields,
@@ -128,7 +129,7 @@ class Mapper:
             columns,
             match=(id_property,) if id_property else self.rules.match,
             unique=self._unique,
-            constants=self._constants,
+            fixed=self._fixed,
             is_lasting=is_lasting,
         )
 

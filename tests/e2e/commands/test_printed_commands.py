@@ -19,8 +19,9 @@ import pytest
 import uploader
 from support.processes import TOKEN, environment, kill, run, start
 from uploader.cli.commands.demo import next_lines, show
+from uploader.cli.main import COMMANDS
 
-VERBS = "upload|check|preview|status|failures|verify|undo|report|purge|mock-server|demo|help"
+VERBS = "|".join(COMMANDS)
 #: Module and function of each place that prints commands, with what it prints before each of them.
 PRINTED = {
     "cli.commands.demo:next_lines": (

@@ -100,7 +100,8 @@ def test_killed_and_taken_up_it_leaves_the_account_as_before_but_for_what_others
 def test_contacts_that_people_have_worked_with_are_kept_until_archive_touched_is_said(tmp_path, hubspot_mock):
     mock, before = uploaded(tmp_path, hubspot_mock, 6, 2)
     scopes = ["oauth", "crm.objects.contacts.read", "crm.objects.contacts.write", "crm.objects.deals.read"]
-    mock.change_scenario({"auth": {"scopes": scopes}})
+    rules = {"sensitive_definitions": "refused"}
+    mock.change_scenario({"auth": {"scopes": scopes}, "rules": rules})
     mock.change_records(associate=[{"email": "c3@example.com", "to": "notes", "ids": [1, 2]}])
     undo = ("undo", CHECKPOINT, *fast(mock), "--yes")
     ended = run(*undo, cwd=tmp_path)
@@ -109,7 +110,7 @@ def test_contacts_that_people_have_worked_with_are_kept_until_archive_touched_is
     assert f"3  kept: the whole record: {unknown}" in ended.err
     assert "4 contacts that the job created are kept, because others" in ended.err
     assert "if the token lacks a scope, grant it, then run this command again with --restart" in ended.err
-    mock.change_scenario({"auth": {"scopes": [*scopes, "tickets"]}})
+    mock.change_scenario({"auth": {"scopes": [*scopes, "tickets"]}, "rules": rules})
     ended = run(*undo, "--restart", cwd=tmp_path)
     assert ended.code == 1
     assert "1  kept: the whole record: 2 notes are associated with it" in ended.err

@@ -20,10 +20,11 @@ def listing(object_type="contacts", **scenario):
 def test_sensitive_properties_are_listed_as_far_as_the_token_may_see_them():
     secret = {"name": "diagnosis", "sensitive": True}
     scopes = ["crm.objects.contacts.sensitive.read.v2", "crm.objects.contacts.read"]
-    seen = listing(properties=[secret], auth={"scopes": scopes})
+    rules = {"sensitive_definitions": "refused"}
+    seen = listing(properties=[secret], auth={"scopes": scopes}, rules=rules)
     assert {one.name: one.sensitivity for one in seen.properties}["diagnosis"] == "sensitive"
     assert seen.hidden_scope == "crm.objects.contacts.highly_sensitive.read.v2"
-    unseen = listing(properties=[secret], auth={"scopes": scopes[1:]})
+    unseen = listing(properties=[secret], auth={"scopes": scopes[1:]}, rules=rules)
     assert "diagnosis" not in {one.name for one in unseen.properties}
     assert "crm.objects.contacts.sensitive.read.v2" in unseen.hidden_scope
     assert (seen.account.portal, seen.exit_code, unseen.exit_code) == ("44237313", 0, 0)

@@ -122,6 +122,25 @@ def test_a_scenario_adds_properties_and_sensitive_ones_stay_hidden():
     assert talk.upsert(one("1", id_property="ssn", plan="x")).status == 200
 
 
+@pytest.mark.parametrize("definitions", ["listed", "refused"])
+def test_reads_leave_out_sensitive_values_without_the_scope(definitions):
+    scopes = ["crm.objects.contacts.read", "crm.objects.contacts.write"]
+    scenario = {
+        "properties": [{"name": "ssn", "sensitive": True}],
+        "auth": {"scopes": scopes},
+        "rules": {"sensitive_definitions": definitions},
+    }
+    talk = MockClient(scenario)
+    talk.seed({"properties": {"email": "a@x.com", "ssn": "1", "city": "Bonn"}})
+    (found,) = talk.read("a@x.com", properties=["ssn", "city"]).json()["results"]
+    assert found["properties"]["city"] == "Bonn"
+    assert "ssn" not in found["properties"]
+    (found,) = talk.read("a@x.com", history=["ssn", "city"]).json()["results"]
+    assert found["propertiesWithHistory"].keys() == {"city"}
+    listed = talk.get(PROPERTIES, query={"dataSensitivity": "sensitive"})
+    assert listed.status == (200 if definitions == "listed" else 403)
+
+
 @pytest.mark.parametrize("version", ["v3", "2026-03", "2026-09"])
 def test_account_details(version):
     talk = MockClient({"account": {"portal_id": 7, "time_zone": "Asia/Kolkata"}})

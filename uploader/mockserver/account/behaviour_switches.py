@@ -25,6 +25,10 @@ class Rules:
     conflict_body: Literal["with_id", "without_id", "identity"] = "with_id"  #: the recorded 409 bodies
     duplicate_ids: Literal["normalised", "raw"] = "normalised"  #: are A@x and a@x duplicates
     lifecycle: Literal["forward", "any"] = "forward"  #: whether a lifecycle stage may go back
+    #: What becomes of a stage of another pipeline than the record's: unknown.
+    foreign_stages: Literal["refused", "stored"] = "refused"
+    #: Whether a token without the scope gets the definitions of sensitive properties; never their values.
+    sensitive_definitions: Literal["listed", "refused"] = "listed"
     respells: bool = False  #: values are stored in HubSpot's own spelling, see `respelling`
     results_order: Literal["shuffled", "input"] = "shuffled"  #:
     echo_trace_ids: bool = False  #: results carry objectWriteTraceId

@@ -107,7 +107,7 @@ def properties_of(
 
 
 def _of_others(kind: Kind, pipelines: Sequence[Pipeline]) -> Iterator[Property]:
-    yield from _staged(pipelines_of(kind, pipelines), *STAGE_NAMES.get(kind.name, STAGE_NAMES[""]))
+    yield from _staged(pipelines_of(kind, pipelines), *stage_names(kind))
     for entry in OTHER_TEXTS.get(kind.name, "").strip("|").split("|"):
         name, label = entry.split("=")
         yield Property(name=name, label=label, group=f"{kind.singular.lower()}information")
@@ -146,6 +146,11 @@ PIPELINES = (
         stages=("1=New", "2=Waiting on contact", "3=Waiting on us", "4=Closed"),
     ),
 )
+
+
+def stage_names(kind: Kind) -> tuple[str, str]:
+    """The properties of pipeline and stage."""
+    return STAGE_NAMES.get(kind.name, STAGE_NAMES[""])
 
 
 def pipelines_of(kind: Kind, pipelines: Sequence[Pipeline]) -> list[Pipeline]:

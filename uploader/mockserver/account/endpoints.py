@@ -266,6 +266,12 @@ class Account:
             return set()
         return {sensitive[name] for one in inputs for name in one.properties if name in sensitive}
 
+    def _hidden(self, store: ObjectStore) -> set[str]:
+        """The sensitive properties whose values the token may not read. That reads omit them is assumed."""
+        scopes = self._scenario.auth.scopes
+        levels = store.catalogue.sensitive.items()
+        return {name for name, level in levels if store.kind.sensitive_scope(level, "read") not in scopes}
+
     def _lacks_scope(self, kind: Kind, sensitivities: set[str], verb: str) -> Answer | None:
         """The refusal of a request for sensitive properties, unless the token has the scopes. That a token
         without them is refused is assumed; only the scopes are documented.
@@ -335,6 +341,7 @@ class Account:
             strict_datetimes=exchange.is_strict,
             validations=rules if exchange.is_strict else (),
             rejections=exchange.faults.rejections,
+            pipelines=pipelines_of(store.kind, self._scenario.pipelines),
         )
 
     def _write(self, store: ObjectStore, writes: Sequence[Write], exchange: Exchange) -> list[dict[str, Any]]:
@@ -430,7 +437,9 @@ class Account:
         asked = [key for key in ids if key not in rejected]
         found = {key: _find(store, id_property, key, archived=archived) for key in asked}
         records = dict.fromkeys(record for record in found.values() if record is not None)
-        wanted = names or (DEFAULT_READ if store.kind.is_contacts else ())
+        hidden = self._hidden(store)
+        history = [name for name in history if name not in hidden]
+        wanted = [n for n in names or (DEFAULT_READ if store.kind.is_contacts else ()) if n not in hidden]
         results = [batch_reply.read(one, wanted, history, store.kind, self.info) for one in records]
         body = self._batch(results, exchange)
         missing = [key for key, record in found.items() if record is None]
@@ -477,7 +486,8 @@ class Account:
             gone = [definition(one, place) for place, one in enumerate(store.archived_properties)]
             return Answer(200, {"results": gone})
         sensitivity = query.get("dataSensitivity", "non_sensitive")
-        if refused := self._lacks_scope(store.kind, {sensitivity}, "read"):
+        is_refused = exchange.faults.rules.sensitive_definitions == "refused"
+        if is_refused and (refused := self._lacks_scope(store.kind, {sensitivity}, "read")):
             return refused
         return Answer(200, {"results": store.catalogue.definitions(sensitivity)})
 
@@ -536,7 +546,9 @@ class Account:
         if isinstance(found, Answer):
             return found
         records, total, after = found
+        hidden = self._hidden(store)
         names = document.get("properties") or (DEFAULT_READ if store.kind.is_contacts else ())
+        names = [name for name in names if name not in hidden]
         results = [batch_reply.read(one, names, (), store.kind, self.info) for one in records]
         paging = {"paging": {"next": {"after": after}}} if after else {}
         return Answer(200, {"total": total, "results": results, **paging})

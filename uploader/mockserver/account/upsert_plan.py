@@ -5,11 +5,12 @@ Out   a `Decision`: an `Answer` that refuses the whole batch, or writes and refu
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from uploader.mockserver.account.admin_validation_rules import Validation
-from uploader.mockserver.account.behaviour_switches import Rules
+from uploader.mockserver.account.behaviour_switches import Pipeline, Rules
+from uploader.mockserver.account.default_properties import options_of, stage_names
 from uploader.mockserver.account.object_types import Kind
 from uploader.mockserver.account.properties import (
     MAX_VALUE_CHARACTERS,
@@ -64,6 +65,7 @@ class Upserter:
     strict_datetimes: bool = False
     validations: Sequence[Validation] = ()  #: in force on this path
     rejections: Mapping[int, Reject] | None = None
+    pipelines: Sequence[Pipeline] = ()
 
     def decide(self, inputs: Sequence[Input]) -> Decision:
         if refused := self._check_batch(inputs):
@@ -136,6 +138,7 @@ class Upserter:
         values, problems = self._check_values(one)
         if record is None:
             problems += self._add_key(one, values)
+        problems += self._check_stage(values, record)
         broken = (rule.check(values, new=record is None) for rule in self.validations)
         problems += [problem for problem in broken if problem is not None]
         if problems:
@@ -198,6 +201,20 @@ class Upserter:
         if isinstance(checked, str) and checked and self.rules.respells:
             return respelled(known, checked, self.country_code)
         return checked
+
+    def _check_stage(self, values: Mapping[str, str], record: Record | None) -> list[Problem]:
+        """A stage belongs to the pipeline that is written with it, else the record's, else the first one."""
+        pipeline_name, stage_name = stage_names(self.kind)
+        stage = values.get(stage_name)
+        if not stage or self.rules.foreign_stages == "stored":
+            return []
+        held = record.properties.get(pipeline_name, "") if record is not None else ""
+        own = values.get(pipeline_name) or held or next((one.id for one in self.pipelines), "")
+        for one in self.pipelines:
+            options = options_of(one.stages)
+            if one.id == own and stage not in {option.value for option in options}:
+                return [invalid_option(replace(self.catalogue.by_name[stage_name], options=options), stage)]
+        return []
 
     def _add_key(self, one: Input, values: dict[str, str]) -> list[Problem]:
         """Store the key even if `properties` lacks it."""
