@@ -48,7 +48,7 @@ class Change(NamedTuple):
 
 
 @dataclass(slots=True)
-class Place:
+class Occurrences:
     """A number of contacts, and the row of one of them; for a change, also the id of its source."""
 
     count: int
@@ -67,10 +67,12 @@ class Review:
     different: int = 0  #: differ, and no history says who changed them
     missing: int = 0
     unread: int = 0  #: missing in HubSpot's replies
-    adjustments: dict[tuple[str, str], Place] = field(default_factory=dict)  #: by property and rule
-    changes: dict[Change, Place] = field(default_factory=dict)
-    differences: dict[str, Place] = field(default_factory=dict)  #: by property
-    failed: dict[tuple[Outcome, str], Place] = field(default_factory=dict)  #: rows, by outcome and reason
+    adjustments: dict[tuple[str, str], Occurrences] = field(default_factory=dict)  #: by property and rule
+    changes: dict[Change, Occurrences] = field(default_factory=dict)
+    differences: dict[str, Occurrences] = field(default_factory=dict)  #: by property
+    failed: dict[tuple[Outcome, str], Occurrences] = field(
+        default_factory=dict
+    )  #: rows, by outcome and reason
     missing_rows: list[int] = field(default_factory=list)
     links: tuple[str, ...] = ()
 
@@ -250,5 +252,5 @@ def _matches(name: str, kinds: Mapping[str, Kind], wanted: str, held: str) -> bo
     return compare(name, kinds.get(name, Kind()), wanted, held).match is not Match.DIFFERS
 
 
-def _count(counts: dict[Key, Place], key: Key, row: int, source_id: str = "") -> None:
-    counts.setdefault(key, Place(0, row, source_id)).count += 1
+def _count(counts: dict[Key, Occurrences], key: Key, row: int, source_id: str = "") -> None:
+    counts.setdefault(key, Occurrences(0, row, source_id)).count += 1

@@ -59,7 +59,7 @@ class Unsent:
 
 @dataclass(slots=True)
 class Slice:
-    """An item of the queue: the rows from position `first` on, and where to read them again."""
+    """A `RowSlice` after mapping, as it stands in the queue: the rows from position `first` on."""
 
     first: int
     rows: int

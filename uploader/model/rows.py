@@ -87,7 +87,9 @@ class Row(msgspec.Struct, gc=False):
 
 @dataclass(slots=True)
 class RowSlice:
-    """Consecutive rows of one source. `end` is where the next slice starts."""
+    """Consecutive rows of one source, before mapping (`records.Slice`: after). `end`: where the next slice
+    starts.
+    """
 
     rows: list[Row]
     start: Mark

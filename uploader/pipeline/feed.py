@@ -94,16 +94,16 @@ class Feed:
         while True:
             self._changed.clear()
             await self._fill()
-            writes = self._has_to_write()
-            if writes or self._worth_sending():
+            must_write = self._has_to_write()
+            if must_write or self._worth_sending():
                 break
             if self._is_over:
                 return None
             if not await self._wait():
-                writes = not self._may_draw
+                must_write = not self._may_draw
                 break
         await enter()
-        if writes or self.write_queue.is_full:
+        if must_write or self.write_queue.is_full:
             return Batch(writes=self.write_queue.draw())
         records = self.batcher.draw()
         if self.allowance is not None:
@@ -160,7 +160,7 @@ class Feed:
         self._released_at |= dict.fromkeys((record.position for record in records), self._clock())
         self._changed.set()
 
-    def write(self, writes: Iterable[QueuedWrite]) -> None:
+    def queue_writes(self, writes: Iterable[QueuedWrite]) -> None:
         """Queue records whose contacts were read. Call `note_read` next."""
         self.write_queue.add(writes)
 

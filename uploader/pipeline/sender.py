@@ -86,7 +86,7 @@ class Sender:
         self.in_flight = 0
         self.pause_under_way: Pause | None = None
         self.successes = 0  #: replies that settled something
-        self.writes = 0  #: those of them that were about records to be written
+        self.write_successes = 0  #: those of them that were replies to writes
         self.failing_since: float | None = None  #: when the first request left of those that failed in a row
         self._writes_fail = False  # of those in a row, some were about records to be written
         self.ever_answered = False
@@ -219,7 +219,7 @@ class Sender:
     def succeeded(self, *, is_write: bool = False) -> None:
         """Note that a reply settled something, so the server works. Reads prove nothing about writes."""
         self.successes += 1
-        self.writes += is_write
+        self.write_successes += is_write
         if is_write or not self._writes_fail:
             self.progressed()
 
@@ -234,7 +234,7 @@ class Sender:
             self.failing_since, self._writes_fail = left_at, False
         self._writes_fail |= is_write
 
-    def open(self) -> None:
+    def note_good_batch(self) -> None:
         """Note that the first batch was answered well: further ones may be sent side by side."""
         if self.cap.is_open:
             return

@@ -35,8 +35,9 @@ _READ_BACKS, _READ_BACK_SECONDS = 5, 1.0
 
 
 class Worker(Task[Record]):
-    """Sends one batch and retries it in place: putting it back on the bounded queue it came from can
-    deadlock.
+    """Sends one batch, which `WorkerPool` has drawn from the feed, and settles its records.
+
+    It retries the batch in place: putting it back on the bounded queue it came from can deadlock.
     """
 
     most_bytes = MAX_BATCH_BYTES  # the size of records is an estimate
@@ -102,7 +103,7 @@ class Worker(Task[Record]):
 
     def _fresh_history(self) -> History:
         """Return the history of a batch that was not sent yet."""
-        return History(successes_seen=self._sender.writes)
+        return History(successes_seen=self._sender.write_successes)
 
     async def enter(self) -> None:
         """Wait for a slot."""
@@ -126,9 +127,9 @@ class Worker(Task[Record]):
             await asyncio.sleep(seconds)
             await self.enter()
 
-    def _open(self) -> None:
+    def _note_good_batch(self) -> None:
         """A batch was answered well: others need not wait for that any more."""
-        self._sender.open()
+        self._sender.note_good_batch()
         self._slots.wake()
 
     # --- reading first ---
@@ -140,7 +141,7 @@ class Worker(Task[Record]):
         try:
             writes = await self._read_contacts(records, pre_reader)
             self._collector.half_done += len(writes)
-            self._feed.write(writes)
+            self._feed.queue_writes(writes)
         finally:
             self._feed.note_read()
 
@@ -201,7 +202,7 @@ class Worker(Task[Record]):
         if settled:
             self._sender.progressed()
         if any(settlement.outcome is not Outcome.ABANDONED for settlement in settled):
-            self._open()  # a run that writes nothing would read one batch at a time to its end
+            self._note_good_batch()  # a run that writes nothing would read one batch at a time to its end
         rest = [contact for contact in contacts if contact.decision and contact.decision.outcome is None]
         writes = [
             QueuedWrite(contact.record, contact.record.properties, reader.known_at, now, stalled)
@@ -220,7 +221,7 @@ class Worker(Task[Record]):
         for piece in pieces:
             records = [record for record in piece.items if record.position in positions]
             if records:
-                yield Piece(records, replace(piece.history, successes_seen=self._sender.writes))
+                yield Piece(records, replace(piece.history, successes_seen=self._sender.write_successes))
 
     def _ask_for_less(self, contact: ReadContact) -> None:
         """Reduce a record to the properties that are to be written."""
@@ -272,7 +273,7 @@ class Worker(Task[Record]):
         """Settle the records that an attempt has decided, and read back those that are pending."""
         verdict, reply = attempt.verdict, attempt.reply
         if attempt.is_answer:
-            self._open()
+            self._note_good_batch()
         if attempt.following is not Next.FINISH:
             _log(attempt)
         self._collector.count_reply(reply, retried=attempt.following is Next.AGAIN)
@@ -326,7 +327,7 @@ class Worker(Task[Record]):
         """
         record, history = attempt.open[0], attempt.history
         found = await self._read_back([record])
-        if found or self._sender.writes > history.successes_before:
+        if found or self._sender.write_successes > history.successes_before:
             self._sender.progressed()  # its failures were its own: nothing else need be failing
         refusal = Refusal("NO_ANSWER", attempt.verdict.reason)
         await self._forget_and_settle(

@@ -39,7 +39,7 @@ from uploader.records.columns import OWN_PREFIX, SUPERSEDED, Columns, Rules
 from uploader.records.fields import NO_PROPERTY, Fields, spell, why_unspelled
 from uploader.records.fixed_values import resolve_fixed_values
 from uploader.records.layouts import UNSET, Column, Layout, Text
-from uploader.records.not_a_row import NOT_A_ROW, Place, Suspects, why_no_row
+from uploader.records.not_a_row import NOT_A_ROW, Suspects, TableFacts, why_no_row
 from uploader.records.seen_fields import SeenFields
 from uploader.records.suppressed_rows import SUPPRESSED, SuppressionCheck
 from uploader.records.values.convert import Converter, converter, setting_of
@@ -88,13 +88,13 @@ class Mapper:
         self._suppression = (
             SuppressionCheck(rules, columns, self._name_of, self.replaced) if rules.suppresses else None
         )
-        self._place = Place.of(
+        self._table_facts = TableFacts.of(
             header,
             columns.names if columns else {},
             rules.match,
             address=EMAIL if rules.has_addresses else "",
         )
-        self._suspects = Suspects(self._place)
+        self._suspects = Suspects(self._table_facts)
         self._column_of = {name: column for column, name in pairs}
         converters = [converter(name, column, schema, rules) for column, name in pairs]
         self._cells = self._layout(
@@ -442,13 +442,13 @@ class Mapper:
         if self.columns is None:
             return {}
         doubtful = {*table.bad, *(place for place, key in enumerate(keys) if not key)}
-        if not self._place.by_address:
+        if not self._table_facts.by_address:
             doubtful.update(self._suspects.among(keys))
         found = {}
         for place in doubtful:
             row = table.rows[place]
             cells = cast("Sequence[str]", readable(row.content))
-            why = why_no_row(cells, self._place)
+            why = why_no_row(cells, self._table_facts)
             if why:
                 text = " ".join(filter(None, map(str.strip, cells)))
                 fault = Fault(f"{why}, and not a row: {shortened(text)!r}", NOT_A_ROW)

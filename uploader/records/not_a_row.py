@@ -56,8 +56,8 @@ _OF_IDS = re.compile(r"(?:id|key|code|number|sku|domain|(?:^|_)n[or])$", re.IGNO
 _MANY_WORDS = 3
 
 
-class Place(NamedTuple):
-    """What is known of a line's table."""
+class TableFacts(NamedTuple):
+    """What `why_no_row` needs to know of the table that a line stands in."""
 
     header: Sequence[str]
     keys: frozenset[int]  #: the columns that rows are matched by
@@ -68,7 +68,7 @@ class Place(NamedTuple):
     @classmethod
     def of(
         cls, header: Sequence[str], names: Mapping[int, str], match: Sequence[str], address: str
-    ) -> "Place":
+    ) -> "TableFacts":
         """`names`: the property of each column; `address`: the property that is an address, or ""."""
         by_address = tuple(match) == (address,)
         return cls(
@@ -83,10 +83,10 @@ class Place(NamedTuple):
 class Suspects:
     """Finds keys that may be of no row, without a closer look at most of them."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, table: TableFacts) -> None:
+        self._table = table
         words = (
-            list(place.header) if place.by_name else [*place.header, *_TOTALS, *(f"{w}:" for w in _TOTALS)]
+            list(table.header) if table.by_name else [*table.header, *_TOTALS, *(f"{w}:" for w in _TOTALS)]
         )
         self._words = {spelling for word in words for spelling in spellings(word)}
 
@@ -104,7 +104,7 @@ class Suspects:
         """By the key alone: `among` only saves this for keys without a blank that begin with no sign."""
         if key in self._words:
             return True
-        if self._place.by_name or not (" " in key or key.startswith(_FIRST_SIGNS)):
+        if self._table.by_name or not (" " in key or key.startswith(_FIRST_SIGNS)):
             return False
         return bool(_TELLING.match(key) or _SIGNS.fullmatch(key))
 
@@ -113,31 +113,31 @@ _FIRST_SIGNS = tuple("-=_*#~+.")
 _BEGINS = tuple(f"\n{sign}" for sign in _FIRST_SIGNS)
 
 
-def why_no_row(cells: Sequence[str], place: Place) -> str:
+def why_no_row(cells: Sequence[str], table: TableFacts) -> str:
     """Why a line is no row; "" if it is one."""
     texts = list(map(str.strip, cells))
     filled = [at for at, text in enumerate(texts) if text]
     if not filled or any(plausible_email(texts[at]) for at in filled):
         return ""
-    if _is_header(texts, place.header):
+    if _is_header(texts, table.header):
         return "repeats the header"
     first, *others = filled
-    if not place.keys.isdisjoint(filled if place.by_name else others):
+    if not table.keys.isdisjoint(filled if table.by_name else others):
         return ""
     if all(_SIGNS.fullmatch(texts[at]) for at in filled):
         return "is a ruled line"
-    if _is_total(texts, filled, place):
+    if _is_total(texts, filled, table):
         return "is a total"
     is_footer = _is_footer(
-        texts[first], len(others), in_place_of_address=place.by_address and first in place.keys
+        texts[first], len(others), in_place_of_address=table.by_address and first in table.keys
     )
     return "is a title or a footer" if is_footer else ""
 
 
-def _is_total(texts: Sequence[str], filled: Sequence[int], place: Place) -> bool:
+def _is_total(texts: Sequence[str], filled: Sequence[int], table: TableFacts) -> bool:
     first, *others = filled
     is_named = texts[first].removesuffix(":").rstrip().casefold() in _TOTALS
-    is_summed = bool(others) and place.unsummed.isdisjoint(others)
+    is_summed = bool(others) and table.unsummed.isdisjoint(others)
     return is_named and is_summed and all(_SUM.fullmatch(texts[at]) for at in others)
 
 

@@ -13,7 +13,8 @@ from uploader.sources.bytes.stream_fingerprint import Prefix
 from uploader.sources.content_reader import ContentReader
 from uploader.sources.source import Shape
 
-#: Cuts content from a mark on into slices; called with its blocks, the mark, and whether more is ready.
+#: Cuts content from a mark on into slices; called with its blocks, the mark, and whether more is ready. For
+#: lines this is `lines_to_rows.cut_slices`, for JSON `json_rows.cut_elements`; `sources.open` chooses.
 Cut = Callable[[Iterator[bytes], Mark, Callable[[], bool]], Iterator[RowSlice]]
 
 

@@ -308,6 +308,7 @@ class Checkpoint:
     ) -> None:
         """Write state and settlements to the disk in one transaction. BusyError if readers hold a lock.
 
+        `settlements`: of the rows that the checkpoint keeps; a confirmed row is only counted in `state`.
         `changes`: of the timeline. `invocation`: the current one.
         """
         with self._storing(), self._waiting_briefly() as connection:

@@ -65,7 +65,7 @@ class RecordWriter:
 
     async def _deliver(self, task: "_Writing", records: list[Record]) -> Written:
         if records:
-            history = History(successes_seen=self.attempts.sender.writes)
+            history = History(successes_seen=self.attempts.sender.write_successes)
             if await self.attempts.run(task, [Piece(records, history)]):
                 raise OutOfDateError
         return task.written
@@ -98,7 +98,7 @@ class _Writing(Task[Record]):
 
     async def give_up(self, attempt: Attempt[Record]) -> None:
         sender = self._rewriter.attempts.sender
-        if sender.writes > attempt.history.successes_before:
+        if sender.write_successes > attempt.history.successes_before:
             sender.progressed()  # its failures were its own
         self.written.unsure.add(attempt.open[0].position)
 

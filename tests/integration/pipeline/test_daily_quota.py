@@ -110,7 +110,7 @@ class _Late:
     """A sender whose every permit takes a day."""
 
     stalled_seconds = 0.0
-    writes = 0
+    write_successes = 0
 
     def __init__(self, *replies: Reply) -> None:
         self.failures: list[float] = []

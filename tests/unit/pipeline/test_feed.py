@@ -31,7 +31,7 @@ def test_the_tail_is_where_nothing_else_can_leave(waits):
             await feed.draw(enter)
         if waits == "a write":
             written = first.records[0]
-            feed.write([QueuedWrite(written, written.properties, 0.0, 0.0, 0.0)])
+            feed.queue_writes([QueuedWrite(written, written.properties, 0.0, 0.0, 0.0)])
         return feed.is_tail
 
     assert run_virtual(run()) is (waits == "nothing")

@@ -7,13 +7,13 @@ from uploader.model.records import Record
 from uploader.model.rows import Row
 from uploader.records.columns import MappingError, Rules, resolve_columns
 from uploader.records.mapper import Mapper
-from uploader.records.not_a_row import Place, Suspects, why_no_row
+from uploader.records.not_a_row import Suspects, TableFacts, why_no_row
 
 HEADER = ("email", "firstname", "lastname", "amount")
 
 
 def place(*header, match=(), address="email"):
-    return Place.of(header, dict(enumerate(header)), match or header[:1], address)
+    return TableFacts.of(header, dict(enumerate(header)), match or header[:1], address)
 
 
 BY_ADDRESS = place(*HEADER)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from uploader.canary.assessment import Place, Review
+from uploader.canary.assessment import Occurrences, Review
 from uploader.cli.text.next_command import by_hand, next_command
 from uploader.cli.text.numbers import printable
 from uploader.hubspot.account import PRODUCTION, Account
@@ -52,22 +52,22 @@ def review_lines(review: Review, noun: Noun) -> list[str]:
     summary = ", ".join(f"{count:,} {what}" for what, count in counts if count or what == "as sent")
     lines = [f"canary: {review.rows:,} rows sent, {review.contacts:,} {noun.many} read back: {summary}"]
     lines += _listed(
-        f"  HubSpot adjusted {name}: {rule}{_places(place, noun)}"
-        for (name, rule), place in review.adjustments.items()
+        f"  HubSpot adjusted {name}: {rule}{_occurrences_text(found, noun)}"
+        for (name, rule), found in review.adjustments.items()
     )
     lines += _listed(
         f"  CHANGED: {name} by {source}{f' {label!r}' if label else ''}"
-        f"{f' ({place.source_id})' if place.source_id else ''}{_places(place, noun)}"
-        for (name, source, label), place in review.changes.items()
+        f"{f' ({found.source_id})' if found.source_id else ''}{_occurrences_text(found, noun)}"
+        for (name, source, label), found in review.changes.items()
     )
     lines += _listed(
-        f"  DIFFERENT: {name} is not as it was sent{_places(place, noun)}"
-        for name, place in review.differences.items()
+        f"  DIFFERENT: {name} is not as it was sent{_occurrences_text(found, noun)}"
+        for name, found in review.differences.items()
     )
     lines += [f"  MISSING: {noun.one} of row {row}" for row in review.missing_rows[:_MOST_LINES]]
     lines += _listed(
-        f"  {outcome.value.upper()}: {reason}{_places(place, Noun('row', 'rows'))}"
-        for (outcome, reason), place in review.failed.items()
+        f"  {outcome.value.upper()}: {reason}{_occurrences_text(found, Noun('row', 'rows'))}"
+        for (outcome, reason), found in review.failed.items()
     )
     lines += [f"  look at it in HubSpot: {link}" for link in review.links]
     if not review.is_clean:
@@ -87,5 +87,5 @@ def _listed(lines: Iterable[str]) -> list[str]:
     return made[:_MOST_LINES] + rest
 
 
-def _places(place: Place, noun: Noun) -> str:
-    return f": {place.count:,} {noun.one if place.count == 1 else noun.many}, such as row {place.row}"
+def _occurrences_text(found: Occurrences, noun: Noun) -> str:
+    return f": {found.count:,} {noun.one if found.count == 1 else noun.many}, such as row {found.row}"

@@ -189,7 +189,7 @@ class Attempts:
         verdict, is_whole = judged.verdict, len(judged.open) == len(piece.items)
         is_answer = not is_whole or verdict.action is Action.SPLIT  # a refusal is a definite answer, too
         self._note(verdict, left_at, is_answer=is_answer, is_write=rule.is_of_writes)
-        history = piece.history.after(verdict, sender.writes)
+        history = piece.history.after(verdict, sender.write_successes)
         following = decide(
             verdict, len(judged.open), history, whole=is_whole, rule=rule, is_apart=judged.is_apart
         )
@@ -227,12 +227,12 @@ class Attempts:
         the outage concerns all of them.
         """
         size, is_tail = len(attempt.open), len(attempt.open) == 1 and task.is_tail()
-        history = attempt.history.failed_at(self.clock(), self.sender.writes)
+        history = attempt.history.failed_at(self.clock(), self.sender.write_successes)
         asks = wants_probe(
             history,
             size,
             self.clock(),
-            self.sender.writes,
+            self.sender.write_successes,
             rule=task.give_up_rule,
             is_apart=attempt.judged.is_apart,
             is_tail=is_tail,
@@ -248,7 +248,7 @@ class Attempts:
             if passes:
                 return [(0.0, piece)]
             # If there is no record to try it with, an earlier successful write is enough.
-            has_passed = passes is None and self.sender.writes > history.successes_before
+            has_passed = passes is None and self.sender.write_successes > history.successes_before
             following = Tail.END if has_passed else Tail.WAIT
         if following is Tail.END:
             await task.give_up(attempt)

@@ -31,7 +31,7 @@ class Server:
 
     def __init__(self, reply) -> None:
         self.requests: list[tuple[int, ...] | None] = []
-        self.successes = self.writes = 0
+        self.successes = self.write_successes = 0
         self.pauses: list[float] = []
         self._reply = reply
 
@@ -45,7 +45,7 @@ class Server:
 
     def succeeded(self, *, is_write):
         self.successes += 1
-        self.writes += is_write
+        self.write_successes += is_write
 
     def failed(self, reason, left_at, *, is_write):
         """Not looked at: what the run makes of it is the session's."""
