@@ -74,7 +74,7 @@ class Respellings:
     def gives(self, name: str, kind: Kind, wanted: str, held: str) -> bool:
         """Whether the account is known to store `wanted` as `held`."""
         seen = self._seen.get(name)
-        if seen is None or _form(wanted, held) not in seen.forms:
+        if seen is None or not seen.forms or _form(wanted, held) not in seen.forms:
             return False
         left = {text for rule, text in spellings(name, kind, wanted) if rule not in seen.refuted}
         return left == {held}
