@@ -16,16 +16,19 @@ Raise `SettingsError`, which gives the line.
 import glob
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from uploader.cli.options.group import Command, Heading, option
-from uploader.cli.options.parameters import ONE_RUN, as_taken, key_of, option_of, taken_by
+from uploader.cli.options.parameters import ONE_RUN, as_taken, as_words, key_of, option_of, taken_by
 from uploader.cli.suggestions import suggestions
+from uploader.cli.text.next_command import ACCOUNT, account_words, given_account
 from uploader.cli.text_file import read_text
 from uploader.errors import SettingsError, UploaderError
 from uploader.records.mapping_file import MappingFile
@@ -147,6 +150,81 @@ def _source_in(folder: Path, name: str, where: str) -> str:
     return _path_in(fixed, name)
 
 
+# --- the job ---
+
+
+def project_of(checkpoint: Path, recorded: Mapping[str, Sequence[str]]) -> Project | None:
+    """The project file of a job: that of this command if it leads to the job, else the one recorded."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return None
+    project = project_in_use(context)
+    if project is not None and leads_to(project, checkpoint):
+        return project
+    with suppress(UploaderError):  # it may be gone, or another file by now
+        for name in recorded.get(PROJECT_OPTION, ()):
+            return read_project(Path(name), _upload(context))
+    return None
+
+
+def leads_to(project: Project, checkpoint: Path) -> bool:
+    with suppress(UploaderError):
+        return _is_same(checkpoint_of(project), checkpoint)
+    return False
+
+
+def job_words(
+    checkpoint: Path,
+    recorded: Mapping[str, Sequence[str]],
+    *,
+    account: bool = False,
+    typed: Sequence[str] = (),
+) -> list[object]:
+    """The words that name a job: a project file that leads to it, else its checkpoint. `recorded`: options of
+    the job. `account`: also name its account and token, as it records them or as they are `typed`.
+    """
+    project, of_account = project_of(checkpoint, recorded), given_account(recorded, typed)
+    if project is None or not leads_to(project, checkpoint):
+        return [checkpoint, *(account_words(of_account) if account else ())]
+    name: list[object] = ["-f", project.path]
+    if not account:
+        return name
+    by_file = {option: [str(project.values[option])] for option in ACCOUNT if option in project.values}
+    if by_file.keys() - of_account.keys():
+        return [checkpoint, *account_words(of_account)]  # the job was of the usual account, against the file
+    same = {option for option, (value,) in by_file.items() if _is_same(value, of_account[option][0])}
+    return name + account_words({option: one for option, one in of_account.items() if option not in same})
+
+
+def words_beyond(project: Project, words: Sequence[str]) -> list[str]:
+    """Those of the words, options of `upload` and their values, that the file does not give already."""
+    upload, found = _upload(click.get_current_context()), list[str]()
+    source = ["any.csv"]
+    typed = upload.make_context("upload", [*source, *words], resilient_parsing=True)
+    by_file = upload.make_context(
+        "upload", [*source, PROJECT_OPTION, str(project.path)], resilient_parsing=True
+    )
+    for parameter in upload.params:
+        name = parameter.name or ""
+        value, given = typed.params[name], by_file.params[name]
+        is_typed = typed.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        is_given = by_file.get_parameter_source(name) is ParameterSource.DEFAULT_MAP
+        if (
+            is_typed
+            and not isinstance(parameter, click.Argument)
+            and not (is_given and _is_same(value, given))
+        ):
+            found += as_words(option_of(parameter), value)
+    return found
+
+
+def _is_same(value: object, other: object) -> bool:
+    """Whether two values are the same, or paths to the same file."""
+    if isinstance(value, tuple) and isinstance(other, tuple) and len(value) == len(other):
+        return all(map(_is_same, value, other))
+    return value == other or os.path.abspath(str(value)) == os.path.abspath(str(other))  # noqa: PTH100  # without links
+
+
 # --- the option ---
 
 
@@ -206,7 +284,7 @@ PROJECT = option(
     metavar="FILE.toml",
     is_eager=True,
     callback=_use,
-    help="Project file, as drafted by `uploader init`: its keys are options. Options and variables take "
+    help="Project file, as drafted by init: its keys are options. Options and variables take "
     "precedence over it.",
 )
 

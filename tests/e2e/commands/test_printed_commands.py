@@ -36,6 +36,7 @@ PRINTED = {
     ),
     "cli.commands.help:_help_of_command": ("the manual has no page 'nowhere'; ",),
     "cli.commands.help:_link_text": (" (`",),
+    "cli.commands.init:_write": ("next: decide on its columns, then ", "next: review it, then "),
     "cli.commands.report:_next_commands": (
         "list keys that led to the same contact: ",
         "compare the records with the rows: ",
@@ -322,6 +323,42 @@ def test_two_addresses_of_one_contact(shell, hubspot_mock):
         f"uploader upload 'a  b.csv' --base-url {mock.url}", "uploader report 'a  b.csv.checkpoint'"
     )
     assert "uploader status --aliases 'a  b.csv.checkpoint'" in codes
+
+
+@shows("next: review it, then ", "correct them, then upload them: ")
+def test_with_a_project_file_every_command_is_short(shell, hubspot_mock):
+    mock = hubspot_mock(quota="100000/10")
+    mock.reset([{"properties": {"email": "b@example.com"}, "additional_emails": ["c@example.com"]}])
+    (shell.folder / "client").mkdir()
+    rows = "email,firstname\na@example.com,Jürgen\nnonsense,Zoë\nb@example.com,Bob\nc@example.com,Bob\n"
+    (shell.folder / "client/a b.csv").write_bytes(rows.encode("windows-1252"))
+    (shell.folder / "client/gone.txt").write_text("gone@example.com\n")
+    codes = shell.follow(
+        "uploader init 'client/a b.csv' -f 'client/ü 1.toml' --encoding windows-1252 "
+        f"--suppress client/gone.txt --set lastname=Ng --base-url {mock.url}"
+    )
+    codes |= shell.follow("uploader report -f 'client/ü 1.toml' -o page.html")
+    assert {line.removeprefix("uploader ") for line in [*codes][1:]} == {
+        "check -f 'client/ü 1.toml'",
+        "preview -f 'client/ü 1.toml'",
+        "upload -f 'client/ü 1.toml'",
+        "help live-portal",
+        "report -f 'client/ü 1.toml' -o page.html",
+        "failures -f 'client/ü 1.toml' -o 'client/a b.failures.csv'",
+        "upload 'client/a b.failures.csv' -f 'client/ü 1.toml' --encoding utf-8",
+        "status --aliases -f 'client/ü 1.toml'",
+        "verify -f 'client/ü 1.toml'",
+        "undo -f 'client/ü 1.toml' --dry-run",
+    }
+    codes = shell.follow("uploader undo -f 'client/ü 1.toml' --yes", "uploader status -f 'client/ü 1.toml'")
+    assert "uploader undo -f 'client/ü 1.toml' --restart" in codes
+
+
+@shows("next: decide on its columns, then ")
+def test_a_project_file_with_columns_to_decide(shell, hubspot_mock):
+    (shell.folder / "a.csv").write_text("email,w\na@example.com,1\n")
+    codes = shell.follow(f"uploader init a.csv --base-url {hubspot_mock().url}")
+    assert [*codes][1:] == ["uploader check -f a.toml", "uploader help live-portal"]
 
 
 @shows("correct them, then upload them: ")

@@ -14,9 +14,17 @@ from uploader.cli.commands.init import command as init, given_options
 from uploader.cli.main import COMMANDS, group, run
 from uploader.cli.options.parameters import ONE_RUN, Kind, key_of, option_of, taken_by
 from uploader.cli.options.source_and_key import job_settings
-from uploader.cli.project_file import PROJECT_OPTION, checkpoint_of, project_in_use, read_project
+from uploader.cli.project_file import (
+    PROJECT_OPTION,
+    checkpoint_of,
+    job_words,
+    project_in_use,
+    read_project,
+    words_beyond,
+)
 from uploader.cli.project_schema import project_schema
 from uploader.cli.text.project_draft import project_text
+from uploader.cli.text.upload_again import instead_of_file
 from uploader.errors import SettingsError
 from uploader.records.mapping_file import key_schemas, parse_mapping
 
@@ -267,6 +275,65 @@ def test_a_checkpoint_that_is_named_goes_before_that_of_the_file(capsys):
     write('source = "a.csv"\n')
     assert run(["status", "other.checkpoint", "-f", "contacts.toml"]) == 2
     assert capsys.readouterr().err == "uploader: there is no checkpoint other.checkpoint\n"
+
+
+# --- printed commands ---
+
+
+def test_a_command_has_only_what_the_file_does_not_give():
+    text = 'snapshot = true\nsuppress = ["a.txt", "b.txt"]\nmatch = ["email", "external_id"]\nset = "x=1"\n'
+    file = write(text + 'portal = 7\nonly = "A"\n', "client.toml")
+    with parsed("a.csv", "-f", str(file)):
+        project = project_in_use()
+        same = ["--match", "email,external_id", "--portal", "7", "--snapshot", "--suppress", "./a.txt"]
+        other = ["--write", "fill", "--set", "x=2", "--only", "A", "--only", "B"]
+        assert words_beyond(project, [*same, "--suppress", str(Path("b.txt").absolute()), *other]) == [
+            *("--only", "A", "--only", "B", "--set", "x=2", "--write", "fill")
+        ]
+
+
+@pytest.mark.parametrize(
+    ("text", "output", "delimiter", "wanted"),
+    [
+        ('encoding = "cp1252"\ndelimiter = ";"\n', "x.csv", ";", ["--encoding", "utf-8"]),
+        ('delimiter = ";"\n', "x.tsv", "\t", ["--delimiter", "\t"]),
+        ('delimiter = ";"\nformat = "csv"\n', "x.ndjson", "", ["--format", "ndjson"]),
+        ('sheet = "Contacts"\n', "x.csv", ",", ["--sheet", ""]),
+        ('checkpoint_dir = "state"\n', "x.csv", ",", []),
+        ('checkpoint = "a.checkpoint"\n', "-x.csv", ",", ["--checkpoint", "./-x.csv.checkpoint"]),
+        ('results = "a.results"\n', "x.csv", ",", ["--results", "x.csv.results.csv"]),
+        ('encoding = "utf-8"\nformat = "csv"\nsnapshot = true\n', "x.csv", ",", []),
+    ],
+)
+def test_what_the_file_says_of_its_own_sources_is_said_anew_for_another(text, output, delimiter, wanted):
+    assert instead_of_file(output, delimiter, read_project(write(text), UPLOAD)) == wanted
+
+
+def test_the_file_names_a_job_only_where_it_leads_to_it():
+    file = write('source = "a.csv"\nbase_url = "http://localhost:1"\ntoken_file = "token"\n')
+    Path("token").write_text("x")
+    checkpoint, by_file = Path("a.csv.checkpoint"), ["-f", file]
+    account = {"--base-url": ["http://localhost:1"], "--token-file": [str(Path("token").absolute())]}
+    with parsed("-f", str(file), name="status"):
+        assert job_words(checkpoint, {}) == by_file
+        assert job_words(checkpoint.absolute(), account, account=True) == by_file
+        other = account | {"--base-url": ["http://localhost:2"]}
+        assert job_words(checkpoint, other, account=True) == [*by_file, "--base-url", "http://localhost:2"]
+        typed = ["verify", "--base-url=http://localhost:3"]
+        assert job_words(checkpoint, account, account=True, typed=typed) == [
+            *by_file,
+            "--base-url",
+            "http://localhost:3",
+        ]
+        assert job_words(checkpoint, {}, account=True) == [
+            checkpoint
+        ]  # the usual account, not that of the file
+        assert job_words(Path("b.csv.checkpoint"), {}) == [Path("b.csv.checkpoint")]
+    recorded = {"--project": [str(file.absolute())]}
+    with parsed("a.csv.checkpoint", name="status"):
+        assert job_words(checkpoint, recorded) == ["-f", file.absolute()]
+        file.unlink()
+        assert job_words(checkpoint, recorded) == [checkpoint]
 
 
 # --- the schema ---

@@ -15,7 +15,7 @@ import orjson
 from uploader.cli.logs import print_message
 from uploader.cli.options.columns import read_mapping
 from uploader.cli.output import rows_out
-from uploader.cli.project_file import checkpoint_argument
+from uploader.cli.project_file import checkpoint_argument, job_words, project_of
 from uploader.cli.text.next_command import command_line, seen_from
 from uploader.cli.text.upload_again import unnamed_files, upload_again_command
 from uploader.errors import SettingsError, StorageError
@@ -123,8 +123,9 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
     elif output and count and not spreadsheet_safe:
         first = "upload them unchanged" if kind == "transient" else "correct them, then upload them"
         delimiter = "" if as_ndjson else _delimiter(output, identity)
-        mapping = _mapping(repeated)
-        again = upload_again_command(str(output), delimiter, identity, repeated, mapping)
+        project = project_of(checkpoint, repeated)
+        mapping = _mapping(repeated) or (project.mapping if project else None)
+        again = upload_again_command(str(output), delimiter, identity, repeated, mapping, project=project)
         print_message(f"{first}{unnamed_files(identity, repeated, mapping)}: {again}")
     return 0
 
@@ -145,14 +146,14 @@ def top_reasons(checkpoint: Path) -> list[tuple[str, int]]:
 def failures_command(checkpoint: Path) -> str:
     """The command that writes the failed rows of a job to a file that can hold them."""
     with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
-        identity = opened.identity()
+        identity, repeated = opened.identity(), seen_from(Path.cwd(), opened.repeated_options())
         tables = {place for place, source in enumerate(identity.sources) if source.shape.format == "csv"}
         others = (letter for letter in opened.dead_letters() if letter.source not in tables)
         has_commas = _column_test(opened.dead_letters(), identity)
         kept = "ndjson" if any(_why_not_csv(letter, identity, has_commas) for letter in others) else "csv"
     stem = checkpoint.stem.split(".")[0]
     fresh = unused(checkpoint.with_name(f"{stem}.failures.{kept}"))
-    return command_line("failures", checkpoint, "-o", fresh)
+    return command_line("failures", *job_words(checkpoint, repeated), "-o", fresh)
 
 
 def _mapping(repeated: Mapping[str, Sequence[str]]) -> MappingFile | None:

@@ -99,7 +99,7 @@ def _write(path: Path, report: Report) -> None:
     left = len(columns) - len({*file.mapped, *file.ignored, *file.suppress_where})
     asked = "" if account else " Nobody asked the account, so properties are not checked."
     print_lines([f"wrote {path}: {len(columns):,} columns, {left:,} of them to be decided.{asked}"])
-    first = f"edit {path}" if left else f"review {path}"
+    first = "decide on its columns" if left else "review it"
     print_message(f"next: {first}, then {command_line('check', '-f', path)}")
 
 

@@ -14,8 +14,8 @@ import click
 from uploader.cli.commands.failures import failures_command
 from uploader.cli.commands.status import read_summary
 from uploader.cli.logs import print_message
-from uploader.cli.project_file import checkpoint_argument
-from uploader.cli.text.next_command import account_words, command_line, seen_from
+from uploader.cli.project_file import checkpoint_argument, job_words
+from uploader.cli.text.next_command import command_line, seen_from
 from uploader.cli.text.numbers import duration
 from uploader.cli.text.summary import ending_text
 from uploader.cli.text.undo_state import undone_text
@@ -324,17 +324,18 @@ def _next_commands(
     path: Path, summary: Summary, repeated: Mapping[str, Sequence[str]]
 ) -> list[tuple[str, str]]:
     """What to do next, each with its command. `repeated`: options of the job."""
-    account, found = account_words(repeated), []
+    job, found = job_words(path, repeated), []
+    with_account = job_words(path, repeated, account=True)
     if summary.state == "stopped":
         found.append(("continue", "run the job's own command again"))
     if summary.tallies.failed:
         found.append(("write the failed rows to a file, to correct them", failures_command(path)))
     if summary.tallies.aliases:
-        found.append(("list keys that led to the same contact", command_line("status", "--aliases", path)))
+        found.append(("list keys that led to the same contact", command_line("status", "--aliases", *job)))
     if summary.state != "running" and summary.tallies.confirmed:
-        found.append(("compare the records with the rows", command_line("verify", path, *account)))
+        found.append(("compare the records with the rows", command_line("verify", *with_account)))
         if snapshot_path(path).exists() and not undone_text(path):
-            found.append(("see what an undo would do", command_line("undo", path, *account, "--dry-run")))
+            found.append(("see what an undo would do", command_line("undo", *with_account, "--dry-run")))
     return found
 
 

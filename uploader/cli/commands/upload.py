@@ -23,6 +23,7 @@ from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.options.source_and_key import job_options, job_settings
 from uploader.cli.output import print_json, print_lines
 from uploader.cli.progress import show
+from uploader.cli.project_file import job_words
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.summary_file import SummaryFile
 from uploader.cli.text.canary import (
@@ -428,7 +429,7 @@ def _report(
         print_message(
             f"{tallies.aliases:,} {noun(settings.object_type).many} were matched by more than one key of "
             f"the file; the order of their rows is not certain: "
-            + command_line("status", "--aliases", checkpoint)
+            + command_line("status", "--aliases", *job_words(checkpoint, settings.repeated_options))
         )
     _say_failures(tallies, checkpoint, has_ended=summary.state == "complete")
 

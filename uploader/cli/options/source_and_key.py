@@ -149,6 +149,7 @@ def job_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     fields["repeated_options"] = {**fields["repeated_options"], **account_options(values)}
     fields["match"] = _keys(fields.pop("id_property"), fields.pop("match"))
     fields["format"] = fields.pop("format_")
+    fields["sheet"] = fields["sheet"] or None  # "": not that of the project file
     fields["on_duplicate"] = OnDuplicate(fields["on_duplicate"])
     fields["max_failures"] = parse_failure_limit(fields["max_failures"])
     return fields

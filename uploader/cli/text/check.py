@@ -29,8 +29,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from uploader.check.report import Report
+from uploader.cli.project_file import PROJECT_OPTION
 from uploader.cli.text.forecast import reads_text
-from uploader.cli.text.next_command import by_hand, is_given, next_command, portal_option, upload_line
+from uploader.cli.text.next_command import by_hand, next_command, portal_option, upload_line
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.account import PRODUCTION
 from uploader.jobs.scans.row_findings import Example, Group
@@ -459,7 +460,8 @@ def _next(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]
     portal = (account.portal if account else "") or (closer.token.portal if closer else "")
     mapping = ["--mapping", report.drafted] if report.drafted else []
     undecided = sum(column.is_undecided for column in report.columns)
-    can_draft = STDIN not in settings.sources and not mapping and not is_given(typed, "--mapping")
+    described = {"--mapping", PROJECT_OPTION} & settings.repeated_options.keys()
+    can_draft = STDIN not in settings.sources and not mapping and not described
     if can_draft and undecided >= _MANY:
         draft = unused(Path(f"{Path(stem(settings.sources[0])).name}.toml"))
         return [
@@ -473,7 +475,7 @@ def _next(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]
     first = "review and complete the draft, then " if mapping else ""
     if settings.offline:
         return [f"next: {first}set HUBSPOT_ACCESS_TOKEN to the token, {again}"]
-    more = [*mapping, *portal_option(typed, portal)]
+    more = [*mapping, *portal_option(settings.portal, portal)]
     return [
         f"next: {first}preview the changes{lacks}: {next_command(typed, 'preview', more)}",
         f"then {upload_line(typed, settings, more)}",

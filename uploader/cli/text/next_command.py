@@ -9,7 +9,7 @@ from uploader.sources.names import STDIN, is_url, shown
 #: Options of `check` and `preview` alone, and whether a value follows.
 _OWN = {"--sample": True, "--examples": True, "--write-mapping": True, "--json": False}
 #: Options for the account and its token.
-_ACCOUNT = ("--base-url", "--api-version", "--token-file", "--oauth-file")
+ACCOUNT = ("--base-url", "--api-version", "--token-file", "--oauth-file")
 #: What follows it are sources.
 _NO_MORE_OPTIONS = "--"
 
@@ -42,14 +42,21 @@ def seen_from(folder: object, recorded: Mapping[str, Sequence[str]]) -> dict[str
     return {option: [value.removeprefix(here) for value in values] for option, values in recorded.items()}
 
 
-def account_words(recorded: Mapping[str, Sequence[str]], typed: Sequence[str] = ()) -> list[str]:
+def account_words(recorded: Mapping[str, Sequence[str]]) -> list[str]:
+    """The options for the account and its token, of those that a job records."""
+    return [word for name in ACCOUNT for value in recorded.get(name, ()) for word in (name, value)]
+
+
+def given_account(
+    recorded: Mapping[str, Sequence[str]], typed: Sequence[str] = ()
+) -> dict[str, Sequence[str]]:
     """The options for the account and its token: as a job records them, unless they are typed."""
-    given = dict(recorded)
+    given = {name: recorded[name] for name in ACCOUNT if name in recorded}
     for place, word in enumerate(typed):
         option, equals, value = word.partition("=")
-        if option in _ACCOUNT:
+        if option in ACCOUNT:
             given[option] = [value] if equals else typed[place + 1 : place + 2]
-    return [word for name in _ACCOUNT for value in given.get(name, ()) for word in (name, value)]
+    return given
 
 
 def next_command(typed: Sequence[str], verb: str, more: Sequence[str] = ()) -> str:
@@ -94,9 +101,9 @@ def upload_line(typed: Sequence[str], settings: Settings, more: Sequence[str]) -
     )
 
 
-def portal_option(typed: Sequence[str], portal: str) -> list[str]:
+def portal_option(given: str, portal: str) -> list[str]:
     """--portal with this account, unless it is given already or the account is not known."""
-    return [] if is_given(typed, "--portal") or not portal else ["--portal", portal]
+    return [] if given or not portal else ["--portal", portal]
 
 
 def is_given(typed: Sequence[str], option: str) -> bool:

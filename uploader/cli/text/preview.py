@@ -199,4 +199,4 @@ def ending(report: Report, settings: Settings, typed: Sequence[str]) -> Iterator
             "correct the rows"
         )
     portal = report.account.portal if report.account else ""
-    yield f"nothing was written; next {upload_line(typed, settings, portal_option(typed, portal))}"
+    yield f"nothing was written; next {upload_line(typed, settings, portal_option(settings.portal, portal))}"

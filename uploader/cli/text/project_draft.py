@@ -43,9 +43,8 @@ def project_text(path: Path, given: Mapping[str, Any], draft: Draft, portal: str
     choices = {key for key, *_ in _CHOICES}
     lines = [
         f"#:schema ./{SCHEMA_FILE}",
-        "# Project file of uploader, for every command from check to undo:",
-        f"#     uploader check -f {path.name}",
-        "# A key is the name of an option of `uploader upload`, with _ for -. Options that are typed take",
+        f"# Project file of uploader: give it to every command from check to undo, with -f {path.name}.",
+        "# A key is the name of an option of the command upload, with _ for -. Options that are typed take",
         "# precedence. Paths are relative to this file. A token does not belong here.",
         "",
         *(f"{key} = {_toml(value)}" for key, value in given.items() if key not in choices),

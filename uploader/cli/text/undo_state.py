@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from uploader.cli.text.next_command import account_words, command_line, seen_from
+from uploader.cli.project_file import job_words
+from uploader.cli.text.next_command import command_line, seen_from
 from uploader.model.settings_periods import NotInSnapshot, Ranges
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path, undo_path
@@ -34,8 +35,9 @@ def undone_text(checkpoint: Path, typed: Sequence[str] = ()) -> list[str]:
     lines = unkept_lines(unkept)
     if not undone.left:
         with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
-            account = account_words(seen_from(Path.cwd(), opened.repeated_options()), typed)
-        again = command_line("undo", checkpoint, *account, "--restart")
+            recorded = seen_from(Path.cwd(), opened.repeated_options())
+        job = job_words(checkpoint, recorded, account=True, typed=typed)
+        again = command_line("undo", *job, "--restart")
         return [
             f"the job was undone{when}: {', '.join(parts)}; to look at all of them again: {again}",
             *lines,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from uploader.cli.project_file import Project, words_beyond
 from uploader.cli.text.next_command import account_words, command_line, path_word
 from uploader.jobs.resume_checks import with_present_names
 from uploader.records.blank_words import as_compared
@@ -15,13 +16,20 @@ Options = Mapping[str, Sequence[str]]
 
 
 def upload_again_command(
-    output: str, delimiter: str, identity: Identity, repeated: Options, mapping: MappingFile | None
+    output: str,
+    delimiter: str,
+    identity: Identity,
+    repeated: Options,
+    mapping: MappingFile | None,
+    *,
+    project: Project | None = None,
 ) -> str:
     """`output`: the file of failed rows; `delimiter`: of its cells, "" for NDJSON. `repeated`: of the
-    checkpoint. `mapping`: the content of the mapping file that is named there, if it can be read.
+    checkpoint. `mapping`: the content of the file that describes the columns there, if it can be read.
+    `project`: the job's project file, if it has one.
     """
     settings = _beyond(with_present_names(identity.settings), mapping or MappingFile())
-    words = ["--mapping", *repeated["--mapping"]] if mapping else []
+    words = ["--mapping", *repeated["--mapping"]] if mapping and "--mapping" in repeated else []
     words += _source_words(delimiter, identity) if delimiter else []
     words += _key_words(settings)
     for column, name in settings["map"].items():
@@ -30,7 +38,27 @@ def upload_again_command(
         words += ["--ignore", column]
     words += ["--portal", identity.portal] if identity.portal else []
     words += _value_words(settings, repeated) + _suppression_words(settings, repeated)
-    return command_line("upload", path_word(output), *words, *account_words(repeated))
+    words += account_words(repeated)
+    if project is not None:
+        own = words_beyond(project, words)
+        words = ["-f", path_word(str(project.path)), *own, *instead_of_file(output, delimiter, project)]
+    return command_line("upload", path_word(output), *words)
+
+
+def instead_of_file(output: str, delimiter: str, project: Project) -> list[str]:
+    """Options in place of those that a project file has for its own sources."""
+    instead = {
+        "--encoding": "utf-8",
+        "--format": "csv" if delimiter else "ndjson",
+        "--delimiter": delimiter or project.values.get("--delimiter"),
+        "--sheet": "",
+        "--checkpoint": path_word(f"{output}.checkpoint"),
+        "--results": path_word(f"{output}.results.csv"),
+    }
+    differs = {
+        option: value for option, value in instead.items() if project.values.get(option, value) != value
+    }
+    return [word for option, value in differs.items() for word in (option, str(value))]
 
 
 def unnamed_files(identity: Identity, repeated: Options, mapping: MappingFile | None) -> str:

@@ -6,7 +6,14 @@ import subprocess
 
 from hypothesis import given, strategies as st
 
-from uploader.cli.text.next_command import account_words, by_hand, next_command, portal_option, shell_word
+from uploader.cli.text.next_command import (
+    account_words,
+    by_hand,
+    given_account,
+    next_command,
+    portal_option,
+    shell_word,
+)
 
 _WORD = st.text("ab ='\"*", min_size=1).filter(lambda text: not text.startswith("-"))
 _KEPT = st.one_of(
@@ -34,9 +41,9 @@ def test_of_a_url_only_what_may_be_shown_is_said():
 
 
 def test_an_account_is_named_unless_that_is_done_or_it_is_unknown():
-    assert portal_option(["check", "a.csv"], "7") == ["--portal", "7"]
-    assert portal_option(["check", "a.csv", "--portal=8"], "7") == []
-    assert portal_option(["check", "a.csv"], "") == []
+    assert portal_option("", "7") == ["--portal", "7"]
+    assert portal_option("8", "7") == []
+    assert portal_option("", "") == []
 
 
 def test_what_a_command_lacks_is_said():
@@ -58,7 +65,7 @@ def test_typed_options_for_the_account_go_before_recorded_ones():
     recorded = {"--base-url": ["http://127.0.0.1:1"], "--token-file": ["old"], "--mapping": ["m.toml"]}
     assert account_words(recorded) == ["--base-url", "http://127.0.0.1:1", "--token-file", "old"]
     typed = ["undo", "a.checkpoint", "--token-file=my token", "--api-version", "2026-03"]
-    assert account_words(recorded, typed) == [
+    assert account_words(given_account(recorded, typed)) == [
         *("--base-url", "http://127.0.0.1:1", "--api-version", "2026-03", "--token-file", "my token"),
     ]
 

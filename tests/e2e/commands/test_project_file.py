@@ -1,0 +1,64 @@
+"""A project file, from its draft to a job that is continued with it."""
+
+import stat
+
+from support.processes import environment, run
+
+ROWS = "email;Vorname;Lead Source\na@example.com;Jürgen;Web\n"
+
+
+def test_a_draft_is_private_and_is_never_replaced(tmp_path):
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports/may.2.csv").write_text(ROWS)
+    env = environment(HUBSPOT_ACCESS_TOKEN="")
+    drafted = run("init", "exports/may.2.csv", cwd=tmp_path, env=env)
+    assert drafted.code == 0
+    assert drafted.out.startswith(
+        "wrote may.toml: 3 columns, 1 of them to be decided. Nobody asked the account"
+    )
+    file = tmp_path / "may.toml"
+    text = file.read_text()
+    assert text.startswith("#:schema ./uploader.schema.json\n")
+    assert 'source = ["exports/may.2.csv"]\ndelimiter = ";"\n' in text
+    assert '# "Lead Source" = { ignore = true }' in text
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert '"max_failures"' in (tmp_path / "uploader.schema.json").read_text()
+
+    again = run("init", "exports/may.2.csv", cwd=tmp_path, env=env)
+    assert (again.code, again.err) == (
+        2,
+        "uploader: --project may.toml: the file exists; choose another one\n",
+    )
+    assert file.read_text() == text
+    for source, why in (
+        ("-", "init needs a file: standard input can be read only once"),
+        ("https://h/a.csv?sig=sesame", "https://h/a.csv: the rest of this URL may be a secret"),
+    ):
+        refused = run("init", source, "-f", "b.toml", cwd=tmp_path, env=env)
+        assert (refused.code, refused.err.startswith(f"uploader: {why}")) == (2, True)
+        assert "sesame" not in refused.err
+
+
+def test_a_job_is_the_same_with_options_and_with_the_file(tmp_path, hubspot_mock):
+    mock = hubspot_mock()
+    (tmp_path / "a.csv").write_text(ROWS, encoding="cp1252")
+    file = tmp_path / "a.toml"
+    file.write_text(
+        f'source = "a.csv"\nencoding = "cp1252"\nbase_url = "{mock.url}"\nset = ["lastname=Ng"]\n[columns]\n'
+        '"Vorname" = "firstname"\n"Lead Source" = { ignore = true }\n'
+    )
+    options = ("--encoding", "cp1252", "--set", "lastname=Ng", "--map", "Vorname=firstname")
+    more = ("--ignore", "Lead Source", "--base-url", mock.url)
+    assert run("upload", "a.csv", *options, *more, cwd=tmp_path).code == 0
+    [contact] = mock.contacts()
+    assert (contact["properties"]["firstname"], contact["properties"]["lastname"]) == ("Jürgen", "Ng")
+
+    by_file = run("upload", "-f", "a.toml", cwd=tmp_path)
+    assert by_file.code == 0
+    assert "nothing was sent: this job is finished already, in account 44237313 (" in by_file.err
+    again = run("upload", "-f", file, "--restart", cwd=tmp_path / "..")
+    assert (again.code, "updated" in again.out) == (0, True)
+    by_options = run("upload", "a.csv", *options, *more, cwd=tmp_path)
+    assert "nothing was sent: this job is finished already, in account 44237313 (" in by_options.err
+    changed = run("upload", "-f", "a.toml", "--set", "lastname=Li", cwd=tmp_path)
+    assert "with other settings" in changed.err
