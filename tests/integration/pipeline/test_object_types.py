@@ -189,6 +189,6 @@ def test_a_token_that_may_not_write_companies_stops_the_job(tmp_path):
 def test_every_address_of_a_version_s_table_is_one_of_that_version(version):
     for name, path in asdict(paths(version, "0-2")).items():
         found = [route for method in ("GET", "POST") if (route := find_route(method, path))]
-        assert [route.endpoint for route in found] == [name], path
+        assert name in {route.endpoint for route in found}, path  # others may share the address
         expected = {("token_info", version): "v2", ("associations", "v3"): "v4"}.get((name, version), version)
         assert found[0].version == expected
