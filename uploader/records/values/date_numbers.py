@@ -51,6 +51,8 @@ UNITS: Mapping[str, _Unit] = {
 }
 _FIRST_SERIAL = 61
 _NUMBER = re.compile(r"(-?)([0-9]{1,21})(?:[.,]([0-9]{1,17}))?")
+#: `45,657` is 45657, if it is a date at all, and no day of 1970.
+_THOUSANDS = re.compile(r"-?[0-9]{1,3}[.,][0-9]{3}")
 _YEAR, _MONTH, _DAY = r"(?P<year>(?:18|19|20|21)[0-9]{2})", r"(?P<month>[0-3][0-9])", r"(?P<day>[0-3][0-9])"
 _CLOCK = r"(?:(?P<hour>[0-2][0-9])(?P<minute>[0-5][0-9])(?P<second>[0-5][0-9])?)?"
 #: What looks like a compact date, by the order of a column. The calendar may not have it.
@@ -140,6 +142,8 @@ def _moment(text: str, unit: str) -> datetime | None:
     """The moment of a number in a unit; None if there is none."""
     found, kind = _NUMBER.fullmatch(text), UNITS[unit]
     if found is None or len(found[2]) > kind.digits or (unit == "SERIAL" and _is_early(found)):
+        return None
+    if _THOUSANDS.fullmatch(text):
         return None
     number = Decimal(f"{found[1]}{found[2]}.{found[3] or 0}")
     # A float of fifteen digits tells no microseconds of a day.

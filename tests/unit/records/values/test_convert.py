@@ -191,6 +191,12 @@ def test_a_number_that_could_be_several_dates_is_asked_for_with_all_of_them(text
         assert all(f"={part.split('(')[1]}"[:-1] in fault.reason for part in readings.split(" or "))
 
 
+@pytest.mark.parametrize("text", ["45,657", "45.657", "-1,728"])
+@pytest.mark.parametrize("unit", ["DAYS", "SECONDS", "MILLISECONDS"])
+def test_a_number_with_separated_thousands_is_no_day_of_1970(text, unit):
+    assert refused(as_moment(text, DateOrder(unit), UTC))
+
+
 MONTHS = {
     "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
     "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
