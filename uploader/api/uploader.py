@@ -301,7 +301,7 @@ def _given_options(settings: Settings | Options | None) -> dict[str, Any]:
     return {
         name: getattr(settings, name)
         for name in named
-        if name not in {"sources", "given", "repeated_options", "offline"}
+        if name not in {"sources", "given", "repeated_options", "translation_places", "offline"}
     }
 
 

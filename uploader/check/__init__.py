@@ -1,9 +1,11 @@
 """`check`: everything that can be known before the first write.
 
 account        the account and its token, judged
+bad_columns    the values that the property of a column does not take
 columns        what each column means
 forecast       requests and time of the upload
 mapping_draft  a proposed mapping file
 report         what a check found, as values
 run            one check, from the token to the last row
+value_draft    tables of what replaces values, and owner maps, proposed
 """

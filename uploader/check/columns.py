@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from uploader.check.bad_columns import options_of
 from uploader.check.mapping_draft import Draft, draft, remark_on
 from uploader.check.report import Column, Report
 from uploader.errors import SettingsError, SourceError
@@ -19,11 +20,12 @@ from uploader.jobs.column_rules import (
     refuse_unfit_replacements,
     rules_of,
 )
-from uploader.jobs.scans.survey import first_rows
+from uploader.jobs.scans.row_findings import Findings
+from uploader.jobs.scans.survey import Step, first_rows
 from uploader.model.rows import readable
 from uploader.records.blank_words import BlankWords
 from uploader.records.column_problems import likely_key, resolve_leniently
-from uploader.records.columns import Columns, MappingError, Rules, refuse_unknown
+from uploader.records.columns import Columns, MappingError, Rules, refuse_unknown, resolve_name
 from uploader.records.mapper import Mapper
 from uploader.records.values.wrappings import unwrapped
 from uploader.settings import Settings
@@ -159,6 +161,43 @@ def with_orders(mapper: Mapper, rules: Rules, schema: Schema | None, undecided: 
 def drafted_mapping(source: Source, schema: Schema | None, rules: Rules) -> Draft:
     """A mapping file for the source, drafted from its header and first rows. Blocks a little."""
     return draft(source.shape.columns, schema, _first_cells(source, rules))
+
+
+def rules_as_drafted(report: Report, rules: Rules) -> Rules:
+    """The rules with the drafted properties that have options, of columns that are undecided; the same rules
+    if there are none. They serve to draft values, and nothing else.
+    """
+    schema, draft_ = report.schema, report.draft
+    if schema is None or draft_ is None:
+        return rules
+    taken = {column.property for column in report.columns if column.source == 0 and column.property}
+    undecided = {column.column for column in report.columns if column.source == 0 and column.is_undecided}
+    drafted: dict[str, str] = {}
+    for one in draft_.columns:
+        if one.column in undecided and not one.ignore and one.property not in taken:
+            if options_of(one.property, schema):
+                drafted[one.column] = one.property
+            taken.add(one.property)
+    return replace(rules, mapped={**rules.mapped, **drafted}) if drafted else rules
+
+
+def count_drafted(
+    source: Source, rules: Rules, schema: Schema | None, most_rows: int | None, found: Findings
+) -> Iterator[Step]:
+    """Count the bad values of a source's columns as they are drafted, and of no others. Blocks, in steps."""
+    header, names = source.shape.columns, dict[int, str]()
+    for index, column in enumerate(header):
+        with suppress(MappingError):
+            name = "" if rules.leaves_out(column) else resolve_name(column, rules, schema)
+            if (name in rules.match or (schema and options_of(name, schema))) and name not in names.values():
+                names[index] = name
+    mapper = Mapper(0, rules_of(rules, source), schema, Columns(names, header=tuple(header)))
+    position = 0
+    with suppress(SourceError):  # the survey has reported it
+        for rows in first_rows(source, most_rows):
+            found.note(mapper.map(position, rows.rows))
+            position += len(rows.rows)
+            yield Step(position, min(source.bytes_read(), rows.end.offset))
 
 
 def _first_cells(source: Source, rules: Rules) -> list[Sequence[str]]:

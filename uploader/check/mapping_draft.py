@@ -10,13 +10,17 @@ Rules It is only a draft: nothing uses it before the user gives it to `upload`. 
 """
 
 import difflib
-import json
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC
+from itertools import chain
 from typing import NamedTuple
 
+from uploader.check.bad_columns import BadColumn
+from uploader.check.value_draft import add_to_table, toml_comment, toml_text, value_tables, with_value_tables
 from uploader.hubspot.schema import Schema
+from uploader.model.column_names import folded
 from uploader.records.columns import COSTLY, OWN_PREFIX
 from uploader.records.known_headers import (
     ASK,
@@ -55,6 +59,7 @@ class Draft:
 
     system: str  #: the system that the file seems to be exported from; "" if not known
     columns: tuple[Drafted, ...]
+    values: tuple[BadColumn, ...] = ()  #: values that the properties do not take
 
     def toml(self) -> str:
         """As a mapping file."""
@@ -66,7 +71,7 @@ class Draft:
             ),
             "# with --mapping in check, preview and upload.",
         ]
-        return "\n".join(lines) + "\n\n" + self.columns_toml()
+        return "\n".join(lines) + "\n\n" + self.columns_toml() + value_tables(self.values)
 
     @property
     def origin(self) -> str:
@@ -76,19 +81,32 @@ class Draft:
 
     def columns_toml(self) -> str:
         """The table of the columns alone."""
-        lines = ["[columns]"]
-        for one in self.columns:
-            samples = ", ".join(_quoted(sample) for sample in one.samples) or "none"
-            of_type = f" Type: {one.type}." if one.type else ""
-            lines += ["", f"# {_comment(one.why)}.{of_type} Samples: {samples}"]
-            lines += [f"# CAUTION: {_comment(warning)}" for warning in one.warnings]
-            value = "{ ignore = true }" if one.ignore else _quoted(one.property or "PROPERTY")
-            if one.suppress:
-                value = _suppression(one.column)
-            lines.append(f"{'' if one.is_sure else '# '}{_quoted(one.column)} = {value}")
-            if not one.is_sure and not one.ignore:
-                lines.append(f"# {_quoted(one.column)} = {{ ignore = true }}")
-        return "\n".join(lines) + "\n"
+        return "\n".join(["[columns]", *chain.from_iterable(map(_lines, self.columns))]) + "\n"
+
+    def added_to(self, mapping: str, undecided: Collection[str]) -> str:
+        """The text of a mapping file that exists, with these undecided columns and the values added."""
+        lines, named = mapping.rstrip("\n").split("\n"), tomllib.loads(mapping).get("columns", {})
+        said = {one.column for one in self.columns if toml_text(one.column) in mapping}
+        said.update(map(folded, named))
+        new = [one for one in self.columns if one.column in undecided and one.column not in said]
+        if new:
+            add_to_table(lines, r"columns", list(chain.from_iterable(map(_lines, new))))
+        return with_value_tables("\n".join(lines), self.values)
+
+
+def _lines(one: Drafted) -> list[str]:
+    """The lines of a column in a mapping file."""
+    samples = ", ".join(toml_text(sample) for sample in one.samples) or "none"
+    of_type = f" Type: {one.type}." if one.type else ""
+    lines = ["", f"# {toml_comment(one.why)}.{of_type} Samples: {samples}"]
+    lines += [f"# CAUTION: {toml_comment(warning)}" for warning in one.warnings]
+    value = "{ ignore = true }" if one.ignore else toml_text(one.property or "PROPERTY")
+    if one.suppress:
+        value = _suppression(one.column)
+    lines.append(f"{'' if one.is_sure else '# '}{toml_text(one.column)} = {value}")
+    if not one.is_sure and not one.ignore:
+        lines.append(f"# {toml_text(one.column)} = {{ ignore = true }}")
+    return lines
 
 
 class _Guess(NamedTuple):
@@ -261,12 +279,3 @@ def _suppression(column: str) -> str:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-
-
-def _quoted(text: str) -> str:
-    """A TOML string."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _comment(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)

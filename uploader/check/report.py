@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from uploader.check.bad_columns import BadColumn
 from uploader.check.mapping_draft import Draft
 from uploader.hubspot.account import Account
 from uploader.hubspot.schema import Schema
@@ -56,6 +57,7 @@ class Report:
     requests: int = 0
     elapsed_seconds: float = 0.0
     end: EarlyEnd | None = None
+    bad_columns: list[BadColumn] = field(default_factory=list)  #: values that options do not take
     draft: Draft | None = None  #: of a mapping file, if one was asked for
     drafted: str = ""  #: path of the file that it was written to
     would_stop: str = ""  #: why `upload` would stop before its end

@@ -1,6 +1,8 @@
 """One invocation of `check`: find what can be known before the first write. Nothing is written."""
 
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from uploader.check.account import (
@@ -11,7 +13,15 @@ from uploader.check.account import (
     note_unknown_owners,
     read_account,
 )
-from uploader.check.columns import add_remarks, drafted_mapping, resolve_sources, with_orders
+from uploader.check.bad_columns import BadColumn, bad_columns
+from uploader.check.columns import (
+    add_remarks,
+    count_drafted,
+    drafted_mapping,
+    resolve_sources,
+    rules_as_drafted,
+    with_orders,
+)
 from uploader.check.forecast import add_forecast
 from uploader.check.report import Report
 from uploader.hubspot.sign_in.token_info import token_kind
@@ -107,6 +117,8 @@ class Check:
         survey = Survey(sources, mappers, place, report.findings, limit=limit, finds_shared=True)
         await self._find_orders(survey, reader)
         await self._check_rows(survey, reader)
+        if report.draft is not None:
+            report.draft = replace(report.draft, values=tuple(await self._draft_values(survey, reader)))
 
     async def _check_account(self, session: Session, sources: list[Source]) -> None:
         """Read the account, in a handful of requests. A wrong token or URL is reported as a problem: the file
@@ -160,7 +172,21 @@ class Check:
                     f"{failed:,} of the first {rows:,} rows are invalid (--max-failures "
                     f"{settings.max_failures}); correct them, or raise --max-failures"
                 )
+            found = report.findings.bad_values
+            report.bad_columns = list(bad_columns(found, settings.rules, report.schema))
             note_unknown_owners(report, settings)
             judge_sensitive_properties(report, settings)
             note_pipelines(report)
             add_forecast(report, settings, self.session)
+
+    async def _draft_values(self, survey: Survey, reader: Offload) -> Sequence[BadColumn]:
+        """The values that are drafted: those found, and those of the first source's columns as drafted."""
+        report, rules = self.report, self.settings.rules
+        drafted = rules_as_drafted(report, rules)
+        if drafted is rules and survey.mappers[0] is not None:
+            return report.bad_columns
+        found = Findings(0)
+        steps = count_drafted(survey.sources[0], drafted, report.schema, report.sample, found)
+        await self.passes.read(steps, reader)
+        found.bad_values.columns.update(report.findings.bad_values.columns)
+        return list(bad_columns(found.bad_values, drafted, report.schema))

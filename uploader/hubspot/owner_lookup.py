@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 from uploader.model.rows import Fault
 
+#: Stands in a drafted owner map for the owner that the user has to fill in.
+OWNER_TO_FILL_IN = "OWNER"
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:

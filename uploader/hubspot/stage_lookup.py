@@ -11,7 +11,7 @@ From  https://developers.hubspot.com/docs/api-reference/latest/crm/pipelines/gui
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from uploader.model.rows import Fault
@@ -46,6 +46,9 @@ class Pipelines:
             for stage in one.stages:
                 for word in {stage.id, _bare(stage.label)}:
                     self._stages[word].append((one, stage))
+
+    def __iter__(self) -> Iterator[Pipeline]:
+        return iter(self._all.values())
 
     def find(self, text: str) -> str | Fault:
         """The id of the pipeline that a text names."""

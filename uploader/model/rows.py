@@ -61,6 +61,7 @@ class Fault(NamedTuple):
     reason: str
     category: str = "INVALID"
     column: str = ""  #: as the source names it, if the fault is in one column
+    texts: tuple[str, ...] = ()  #: the values at fault; of several values in one cell, each that is
 
 
 #: Longer reasons of a row are cut.

@@ -222,4 +222,4 @@ def said(column: str, text: str, fault: Fault) -> Fault:
     shown = repr(shortened(text))
     # Whoever judges values does not know their columns.
     reason = _COLUMN.sub(lambda word: quoted(f"{column}={word[1]}"), fault.reason)
-    return Fault(f"{column}: {shown} {reason}", fault.category, column)
+    return Fault(f"{column}: {shown} {reason}", fault.category, column, fault.texts or (text,))

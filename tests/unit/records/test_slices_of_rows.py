@@ -110,7 +110,7 @@ def _told(mapped):
             "key": [mapped.id_property, mapped.key],
             "values": [mapped.lock_keys[0], *sorted(mapped.lock_keys[1:])],
             "sent": sent_properties(mapped),
-            "dropped": [list(fault) for fault in mapped.dropped],
+            "dropped": [list(fault[:3]) for fault in mapped.dropped],
         }
     return {
         "position": mapped.position,
@@ -118,7 +118,7 @@ def _told(mapped):
         "key": [mapped.key, *mapped.lock_keys[:1]],
         "values": sorted(mapped.lock_keys),
         "outcome": mapped.outcome.value,
-        "faults": [list(fault) for fault in mapped.faults],
+        "faults": [list(fault[:3]) for fault in mapped.faults],
     }
 
 

@@ -2,14 +2,20 @@
 
 import asyncio
 import contextlib
+import csv
+import io
 import sys
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from uploader.check.mapping_draft import Draft
 from uploader.check.report import Report
 from uploader.check.run import Check
+from uploader.check.value_draft import owner_map_rows, owner_map_toml
 from uploader.cli.commands.upload import command as upload
 from uploader.cli.logs import print_message
 from uploader.cli.option_variables import say_settings
@@ -18,11 +24,14 @@ from uploader.cli.options.group import CommandLike
 from uploader.cli.options.source_and_key import job_options, reading_settings
 from uploader.cli.output import print_json, print_lines, refuse_existing, write_new
 from uploader.cli.progress import displaying, survey_line
+from uploader.cli.project_file import PROJECT_OPTION, project_in_use
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.check import as_dict, lines
 from uploader.cli.text.control_characters import harmless
 from uploader.cli.text.numbers import duration, printable
+from uploader.cli.text_file import read_text
 from uploader.errors import SettingsError
+from uploader.hubspot.owner_lookup import OWNER_TO_FILL_IN
 from uploader.jobs.summary import advice
 from uploader.settings import Settings
 
@@ -50,7 +59,15 @@ _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
     "--write-mapping",
     type=PATH,
     metavar="FILE.toml",
-    help="Write a draft of what each column means, to be reviewed and used with --mapping.",
+    help="Write a draft of what each column means, and of what replaces values that options do not take, to "
+    "be reviewed and used with --mapping. With --mapping: that file, with what it lacks.",
+)
+@click.option(
+    "--write-owner-map",
+    type=PATH,
+    metavar="FILE",
+    help="Write the owners that the account does not have to a CSV or TOML file, to be completed and used "
+    "with --owner-map.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report on stdout as JSON.")
 def command(
@@ -59,6 +76,7 @@ def command(
     sample: int | None,
     examples: int,
     write_mapping: Path | None,
+    write_owner_map: Path | None,
     as_json: bool,
     **same: Any,  # noqa: ANN401  # options whose names and types are the settings' own
 ) -> int:
@@ -81,21 +99,52 @@ def command(
     is_offline = not fields["token"] and fields["sign_in"] is None
     settings = Settings(sources=sources, offline=is_offline, **fields)
     if write_mapping is not None:
-        _refuse_to_write(write_mapping, sources)
+        refuse_existing(write_mapping, "--write-mapping")
+        if "-" in sources:
+            raise SettingsError("--write-mapping needs a file: standard input can be read only once")
+    if write_owner_map is not None:
+        refuse_existing(write_owner_map, "--write-owner-map")
+        if is_offline:
+            raise SettingsError("--write-owner-map needs the account: set HUBSPOT_ACCESS_TOKEN to the token")
     say_settings(click.get_current_context())
     report = asyncio.run(run_check(settings, sample, examples, drafts=write_mapping is not None))
     if write_mapping is not None and report.draft:
-        write_new(write_mapping, report.draft.toml())
-        report.drafted = str(write_mapping)
-        print_message(f"wrote a draft to {write_mapping}: review and complete it, then use it with --mapping")
+        _write_mapping(write_mapping, report.draft, report, used=same["mapping"])
+    if write_owner_map is not None and report.end is None:
+        _write_owner_map(write_owner_map, report.unknown_owners)
     _print_report(report, settings, as_json=as_json)
     return report.exit_code
 
 
-def _refuse_to_write(path: Path, sources: tuple[str, ...]) -> None:
-    refuse_existing(path, "--write-mapping")
-    if "-" in sources:
-        raise SettingsError("--write-mapping needs a file: standard input can be read only once")
+def _write_mapping(path: Path, draft: Draft, report: Report, *, used: Path | None) -> None:
+    """Write the draft, or the mapping or project file that is used with what it lacks."""
+    project = project_in_use() if used is None else None
+    base = read_text(used, "--mapping") if used else ""
+    base = read_text(project.path, PROJECT_OPTION) if project else base
+    undecided = {column.column for column in report.columns if column.is_undecided}
+    write_new(path, draft.added_to(base, undecided) if base else draft.toml())
+    report.drafted = "" if project else str(path)
+    option = "-f" if project else "--mapping"
+    print_message(f"wrote a draft to {path}: review and complete it, then use it with {option}")
+
+
+def _write_owner_map(path: Path, unknown: Mapping[str, Counter[str]]) -> None:
+    """Write the owners that the account does not have."""
+    owners = len({who for counts in unknown.values() for who in counts})
+    if not owners:
+        print_message("the account has all owners of the rows: --write-owner-map wrote no file")
+        return
+    if path.suffix.lower() == ".toml":
+        text = owner_map_toml(unknown)
+    else:
+        lines = io.StringIO()
+        csv.writer(lines, lineterminator="\n").writerows(owner_map_rows(unknown))
+        text = lines.getvalue()
+    write_new(path, text)
+    print_message(
+        f"wrote the owners that the account does not have to {path} ({owners:,}): fill in each "
+        f"{OWNER_TO_FILL_IN}, then use it with --owner-map"
+    )
 
 
 async def run_check(settings: Settings, sample: int | None, examples: int, *, drafts: bool) -> Report:

@@ -2,7 +2,7 @@
 
 import csv
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from uploader.cli.options.group import Heading, option
 from uploader.cli.project_file import project_in_use
 from uploader.cli.text_file import read_text
 from uploader.errors import SettingsError
+from uploader.hubspot.owner_lookup import OWNER_TO_FILL_IN
 from uploader.model.column_names import folded
 from uploader.records.columns import MappingError
 from uploader.records.mapping_file import MappingFile, parse_mapping
@@ -186,15 +187,15 @@ def read_owner_map(path: Path) -> dict[str, str]:
         pairs = [(key, str(value), f"{key!r}") for key, value in document.items()]
     else:
         delimiter = max(",;\t", key=text.partition("\n")[0].count)
-        rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
-        wrong = next((number for number, row in enumerate(rows, 1) if row and len(row) != 2), None)
+        rows = list(csv.reader(text.splitlines(keepends=True), delimiter=delimiter))
+        wrong = next((number for number, row in enumerate(rows, 1) if not _may_be_owners(row, number)), None)
         if wrong:
             raise SettingsError(
                 f"--owner-map {path}: row {wrong} does not have two cells: the owner in the source, and the "
                 "owner in HubSpot"
             )
         pairs = [(row[0], row[1], f"row {number}") for number, row in enumerate(rows, 1) if row]
-        if pairs and cell_text(pairs[0][1]) and not _is_owner(pairs[0][1]):
+        if pairs and cell_text(pairs[0][1]) not in {"", OWNER_TO_FILL_IN} and not _is_owner(pairs[0][1]):
             del pairs[0]  # the heading
     known: dict[str, str] = {}
     for theirs, ours, where in ((cell_text(a), cell_text(b), where) for a, b, where in pairs):
@@ -206,6 +207,11 @@ def read_owner_map(path: Path) -> dict[str, str]:
         if known.setdefault(theirs, ours) != ours:
             raise SettingsError(f"--owner-map {path}: {where} maps an owner again, to another one")
     return known
+
+
+def _may_be_owners(row: Sequence[str], number: int) -> bool:
+    """Whether a row has two cells, or also the count that `check --write-owner-map` writes."""
+    return len(row) in {0, 2} or (len(row) == 3 and (number == 1 or not row[2] or row[2].strip().isdecimal()))
 
 
 def _is_owner(text: str) -> bool:

@@ -1,5 +1,6 @@
 """Findings as text: values in, text out. Nothing is printed here.
 
+bad_values          the values that options do not take
 canary              the canary's review
 check               the findings of `check`, as lines and as JSON
 control_characters  escape codes taken out of whatever is printed

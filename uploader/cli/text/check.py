@@ -13,6 +13,10 @@ The keys of `--json`, which others script against:
     not_rows, faults, dropped     category, column, count, examples (source, row, reason); counts are exact
     repeated_keys, repeated_rows, repeats     how many, and the first (source, row, first_source, first_row)
     shared_rows, shared     rows with a unique value that a row of another key has, and the first of them
+    bad_values      values that options do not take: column, property, count (of cells), values (value, count,
+                    near: the option that may have been meant, or null), other_values (how many more),
+                    complete (false: rare values were forgotten, and counts may be too low), options (value,
+                    label)
     owners, unknown_owners  property -> value -> rows; the second: of owners that the account does not have
     cleared         column -> blanks that clear
     remarks                 the same, of texts that are sent and may have been changed on their way
@@ -30,8 +34,9 @@ from pathlib import Path
 
 from uploader.check.report import Report
 from uploader.cli.project_file import PROJECT_OPTION
+from uploader.cli.text.bad_values import bad_value_dicts, bad_value_lines
 from uploader.cli.text.forecast import reads_text
-from uploader.cli.text.next_command import by_hand, next_command, portal_option, upload_line
+from uploader.cli.text.next_command import by_hand, next_command, portal_option, upload_line, without
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.account import PRODUCTION
 from uploader.jobs.scans.row_findings import Example, Group
@@ -108,6 +113,7 @@ def _findings_dict(report: Report, names: list[str]) -> dict[str, object]:
             }
             for one in found.shared
         ],
+        "bad_values": bad_value_dicts(report.bad_columns),
         "owners": {column: dict(counts.most_common()) for column, counts in found.owners.items()},
         "unknown_owners": {name: dict(who.most_common()) for name, who in report.unknown_owners.items()},
         "cleared": dict(found.cleared),
@@ -282,7 +288,7 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
     texts += [
         f"{count:>12,}  blank cells clear {printable(column, 60)}" for column, count in found.cleared.items()
     ]
-    return [*texts, *_remark_lines(report), *_owner_lines(report)]
+    return [*texts, *bad_value_lines(report.bad_columns), *_remark_lines(report), *_owner_lines(report)]
 
 
 def _remark_lines(report: Report) -> list[str]:
@@ -459,6 +465,7 @@ def _next(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]
     account, closer = report.account, report.closer
     portal = (account.portal if account else "") or (closer.token.portal if closer else "")
     mapping = ["--mapping", report.drafted] if report.drafted else []
+    typed = without(typed, "--mapping") if mapping else typed
     undecided = sum(column.is_undecided for column in report.columns)
     described = {"--mapping", PROJECT_OPTION} & settings.repeated_options.keys()
     can_draft = STDIN not in settings.sources and not mapping and not described

@@ -7,7 +7,13 @@ from uploader.settings import Settings
 from uploader.sources.names import STDIN, is_url, shown
 
 #: Options of `check` and `preview` alone, and whether a value follows.
-_OWN = {"--sample": True, "--examples": True, "--write-mapping": True, "--json": False}
+_OWN = {
+    "--sample": True,
+    "--examples": True,
+    "--write-mapping": True,
+    "--write-owner-map": True,
+    "--json": False,
+}
 #: Options for the account and its token.
 ACCOUNT = ("--base-url", "--api-version", "--token-file", "--oauth-file")
 #: What follows it are sources.
@@ -77,6 +83,20 @@ def next_command(typed: Sequence[str], verb: str, more: Sequence[str] = ()) -> s
         elif own[option] and not equals:
             next(rest, None)
     return command_line(verb, *words, *more)
+
+
+def without(typed: Sequence[str], option: str) -> list[str]:
+    """The typed words without an option that has a value."""
+    words: list[str] = []
+    rest = iter(typed)
+    for word in rest:
+        if word == _NO_MORE_OPTIONS:
+            return [*words, word, *rest]
+        if word == option:
+            next(rest, None)
+        elif not word.startswith(f"{option}="):
+            words.append(word)
+    return words
 
 
 def by_hand(sources: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """Passes over all rows before the first one is sent.
 
+bad_values      the values that options do not take, counted
 before_sending  which passes a job needs, and their results
 duplicates      rows that share a key, found
 formats         how dates and numbers are spelled, inferred

@@ -12,6 +12,7 @@ from heapq import nsmallest
 from itertools import compress
 from typing import NamedTuple, cast
 
+from uploader.jobs.scans.bad_values import BadValues
 from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, Record, Unsent
 from uploader.model.rows import UNREADABLE, Fault, Row, RowSlice, Unreadable, readable
@@ -63,6 +64,7 @@ class Findings:
     values_dropped: int = 0
     nothings: dict[str, Counter[str]] = field(default_factory=dict)  #: by column, words for no value
     remarks: dict[tuple[str, str], Group] = field(default_factory=dict)  #: texts that may have been changed
+    bad_values: BadValues = field(default_factory=BadValues)  #: of options, by column
     owners: dict[str, Counter[str]] = field(default_factory=dict)  #: by column, the owners with their counts
     cleared: Counter[str] = field(default_factory=Counter)  #: column -> blanks that clear the property
     repeated_keys: int = 0
@@ -99,6 +101,7 @@ class Findings:
             self._add(self.faults, fault, unsent)
 
     def _add(self, groups: dict[tuple[str, str], Group], fault: Fault, mapped: Record | Unsent) -> None:
+        self.bad_values.add(fault)
         name = (fault.category, fault.column)
         if name not in groups and len(groups) >= _MOST_GROUPS:
             name = (fault.category, "")

@@ -17,10 +17,15 @@ def convert_parts(text: str, convert: Callable[[str], str | Fault]) -> str | Fau
     """Convert each part separately. A leading `;` tells HubSpot to add to the values it holds."""
     parts = [part for raw in text.split(";") if (part := raw.strip())]
     found = [convert(part) for part in parts]
-    fault = next(((p, f) for p, f in zip(parts, found, strict=True) if isinstance(f, Fault)), None)
-    if fault is not None:
-        part, why = fault
-        return why if part == text else Fault(f"holds {part[:40]!r}, which {why.reason}", why.category)
+    faults = {part: why for part, why in zip(parts, found, strict=True) if isinstance(why, Fault)}
+    if faults:
+        part, why = next(iter(faults.items()))
+        texts = tuple(faults)
+        return (
+            why
+            if part == text
+            else Fault(f"holds {part[:40]!r}, which {why.reason}", why.category, "", texts)
+        )
     if not found:
         return Fault("has no option", "OPTION")
     listed = [str(one) for one in found if one]

@@ -1,0 +1,59 @@
+"""The values that options do not take, as text and as JSON, and what may have been meant."""
+
+from collections.abc import Sequence
+
+from uploader.check.bad_columns import BadColumn, BadValue
+from uploader.cli.text.numbers import printable
+
+_SHOWN_VALUES, _SHOWN_OPTIONS = 20, 20
+
+
+def bad_value_lines(columns: Sequence[BadColumn]) -> list[str]:
+    texts = []
+    for one in columns:
+        at_least = "" if one.is_complete else "more than "
+        distinct = len(one.values) + one.others
+        values = f"{at_least}{distinct:,} value{'s' if distinct != 1 else ''}"
+        name = printable(one.property or "a property", 60)
+        texts.append(
+            f"{one.cells:>12,}  cells of {printable(one.column, 60)} hold {values} that {name} does not take:"
+        )
+        shown, hidden = one.values[:_SHOWN_VALUES], distinct - _SHOWN_VALUES
+        texts += [f"{value.cells:>16,}  {printable(value.text, 60)}{_meant(value)}" for value in shown]
+        if hidden > 0:
+            texts.append(f"{'':>18}and {hidden:,} rarer ones (--json lists {len(one.values):,})")
+        if one.options:
+            texts.append(f"{'':>18}it takes {_listed(one)}")
+    return texts
+
+
+def _meant(value: BadValue) -> str:
+    return f" ({printable(value.near.value, 60)}?)" if value.near else ""
+
+
+def _listed(column: BadColumn) -> str:
+    options = ", ".join(printable(option.value, 60) for option in column.options[:_SHOWN_OPTIONS])
+    more = len(column.options) - _SHOWN_OPTIONS
+    return f"{options} and {more:,} more (--json)" if more > 0 else options
+
+
+def bad_value_dicts(columns: Sequence[BadColumn]) -> list[dict[str, object]]:
+    return [
+        {
+            "column": one.column,
+            "property": one.property,
+            "count": one.cells,
+            "values": [
+                {
+                    "value": value.text,
+                    "count": value.cells,
+                    "near": value.near.value if value.near else None,
+                }
+                for value in one.values
+            ],
+            "other_values": one.others,
+            "complete": one.is_complete,
+            "options": [{"value": option.value, "label": option.label} for option in one.options],
+        }
+        for one in columns
+    ]
