@@ -2,10 +2,13 @@
 
 import asyncio
 
+import pytest
+
 from support.jobs import Job
 from support.mock_transport import make_simulator
 from uploader.check.run import Check
 from uploader.cli.text.check import as_dict, lines
+from uploader.records.duplicates import OnDuplicate
 
 HEADER = "email,firstname,lastname,phone,city,zip\n"
 GOOD = "".join(f"c{n}@x.com,Ann,Lee,+49 30 {n},Bonn,0{n}\n" for n in range(20))
@@ -53,3 +56,17 @@ def test_check_counts_each_kind_and_upload_agrees(tmp_path):
     assert held["d2@x.com"]["zip"] == "01234"
     assert held["d7@x.com"]["firstname"] == 'Dan\nthe "second"'
     assert "d4@x.com" in held
+
+
+@pytest.mark.parametrize("rule", list(OnDuplicate))
+def test_upload_says_what_looks_wrong_where_it_reads_all_rows_anyway(tmp_path, rule):
+    source = tmp_path / "contacts.csv"
+    source.write_text(HEADER + GOOD + FAULTS, encoding="utf-8")
+    job, notices = Job(source, make_simulator(quota="none")), []
+    job.run_virtual(on_start=lambda run: notices.extend(run.notices), on_duplicate=rule)
+    (notice,) = [one for one in notices if "`check`" in one]
+    if rule is OnDuplicate.IN_ORDER:
+        assert notice.startswith("`check` counts texts")
+    else:
+        assert notice.startswith("5 texts look wrong, and are sent: "), notice
+        assert "; `check` shows their rows" in notice

@@ -19,7 +19,13 @@ from uploader.jobs.preflight import check_named_portal, run_both
 from uploader.jobs.progress_view import View
 from uploader.jobs.resume_checks import changed_settings_text, check_account
 from uploader.jobs.row_estimate import estimate_rows
-from uploader.jobs.scans.before_sending import Passes, decide_orders, find_repeated_keys, notices_of
+from uploader.jobs.scans.before_sending import (
+    Passes,
+    decide_orders,
+    find_repeated_keys,
+    notices_of,
+    remarks_notice,
+)
 from uploader.jobs.scans.older_keys import compare_keys
 from uploader.jobs.session import Seams, Session, exact_clock, sleep_real_time
 from uploader.jobs.summary import Summary
@@ -199,6 +205,8 @@ class Run:
                 partial(job.snapshot.decide_open_readings, found.state, unconfirmed, found.in_doubt_below)
             )
         duplicates = await find_repeated_keys(job, stack, passes=self.passes, reader=reader)
+        if found.checkpoint is None:
+            self.notices += filter(None, [remarks_notice(self.passes.findings)])
         return self._parts.job(replace(job, duplicates=duplicates))
 
     # --- while rows are processed ---

@@ -1,5 +1,6 @@
 """The passes over all rows that a job needs before the first one is sent: orders of dates, repeated keys."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -10,8 +11,9 @@ from uploader.jobs.column_rules import resolve_as_far
 from uploader.jobs.early_ending import Ending
 from uploader.jobs.opening import Job, check_checkpoint_place, find_new_files
 from uploader.jobs.resume_checks import with_present_names
-from uploader.jobs.scans.duplicates import find_duplicates, open_duplicates, rule_of
+from uploader.jobs.scans.duplicates import find_duplicates, open_duplicates, rule_of, survey_of
 from uploader.jobs.scans.formats import Orders
+from uploader.jobs.scans.row_findings import Findings
 from uploader.jobs.scans.survey import Step, last
 from uploader.records.columns import MappingError, numbered
 from uploader.records.duplicates import OnDuplicate
@@ -28,6 +30,7 @@ class Passes:
 
     def __init__(self, ending: Ending) -> None:
         self.step: Step | None = None  #: progress of the current pass
+        self.findings: Findings | None = None  #: of a pass that looked at whole rows
         self._ending = ending
 
     async def read(self, steps: Iterator[Step], reader: Offload) -> None:
@@ -51,6 +54,24 @@ def notices_of(settings: Settings, sources: Sequence[Source]) -> list[str]:
         notices.append(f"not part of this job, because they appeared after its start: {listed}")
     place = check_checkpoint_place(settings)
     return notices if place is None else [*notices, place]
+
+
+def remarks_notice(findings: Findings | None) -> str:
+    """A notice about texts that are sent and look wrong; "" if there are none. None: not looked for."""
+    if findings is None:
+        return "`check` counts texts that a spreadsheet or an export may have changed"
+    counts = Counter[str]()
+    for (category, column), group in findings.remarks.items():
+        counts[f"{category} in {column}"] += group.count
+    if not counts:
+        return ""
+    most = ", ".join(f"{what} ({count:,})" for what, count in counts.most_common(_MOST_REMARKS))
+    others = ", and others" if len(counts) > _MOST_REMARKS else ""
+    return f"{counts.total():,} texts look wrong, and are sent: {most}{others}; `check` shows their rows"
+
+
+#: Kinds of remarks by column that a notice names.
+_MOST_REMARKS = 5
 
 
 async def decide_orders(
@@ -100,7 +121,9 @@ async def find_repeated_keys(
     if found is None:
         if any(source.size_bytes is None for source in job.sources):
             raise SettingsError(f"--on-duplicate {rule} reads the sources twice, so they must be files")
-        await passes.read(find_duplicates(path, job.identity, job.sources, job.mappers), reader)
+        survey = survey_of(path, job.identity, job.sources, job.mappers)
+        await passes.read(find_duplicates(survey, path, job.identity), reader)
+        passes.findings = survey.findings
         found = open_duplicates(path, job.identity, job.sources)
     if found is not None:
         stack.callback(found.repeats.close)

@@ -30,13 +30,17 @@ def _job_name(identity: Identity) -> str:
     return sha256(compared).hexdigest()
 
 
-def find_duplicates(
+def survey_of(
     checkpoint: Path, identity: Identity, sources: Sequence[Source], mappers: Sequence[Mapper]
-) -> Iterator[Step]:
+) -> Survey:
+    """The pass of `find_duplicates`."""
+    return Survey(sources, mappers, checkpoint.absolute().parent, rule=rule_of(identity))
+
+
+def find_duplicates(survey: Survey, checkpoint: Path, identity: Identity) -> Iterator[Step]:
     """Find repeated keys, and write them to a file beside the checkpoint. SourceError if a source can't be
     read to its end.
     """
-    survey = Survey(sources, mappers, checkpoint.absolute().parent, rule=rule_of(identity))
     path = duplicates_path(checkpoint)
     with ExitStack() as stack:
         writer: RepeatsWriter | None = None
