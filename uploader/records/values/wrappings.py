@@ -64,8 +64,17 @@ _HELD_KINDS = (
     ),
 )
 _ANY = re.compile("|".join(f"^(?:{kind.pattern})$" for kind in _KINDS), re.MULTILINE)
-#: One of these is in every match of `_ANY`. To look for all of them is much faster.
-_HINTS = ("\n'", "\np:", "E+", "e+", ".0\n", ",0\n", "\n#", ":::")
+#: One of these is in every match of `_ANY`. Its character is found a hundred times faster than it.
+_HINTS = (
+    ("'", "\n'"),
+    (":", "\np:"),
+    ("+", "E+"),
+    ("+", "e+"),
+    (".", ".0\n"),
+    (",", ",0\n"),
+    ("#", "\n#"),
+    (":", ":::"),
+)
 _HELD = re.compile("|".join(kind.pattern for kind in _HELD_KINDS))
 #: How a match of `_HELD` begins. A set of characters is found much faster.
 _HELD_BEGINS = re.compile(rf"[&\ufffd\xc2-\xc5\xce-\xd1\xe2\xf0\u221a\u251c\u252c{_UNSEEN}]")
@@ -84,9 +93,8 @@ LOST_DIGITS = Fault(
 _INVISIBLE_BYTES = re.compile(
     rb"\xc2\xad|\xd8\x9c|\xe1\xa0\x8e|\xe2\x80[\x8b-\x8f\xaa-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf"
 )
-#: How a match of `_INVISIBLE_BYTES` begins. To look for single bytes is much faster than for a pattern.
-_FIRST_BYTES = (b"\xd8", b"\xe1", b"\xe2", b"\xef")
-_LEADS = (b"\xd8\x9c", b"\xe1\xa0\x8e", b"\xe2\x80", b"\xe2\x81", b"\xef\xbb\xbf")
+#: How a match of `_INVISIBLE_BYTES` begins.
+_LEADS = (b"\xc2\xad", b"\xd8\x9c", b"\xe1\xa0\x8e", b"\xe2\x80", b"\xe2\x81", b"\xef\xbb\xbf")
 #: The same and `="`, as JSON may escape them.
 _ESCAPED = re.compile(
     rb'\\u(?:00ad|061c|180e|200[b-f]|202[a-e]|206[0-9a-f]|feff|003d\\(?:"|u0022)|0022(?<==\\u0022))',
@@ -107,10 +115,9 @@ def cell_text(text: str) -> str:
     return trim(found[1].replace('""', '"')) if found else text
 
 
-def _may_be_invisible(raw: bytes) -> bool:
-    if b"\xc2\xad" in raw:
-        return True
-    return any(map(raw.__contains__, _FIRST_BYTES)) and any(map(raw.__contains__, _LEADS))
+def _holds(raw: bytes, sought: bytes) -> bool:
+    """Whether bytes hold others. A single byte is found a hundred times faster than several are."""
+    return sought[:1] in raw and sought in raw
 
 
 def unwrapped(rows: Sequence[Row]) -> Sequence[Row]:
@@ -120,10 +127,9 @@ def unwrapped(rows: Sequence[Row]) -> Sequence[Row]:
     Whatever looks at rows looks at these, so that what is inferred is what is written.
     """
     raw = b"".join([row.raw for row in rows])
-    is_wrapped = b"=" in raw and (b'="' in raw or b'=\\"' in raw)
-    is_escaped = b"\\u" in raw and _ESCAPED.search(raw)
-    has_invisible = is_escaped or (
-        not raw.isascii() and _may_be_invisible(raw) and _INVISIBLE_BYTES.search(raw)
+    is_wrapped = _holds(raw, b'="') or _holds(raw, b'=\\"')
+    has_invisible = (_holds(raw, b"\\u") and _ESCAPED.search(raw)) or (
+        not raw.isascii() and any(_holds(raw, lead) for lead in _LEADS) and _INVISIBLE_BYTES.search(raw)
     )
     if not is_wrapped and not has_invisible:
         return rows
@@ -158,13 +164,14 @@ def have_remarks(texts: Iterable[str]) -> bool:
     is_plain = joined.isascii() and "&" not in joined and joined.replace("\n", "").isprintable()
     if not is_plain and _HELD_BEGINS.search(joined) and _HELD.search(joined):
         return True
-    return any(map(joined.__contains__, _HINTS)) and _ANY.search(joined) is not None
+    has_hint = any(character in joined and hint in joined for character, hint in _HINTS)
+    return has_hint and _ANY.search(joined) is not None
 
 
 def have_lost_digits(texts: Iterable[str]) -> bool:
     """Whether any of the texts may be a number in E notation; fast for many texts."""
     joined = "\n".join(texts)
-    return ("E+" in joined or "e+" in joined) and _LOST.search(joined) is not None
+    return "+" in joined and ("E+" in joined or "e+" in joined) and _LOST.search(joined) is not None
 
 
 def has_lost_digits(text: str) -> bool:

@@ -34,6 +34,14 @@ class Layout:
         """Whether a cell begins with a blank and a quote, as in `a, "b"`, where the quote is no text."""
         return f'{self.delimiter} "' in text or text[:2] == ' "'
 
+    def may_have_spaced_quote(self, data: bytes) -> bool:
+        """Whether `has_spaced_quote` may hold for a line of these, in UTF-8; fast for many lines."""
+        before = self.delimiter.encode()[-1:] + b"\r\n"
+        at = data.find(b' "') if b'"' in data else -1  # a single byte is found a hundred times faster
+        while at > 0 and data[at - 1] not in before:
+            at = data.find(b' "', at + 1)
+        return at >= 0
+
     def is_row(self, cells: Sequence[str]) -> bool:
         """Whether the cells of a line, taken alone, look like a row of this file."""
         if len(cells) != self.width:

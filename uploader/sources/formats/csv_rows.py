@@ -39,7 +39,7 @@ class CsvRows:
 
     def read(self, block: Block, at: int, stop: int, rows: list[Row]) -> int:
         odd: list[int] = []
-        if b' "' in block.span(at, stop):  # hardly ever
+        if self._layout.may_have_spaced_quote(block.span(at, stop)):  # hardly ever
             has_spaced = self._layout.has_spaced_quote
             odd = [line for line in range(at, stop) if has_spaced(block.texts[line])]
         while (at := self._read_even(block, at, _stop_before(odd, at, stop), rows)) < stop:

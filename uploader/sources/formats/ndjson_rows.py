@@ -53,7 +53,7 @@ class NdjsonRows:
 
     def contents(self, raws: Sequence[bytes]) -> list[Content]:
         """The content of each row."""
-        values = list(map(_loads, raws))
+        values = _loads_all(raws)
         if _is_all_there(raws, values):
             return values
         plain = [type(value) is dict and b"\\" not in raw for raw, value in zip(raws, values, strict=True)]
@@ -82,6 +82,16 @@ def _loads(raw: bytes) -> Any:  # noqa: ANN401
         return orjson.loads(raw) if len(raw) <= LINE_BYTES else None
     except orjson.JSONDecodeError as refusal:
         return refusal
+
+
+def _loads_all(raws: Sequence[bytes]) -> list[Any]:
+    """What `_loads` returns for each row; much faster if all rows are JSON."""
+    if max(map(len, raws), default=0) <= LINE_BYTES:
+        try:
+            return list(map(orjson.loads, raws))
+        except orjson.JSONDecodeError:
+            pass
+    return list(map(_loads, raws))
 
 
 def _is_all_there(raws: Sequence[bytes], values: Sequence[Any]) -> bool:

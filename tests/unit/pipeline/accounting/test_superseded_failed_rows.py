@@ -28,6 +28,17 @@ def test_the_seen_filter_takes_few_other_keys_for_seen():
     assert len(seen.maybe_seen(others)) < 3_000
 
 
+def test_the_seen_filter_finds_every_key_however_many_there_are():
+    keys = [f"email={number}@example.com" for number in range(10_500)]
+    seen = SeenFilter()
+    for key in keys[:-600]:
+        seen.add(key)
+    assert seen.maybe_seen(keys) == keys[:-600]
+    for key in keys[-600:]:
+        seen.add(key)
+    assert seen.maybe_seen(keys) == keys
+
+
 _OUTCOMES = st.sampled_from(
     [Outcome.CREATED, Outcome.UPDATED, Outcome.REJECTED, Outcome.PENDING, Outcome.SKIPPED]
 )
