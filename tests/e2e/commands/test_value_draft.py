@@ -18,8 +18,10 @@ def test_a_draft_of_values_and_owners_is_completed_with_sed_and_uploaded(tmp_pat
     rows = [f"c{n}@example.com,{STAGES[n % 4]},{'Yess' if n % 2 else 'no'},Old Ann" for n in range(40)]
     (tmp_path / "a.csv").write_text("\n".join([HEADER, *rows]) + "\n")
     variables = environment(HUBSPOT_BASE_URL=mock.url)
-    ended = run("check", "a.csv", "--write-mapping", "map.toml", cwd=tmp_path, env=variables)
+    drafts = ("--write-mapping", "map.toml", "--write-owner-map", "owners.csv")
+    ended = run("check", "a.csv", *drafts, cwd=tmp_path, env=variables)
     assert (ended.code, "map.toml" in ended.err) == (2, True), ended
+    assert "no column is known to hold owners: --write-owner-map wrote no file" in ended.err
     # What anybody would type: the columns, then the values, then what is left to fill in.
     sed(tmp_path, '/^\\[values/,$ s/^# \\(".*" = \\)/\\1/', "map.toml")
     sed(

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from support.processes import Ended, environment, run as run_forked
+from uploader.check.bad_columns import BadColumn, BadValue
 from uploader.check.mapping_draft import Draft
 from uploader.cli.commands.init import command as init, given_options
 from uploader.cli.main import COMMANDS, group, run
@@ -26,6 +27,7 @@ from uploader.cli.project_schema import project_schema
 from uploader.cli.text.project_draft import project_text
 from uploader.cli.text.upload_again import instead_of_file
 from uploader.errors import SettingsError
+from uploader.hubspot.schema import Option
 from uploader.records.mapping_file import key_schemas, parse_mapping
 
 #: Values in TOML and in JSON.
@@ -384,6 +386,32 @@ def test_the_schema_is_printed(capsys):
 
 
 # --- init ---
+
+
+def test_with_a_project_file_a_draft_is_that_file_with_what_it_lacks_in_the_same_folder(capsys):
+    Path("a.csv").write_text("email,Zzz\na@x.com,1\n")
+    Path("other").mkdir()
+    file = write('source = ["a.csv"]\n\n[columns]\nemail = "email"  # mine\n', "contacts.toml")
+    words = ["check", "-f", "contacts.toml", "--write-mapping"]
+    assert run([*words, "other/new.toml"]) == 2
+    assert "paths in it are relative to its folder" in capsys.readouterr().err
+    assert run([*words, "new.toml"]) == 0
+    assert "use it with -f" in capsys.readouterr().err
+    assert Path("new.toml").read_text().startswith(file.read_text())
+    assert read_project(Path("new.toml"), UPLOAD).values == read_project(file, UPLOAD).values
+
+
+@pytest.mark.parametrize("given", [{}, {"values": "values.csv"}])
+def test_drafted_values_are_proposed_in_a_file_that_is_read(given):
+    lead = Option("Lead", "lead")
+    bad = BadColumn(
+        "Stage", "lifecyclestage", 2, [BadValue("Leads", 2, lead)], 0, is_complete=True, options=(lead,)
+    )
+    text = project_text(Path("contacts.toml"), given, Draft("", (), (bad,)), "")
+    assert '# "Leads" = "lead"  # 2 cells; Lead?' in text
+    project = read_project(write(text, "contacts.toml"), UPLOAD)
+    assert project.mapping.values.replacements == {}
+    assert ("--values" in project.values) == bool(given)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,6 @@ import contextlib
 import csv
 import io
 import sys
-from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +98,7 @@ def command(
     settings = Settings(sources=sources, offline=is_offline, **fields)
     if write_mapping is not None:
         refuse_existing(write_mapping, "--write-mapping")
+        _refuse_other_folder(write_mapping, used=same["mapping"])
         if "-" in sources:
             raise SettingsError("--write-mapping needs a file: standard input can be read only once")
     if write_owner_map is not None:
@@ -111,9 +110,19 @@ def command(
     if write_mapping is not None and report.draft:
         _write_mapping(write_mapping, report.draft, report, used=same["mapping"])
     if write_owner_map is not None and report.end is None:
-        _write_owner_map(write_owner_map, report.unknown_owners)
+        _write_owner_map(write_owner_map, report)
     _print_report(report, settings, as_json=as_json)
     return report.exit_code
+
+
+def _refuse_other_folder(path: Path, *, used: Path | None) -> None:
+    """SettingsError if the draft is a project file, and its paths would lead elsewhere."""
+    project = project_in_use() if used is None else None
+    if project and path.absolute().parent != project.path.absolute().parent:
+        raise SettingsError(
+            f"--write-mapping {path}: the draft is {project.path} with what it lacks, and paths in it are "
+            f"relative to its folder; write it to {project.path.absolute().parent}"
+        )
 
 
 def _write_mapping(path: Path, draft: Draft, report: Report, *, used: Path | None) -> None:
@@ -128,11 +137,14 @@ def _write_mapping(path: Path, draft: Draft, report: Report, *, used: Path | Non
     print_message(f"wrote a draft to {path}: review and complete it, then use it with {option}")
 
 
-def _write_owner_map(path: Path, unknown: Mapping[str, Counter[str]]) -> None:
+def _write_owner_map(path: Path, report: Report) -> None:
     """Write the owners that the account does not have."""
+    unknown = report.unknown_owners
     owners = len({who for counts in unknown.values() for who in counts})
     if not owners:
-        print_message("the account has all owners of the rows: --write-owner-map wrote no file")
+        has_owners = any(report.findings.owners.values())
+        why = "the account has all owners of the rows" if has_owners else "no column is known to hold owners"
+        print_message(f"{why}: --write-owner-map wrote no file")
         return
     if path.suffix.lower() == ".toml":
         text = owner_map_toml(unknown)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from uploader.check.mapping_draft import Draft
-from uploader.check.value_draft import value_tables
+from uploader.check.value_draft import with_value_tables
 from uploader.sources.names import is_url
 
 SCHEMA_FILE = "uploader.schema.json"
@@ -61,7 +61,7 @@ def project_text(path: Path, given: Mapping[str, Any], draft: Draft, portal: str
         f"# What the columns mean. {draft.origin}",
         "# Review all of it. Decide on the columns that are commented out: remove the # of one line each.",
     ]
-    return "\n".join(lines) + "\n" + draft.columns_toml() + value_tables(draft.values)
+    return with_value_tables("\n".join(lines) + "\n" + draft.columns_toml(), draft.values)
 
 
 def beside(name: str, folder: Path) -> str:
