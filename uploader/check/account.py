@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from uploader.check.report import Report
+from uploader.check.report import KnownQuota, Report
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
 from uploader.hubspot.missing_scopes import DETAILS, LIMITS, PIPELINES, PROPERTIES, USAGE, lack_text
@@ -55,9 +55,7 @@ def _collecting_problem(report: Report) -> Iterator[None]:
 def note_account(report: Report, session: Session) -> None:
     """Report quota and limits of the account, and what could not be checked about it."""
     account, day = session.account or Account(), session.sender.day
-    report.burst = session.sender.log.slowest
-    report.has_asked_quota = True
-    report.day_limit, report.day_left = day.limit, day.left
+    report.quota = KnownQuota(session.sender.log.slowest, day.limit, day.left)
     report.not_checked += _unreadable_details(account)
     if report.closer is not None:
         _note_scopes(report, report.closer.token, session.settings.object_type)

@@ -1,6 +1,6 @@
 """How many requests the upload will need, and how long they take."""
 
-from uploader.check.report import Report
+from uploader.check.report import Report, Workload
 from uploader.hubspot.requests import MAX_INPUTS
 from uploader.jobs.session import Session
 from uploader.pipeline.batcher import MAX_BATCH_BYTES
@@ -14,33 +14,42 @@ REFUSED_SHARES = (0.001, 0.01, 1.0)
 _USUAL_PER_SECOND = 19.0
 
 
-def add_forecast(report: Report, settings: Settings, session: Session | None) -> None:
-    """Add requests and time of the upload to the report, and a warning if the account can't hold its rows."""
+def workload_of(report: Report, settings: Settings, session: Session | None) -> Workload | None:
+    """Batches, requests and time of the upload; None if no row can be sent."""
     found = report.findings
     if not found.sendable:
-        return
+        return None
     sent, rule = found.sendable, settings.on_duplicate
     if rule in {OnDuplicate.FIRST, OnDuplicate.LAST}:
         sent = max(1, sent - found.repeated_rows)
     bytes_sent = found.row_bytes * sent // max(1, found.rows)
-    report.batches = max(-(-sent // MAX_INPUTS), -(-bytes_sent // MAX_BATCH_BYTES))
-    reads = report.batches if settings.reads_first else 0
+    batches = max(-(-sent // MAX_INPUTS), -(-bytes_sent // MAX_BATCH_BYTES))
+    reads = batches if settings.reads_first else 0
 
     def forecast(requests: int) -> Forecast:
-        if session is not None and report.has_asked_quota:
+        if session is not None and report.quota is not None:
             return session.forecast(requests)
         seconds = requests / (settings.rate.per_second if settings.rate else _USUAL_PER_SECOND)
         return Forecast(requests, requests, None, None, 0, None, seconds)
 
-    report.longest_chain = found.longest_chain if rule is OnDuplicate.IN_ORDER else 0
-    report.ahead = with_chain(forecast(report.batches + reads), report.longest_chain)
-    per_batch = -(-sent // report.batches)
-    for share in REFUSED_SHARES:
-        halvings = round(report.batches * requests_by_halving(per_batch, share))
-        report.halved[share] = forecast(reads + halvings)
-    record_limit = report.closer.record_limit if report.closer else None
-    if record_limit is not None and record_limit.left < found.sendable:
+    longest_chain = found.longest_chain if rule is OnDuplicate.IN_ORDER else 0
+    per_batch = -(-sent // batches)
+    return Workload(
+        batches,
+        longest_chain,
+        with_chain(forecast(batches + reads), longest_chain),
+        {
+            share: forecast(reads + round(batches * requests_by_halving(per_batch, share)))
+            for share in REFUSED_SHARES
+        },
+    )
+
+
+def warn_of_record_limit(report: Report) -> None:
+    """Add a warning to the report if the account may not hold all rows."""
+    record_limit, rows = report.closer.record_limit if report.closer else None, report.findings.sendable
+    if record_limit is not None and record_limit.left < rows:
         report.warnings.append(
-            f"the account can hold {record_limit.left:,} more records, and the file has "
-            f"{found.sendable:,} rows: unless enough of them exist already, HubSpot will refuse the last ones"
+            f"the account can hold {record_limit.left:,} more records, and the file has {rows:,} rows: "
+            "unless enough of them exist already, HubSpot will refuse the last ones"
         )

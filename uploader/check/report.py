@@ -1,7 +1,7 @@
 """The values that a check finds."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uploader.check.bad_columns import BadColumn
@@ -29,6 +29,25 @@ class Column:
     remark: str = ""  #: about its values
 
 
+@dataclass(frozen=True, slots=True)
+class KnownQuota:
+    """The quota of the account, as far as its replies named it."""
+
+    burst: Quota
+    day_limit: int | None
+    day_left: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What the upload will send, and how long that takes."""
+
+    batches: int
+    longest_chain: int  #: number of rows of one key, which are written one after the other
+    forecast: Forecast
+    halved: Mapping[float, Forecast]  #: without multi-status, by the share of rows that is refused
+
+
 @dataclass(slots=True)
 class Report:
     """The result of a check."""
@@ -45,14 +64,8 @@ class Report:
     account: Account | None = None
     closer: TokenAndLimits | None = None
     token_kind: str = ""
-    burst: Quota | None = None
-    day_limit: int | None = None
-    day_left: int | None = None
-    batches: int = 0
-    longest_chain: int = 0  #: number of rows of one key, which are written one after the other
-    ahead: Forecast | None = None
-    halved: dict[float, Forecast] = field(default_factory=dict)  #: by the share that is refused
-    has_asked_quota: bool = False
+    quota: KnownQuota | None = None  #: None if the account was not asked
+    workload: Workload | None = None  #: None if no row can be sent
     sample: int | None = None
     requests: int = 0
     elapsed_seconds: float = 0.0

@@ -22,7 +22,7 @@ from uploader.check.columns import (
     rules_as_drafted,
     with_orders,
 )
-from uploader.check.forecast import add_forecast
+from uploader.check.forecast import warn_of_record_limit, workload_of
 from uploader.check.report import Report
 from uploader.hubspot.sign_in.token_info import token_kind
 from uploader.jobs.early_ending import Ending
@@ -177,7 +177,8 @@ class Check:
             note_unknown_owners(report, settings)
             judge_sensitive_properties(report, settings)
             note_pipelines(report)
-            add_forecast(report, settings, self.session)
+            report.workload = workload_of(report, settings, self.session)
+            warn_of_record_limit(report)
 
     async def _draft_values(self, survey: Survey, reader: Offload) -> Sequence[BadColumn]:
         """The values that are drafted: those found, and those of the first source's columns as drafted."""

@@ -123,9 +123,10 @@ def _findings_dict(report: Report, names: list[str]) -> dict[str, object]:
 
 
 def _account_dict(report: Report) -> dict[str, object] | None:
-    account, closer = report.account, report.closer
+    account, closer, quota = report.account, report.closer, report.quota
     if account is None:
         return None
+    burst = quota.burst if quota else None
     scopes = closer.token.scopes if closer else None
     record_limit = closer.record_limit if closer else None
     return {
@@ -134,10 +135,10 @@ def _account_dict(report: Report) -> dict[str, object] | None:
         "time_zone": account.time_zone,
         "token_kind": report.token_kind,
         "scopes": sorted(scopes) if scopes is not None else None,
-        "burst": report.burst.requests if report.burst else None,
-        "burst_seconds": report.burst.seconds if report.burst else None,
-        "day_limit": report.day_limit,
-        "day_left": report.day_left,
+        "burst": burst.requests if burst else None,
+        "burst_seconds": burst.seconds if burst else None,
+        "day_limit": quota.day_limit if quota else None,
+        "day_left": quota.day_left if quota else None,
         "records_used": record_limit.used if record_limit else None,
         "records_limit": record_limit.limit if record_limit else None,
     }
@@ -171,20 +172,21 @@ def _repeats(report: Report, names: list[str]) -> list[dict[str, object]]:
 
 
 def _forecast_dict(report: Report) -> dict[str, object] | None:
-    ahead = report.ahead
-    if ahead is None:
+    work = report.workload
+    if work is None:
         return None
+    ahead = work.forecast
     return {
-        "batches": report.batches,
+        "batches": work.batches,
         "requests": ahead.requests,
         "seconds": _finite(ahead.seconds),
         "days": ahead.pauses,
         "ends_at": ahead.ends_at.isoformat() if ahead.ends_at else None,
-        "longest_chain": report.longest_chain,
-        "chain_seconds": round(report.longest_chain * CHAIN_SECONDS, 1),
+        "longest_chain": work.longest_chain,
+        "chain_seconds": round(work.longest_chain * CHAIN_SECONDS, 1),
         "without_multi_status": [
             {"refused_share": share, "requests": other.requests, "seconds": _finite(other.seconds)}
-            for share, other in report.halved.items()
+            for share, other in work.halved.items()
         ],
     }
 
@@ -223,13 +225,10 @@ def _account_lines(report: Report) -> list[str]:
     ]
     if closer and closer.token.scopes is not None:
         texts.append(f"scopes: {', '.join(sorted(closer.token.scopes)) or 'none'}")
-    burst = report.burst
-    if burst:
-        day = (
-            f"; {report.day_left:,} of {report.day_limit or 0:,} left today"
-            if report.day_left is not None
-            else ""
-        )
+    quota = report.quota
+    if quota:
+        burst, left = quota.burst, quota.day_left
+        day = "" if left is None else f"; {left:,} of {quota.day_limit or 0:,} left today"
         texts.append(f"quota: {burst.requests:,} requests in {burst.seconds:g} s{day}")
     if closer and (records := closer.record_limit):
         texts.append(f"records: {records.used:,} of {records.limit:,}, room for {records.left:,}")
@@ -399,27 +398,28 @@ def _row_text(row: str, source: int, report: Report, *, several: bool = False) -
 
 
 def _forecast_lines(report: Report, settings: Settings) -> list[str]:
-    ahead = report.ahead
-    if ahead is None:
+    work = report.workload
+    if work is None:
         return []
+    ahead = work.forecast
     pauses = f", with {ahead.pauses} pauses until the account's midnight" if ahead.pauses else ""
-    quota = "" if report.has_asked_quota else ", assuming the quota of larger accounts"
+    quota = "" if report.quota else ", assuming the quota of larger accounts"
     ending = f"{pauses}{quota}"
     most = "at most " if settings.may_spare_rows else ""
     requests = f"{most}{_counted(ahead.requests, 'request', 'requests')}{reads_text(settings)}"
     texts = [
-        f"{_counted(report.batches, 'batch', 'batches')}: {requests}, {_seconds_text(ahead.seconds)}{ending}",
+        f"{_counted(work.batches, 'batch', 'batches')}: {requests}, {_seconds_text(ahead.seconds)}{ending}",
         "  (plus a few requests at the start)",
     ]
-    if report.longest_chain * CHAIN_SECONDS >= _SHOWN_CHAIN_SECONDS:
-        takes = duration(report.longest_chain * CHAIN_SECONDS)
+    if work.longest_chain * CHAIN_SECONDS >= _SHOWN_CHAIN_SECONDS:
+        takes = duration(work.longest_chain * CHAIN_SECONDS)
         texts.append(
-            f"  {report.longest_chain:,} rows share one key and are written one after the other: about "
+            f"  {work.longest_chain:,} rows share one key and are written one after the other: about "
             f"{takes} (--on-duplicate last writes only the last of them)"
         )
     shares = "; ".join(
         f"of {share:.1%} {other.requests:,} requests, {_seconds_text(other.seconds)}"
-        for share, other in report.halved.items()
+        for share, other in work.halved.items()
     )
     return [*texts, f"  if HubSpot does not name the rows it refuses (no multi-status): {shares}"]
 
