@@ -58,17 +58,19 @@ DO_IO = """
     settings.output settings.sign_in
     jobs.early_ending jobs.opening jobs.outcome_stream jobs.preflight jobs.resume_checks jobs.scans.duplicates
     jobs.pipeline jobs.scans.survey jobs.session jobs.upload
+    properties.creation properties.creation_record
     preview.overlay preview.run
     undo.batch_worker undo.run undo.undo_file undo.work_list
     verify.run verify.verify_file
     api.options api.uploader
-    cli.commands.check cli.commands.demo cli.commands.failures cli.commands.help cli.commands.init
+    cli.commands.check cli.commands.create_properties cli.commands.demo cli.commands.failures
+    cli.commands.help cli.commands.init
     cli.commands.mock_server cli.commands.preview cli.commands.properties cli.commands.purge
     cli.commands.report cli.commands.status cli.commands.undo cli.commands.upload cli.commands.verify
     cli.demo_files cli.logs cli.main cli.option_variables
     cli.options.columns cli.options.connection cli.options.suppression_file cli.output cli.progress
-    cli.project_file cli.signals cli.status_watch cli.summary_file cli.text.check cli.text.project_draft
-    cli.text.undo_state cli.text_file cli.typed_answer
+    cli.project_file cli.property_undo cli.signals cli.status_watch cli.summary_file cli.text.check
+    cli.text.project_draft cli.text.undo_state cli.text_file cli.typed_answer
 """
 _IO_MODULES = """
     aiohttp aiolimiter asyncio io logging multiprocessing os pathlib random selectors shutil signal socket

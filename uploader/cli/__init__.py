@@ -10,6 +10,7 @@ output            lines, JSON and rows on stdout, and lists in files
 progress          what is seen while a run is under way
 project_file      the project file: options in TOML
 project_schema    the JSON Schema of the project file
+property_undo     the undo of created properties
 signals           signals that stop a command
 status_watch      `status --watch`: a job of another process, followed
 suggestions       what a mistyped command or option was meant to be

@@ -19,19 +19,20 @@ from uploader.version import __version__
 
 #: Name -> description in `uploader --help`. Modules are imported when their command is called.
 COMMANDS = {
-    "init": "Write a project file: settings, and what each column means.",
+    "init": "Write a project file: settings, and what columns mean.",
     "check": "Check the file and the account before an upload.",
     "properties": "Show the properties of the account.",
+    "create-properties": "Create properties that the account lacks.",
     "preview": "Show what an upload would create, change and leave.",
     "upload": "Upload a file, or resume an upload.",
     "status": "Show the progress of a job.",
-    "failures": "Write failed rows to a file, to be corrected and uploaded.",
+    "failures": "Write failed rows to a file, to correct and upload them.",
     "verify": "Read a job's records back and compare them with its rows.",
     "report": "Write an HTML report of a job.",
     "undo": "Archive what a job created, and restore what it changed.",
     "purge": "Delete the files of a job that hold personal data.",
     "mock-server": "Run a mock of HubSpot's API on this machine.",
-    "demo": "Upload made-up contacts to a mock server; needs no account.",
+    "demo": "Try an upload without an account, on a mock server.",
     "schema": "Print the JSON Schema of the project file.",
     "help": "Show the manual, one page per topic.",
 }

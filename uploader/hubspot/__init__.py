@@ -5,6 +5,7 @@ client          one request out, one reply back, with aiohttp
 error_objects   error objects of a reply, decoded leniently
 json_values     single values of a reply, decoded leniently
 missing_scopes  the scopes that a refusal names as missing
+new_properties  properties to be created or archived: request bodies and replies
 object_types    names and ids of object types, and what only contacts have
 owner_lookup    the owners of an account, found by id, e-mail address or name
 proxy           which proxy and which certificate authorities apply to the base URL

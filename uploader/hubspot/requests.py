@@ -32,6 +32,7 @@ class Paths:
     update: str
     read: str
     archive: str
+    search: str
     associations: str  #: `{to}` stands for the type of the associated objects
     properties: str
     owners: str
@@ -49,6 +50,7 @@ _TABLES: Mapping[str, Paths] = {
         update="/crm/v3/objects/{}/batch/update",
         read="/crm/v3/objects/{}/batch/read",
         archive="/crm/v3/objects/{}/batch/archive",
+        search="/crm/v3/objects/{}/search",
         associations="/crm/v4/associations/{}/{to}/batch/read",
         properties="/crm/v3/properties/{}",
         owners="/crm/v3/owners",
@@ -63,6 +65,7 @@ _TABLES: Mapping[str, Paths] = {
         update="/crm/objects/2026-03/{}/batch/update",
         read="/crm/objects/2026-03/{}/batch/read",
         archive="/crm/objects/2026-03/{}/batch/archive",
+        search="/crm/objects/2026-03/{}/search",
         associations="/crm/associations/2026-03/{}/{to}/batch/read",
         properties="/crm/properties/2026-03/{}",
         owners="/crm/owners/2026-03",
@@ -78,6 +81,7 @@ _TABLES: Mapping[str, Paths] = {
         update="/crm/objects/2026-09/{}/batch/update",
         read="/crm/objects/2026-09/{}/batch/read",
         archive="/crm/objects/2026-09/{}/batch/archive",
+        search="/crm/objects/2026-09/{}/search",
         associations="/crm/associations/2026-09/{}/{to}/batch/read",
         properties="/crm/properties/2026-09/{}",
         owners="/crm/owners/2026-09",

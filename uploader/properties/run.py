@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from uploader.hubspot.account import Account
+from uploader.hubspot.json_values import as_text
 from uploader.hubspot.missing_scopes import PROPERTIES, lack_text
 from uploader.jobs.early_ending import Ending
 from uploader.jobs.session import Seams, Session, early_end
@@ -58,14 +59,25 @@ class Listing:
 
 async def read_account_and_properties(session: Session) -> Account:
     """The account with all properties that the token may see. StopRun if it may see none."""
+    session.account = await session.read_account()
+    return await read_all_properties(session, session.account)
+
+
+async def read_all_properties(session: Session, account: Account) -> Account:
+    """The account with its properties as they are now, sensitive ones included."""
     has_addresses = session.settings.rules.has_addresses
-    account = session.account = await session.read_account()
     schema = await session.preflight.read_properties(has_addresses=has_addresses)
     if schema is None:
         raise StopRun(Cause.SCOPE, f"{lack_text([account.scope(PROPERTIES)])} to read properties")
     schema = await session.preflight.read_sensitive_properties(has_addresses=has_addresses)
     session.account = replace(account, schema=schema)
     return session.account
+
+
+def created_at_by_name(session: Session) -> dict[str, str]:
+    """When each property that was read was created, by name; "" where HubSpot does not say."""
+    entries = [one for one in session.preflight.listed if isinstance(one, dict)]
+    return {str(one["name"]): as_text(one.get("createdAt")) for one in entries if one.get("name")}
 
 
 def account_settings(object_type: str, **options: object) -> Settings:

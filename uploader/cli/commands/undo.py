@@ -28,6 +28,7 @@ from uploader.jobs.summary import advice
 from uploader.model.records import display_key
 from uploader.model.redaction import without_identifiers
 from uploader.model.settings_periods import NotInSnapshot
+from uploader.properties.creation_record import is_record
 from uploader.storage.file_names import snapshot_path
 from uploader.storage.rows_without_snapshot import list_rows_without_snapshot
 from uploader.undo.associated_records import NOT_KNOWN
@@ -91,7 +92,9 @@ def command(
 ) -> int:
     """Undo a job that was run with --snapshot: archive what it created, restore what it changed.
 
-    CHECKPOINT is the job's checkpoint, or a snapshot that --restart kept (...checkpoint.snapshot.1).
+    CHECKPOINT is the job's checkpoint, or a snapshot that --restart kept (...checkpoint.snapshot.1). It may
+    also be a record that create-properties wrote (...created.json): then the properties that no record has a
+    value of are archived, and the others are kept.
 
     Records that the job created are archived, unless others have changed them since or have associated calls,
     e-mails, meetings, notes, tasks, messages, letters, deals or tickets with them. Each value that the job
@@ -108,6 +111,11 @@ def command(
       130/143  interrupted by SIGINT/SIGTERM
     """
     configure_messages(log_format, verbose=False)
+    if is_record(checkpoint):
+        _refuse_options_of_jobs(output=output, restart=restart, archive_touched=archive_touched)
+        from uploader.cli.property_undo import undo_properties  # noqa: PLC0415  # jobs do without it
+
+        return undo_properties(checkpoint, dry_run=dry_run, yes=yes, as_json=as_json, connection=connection)
     snapshot, checkpoint = find(checkpoint)
     is_named = output is not None
     output = output or _beside(snapshot)
@@ -127,6 +135,14 @@ def command(
         for line in undone_text(checkpoint, sys.argv[1:]):
             print_message(f'{line} (counted above as "{_WORDS[UndoOutcome.AS_BEFORE]}")')
     return report.exit_code
+
+
+def _refuse_options_of_jobs(**given: object) -> None:
+    """SettingsError for an option that means nothing for created properties."""
+    for name, value in given.items():
+        if value:
+            option = f"--{name.replace('_', '-')}"
+            raise SettingsError(f"{option} is for the undo of an upload, and this file records properties")
 
 
 async def _undo(make: Callable[[], Undo], write: Callable[[Undo], None]) -> Report:

@@ -5,6 +5,7 @@ canary              the canary's review
 check               the findings of `check`, as lines and as JSON
 control_characters  escape codes taken out of whatever is printed
 forecast            the forecast of a run
+new_properties      properties to be created, created and archived
 next_command        the command to type next
 numbers             numbers, durations and texts of others
 preview             the findings of `preview`, as lines and as JSON

@@ -12,9 +12,12 @@ _FIRST_SHARE = 0.35
 
 
 def table_lines(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """The header and a rule, then the rows. The first cell of a row, if it is too long for its column, stands
-    on a line of its own. Words that are longer than a line stay whole, too.
+    """The header and a rule, then the rows. Columns without a single text are left out. The first cell of a
+    row, if it is too long for its column, stands on a line of its own. Words that are longer than a line stay
+    whole, too.
     """
+    used = [at for at in range(len(header)) if not rows or any(row[at] for row in rows)]
+    header, rows = [header[at] for at in used], [[row[at] for at in used] for row in rows]
     widths = _widths([header, *rows], width)
     rule = ["-" * one for one in widths]
     return [line for row in (header, rule, *rows) for line in _row_lines(row, widths)]

@@ -32,6 +32,15 @@ def test_cells_are_wrapped_between_words_and_long_names_stand_on_lines_of_their_
     ]
 
 
+def test_columns_without_a_text_are_left_out():
+    assert table_lines(("name", "label", "notes"), [("city", "", "x"), ("zip", "", "")], 80) == [
+        "name  notes",
+        "----  -----",
+        "city  x",
+        "zip",
+    ]
+
+
 def test_wide_characters_take_two_columns():
     lines = table_lines(HEADER, [("a", "日本 語の"), ("b", "x")], 12)
     assert lines[2:] == ["a     日本", "      語の", "b     x"]
