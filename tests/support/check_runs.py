@@ -13,7 +13,9 @@ from uploader.check.run import Check
 from uploader.jobs.session import Seams
 
 
-def check(job: Job, *, stop_after=None, drafts=False, **options) -> Report:
+def check(
+    job: Job, *, stop_after=None, drafts=False, drafts_properties=False, sample=None, **options
+) -> Report:
     """The report, in a loop of virtual time of its own."""
 
     async def run():
@@ -26,7 +28,13 @@ def check(job: Job, *, stop_after=None, drafts=False, **options) -> Report:
             random_number=random.Random(1).random,
             wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
         )
-        one = Check(job.settings(write_results=False, **options), seams, drafts=drafts)
+        one = Check(
+            job.settings(write_results=False, **options),
+            seams,
+            sample=sample,
+            drafts=drafts,
+            drafts_properties=drafts_properties,
+        )
         if stop_after is not None:
             loop.call_later(stop_after, one.ending.stop, 2)
         try:

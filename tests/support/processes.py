@@ -5,6 +5,7 @@ import contextlib
 import functools
 import json
 import os
+import pty
 import select
 import signal
 import socket
@@ -90,6 +91,33 @@ def wait_until(happened: Callable[[], bool], process: "Process | None" = None) -
 def kill(process: "Process", number: signal.Signals = signal.SIGKILL) -> Ended:
     process.send_signal(number)
     return end(process)
+
+
+def at_a_terminal(folder: Path, answer: str, *arguments: object) -> tuple[int, str]:
+    """Run a command whose streams are a terminal; type the answer once it asks."""
+    main, other = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uploader", *map(str, arguments)],
+        cwd=folder,
+        env=environment(TERM="dumb"),
+        stdin=other,
+        stdout=subprocess.PIPE,
+        stderr=other,
+        start_new_session=True,
+    )
+    os.close(other)
+    seen, typed = "", False
+    while True:
+        try:
+            seen += os.read(main, 4_096).decode()
+        except OSError:  # the terminal's other end is closed
+            break
+        if "[y/N]" in seen and not typed:
+            os.write(main, answer.encode())
+            typed = True
+    process.communicate(timeout=60)
+    os.close(main)
+    return process.returncode, seen
 
 
 def holding(requests: int, *, endpoint: str = "upsert", **scenario: Any) -> dict[str, Any]:

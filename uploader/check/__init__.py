@@ -5,6 +5,7 @@ bad_columns    the values that the property of a column does not take
 columns        what each column means
 forecast       requests and time of the upload
 mapping_draft  a proposed mapping file
+missing_properties  columns that have no property, and a draft of properties for them
 report         what a check found, as values
 run            one check, from the token to the last row
 value_draft    tables of what replaces values, and owner maps, proposed

@@ -73,6 +73,7 @@ class Report:
     bad_columns: list[BadColumn] = field(default_factory=list)  #: values that options do not take
     draft: Draft | None = None  #: of a mapping file, if one was asked for
     drafted: str = ""  #: path of the file that it was written to
+    properties_draft: str = ""  #: text of a file of definitions, if one was asked for and a column lacks one
     would_stop: str = ""  #: why `upload` would stop before its end
 
     @property

@@ -23,6 +23,7 @@ from uploader.check.columns import (
     with_orders,
 )
 from uploader.check.forecast import warn_of_record_limit, workload_of
+from uploader.check.missing_properties import MissingProperties
 from uploader.check.report import Report
 from uploader.hubspot.sign_in.token_info import token_kind
 from uploader.jobs.early_ending import Ending
@@ -63,9 +64,11 @@ class Check:
         sample: int | None = None,
         examples: int = 10,
         drafts: bool = False,
+        drafts_properties: bool = False,
     ) -> None:
         """`sample`: read only this many rows of each source. `examples`: name this many rows for each kind of
-        finding. `drafts`: also draft a mapping of the first source.
+        finding. `drafts`: also draft a mapping of the first source. `drafts_properties`: also draft the
+        properties that the columns lack.
         """
         self.settings = settings
         self.session: Session | None = None  #: None before the first request
@@ -75,6 +78,8 @@ class Check:
         self.bytes_total: int | None = None
         self._seams = seams or Seams()
         self._drafts = drafts
+        self._drafts_properties = drafts_properties
+        self._groups: list[str] = []  # of the account's properties
 
     async def run(self) -> Report:
         """Check account and sources. UploaderError if there is nothing to check."""
@@ -110,6 +115,8 @@ class Check:
         if self._drafts:
             make = partial(drafted_mapping, sources[0], report.schema, settings.rules)
             report.draft = await unless_ended(reader.run(make))
+        if self._drafts_properties:
+            await self._draft_properties(sources, reader)
         mappers = resolve_sources(report, settings)
         await unless_ended(reader.run(lambda: add_remarks(report, settings.rules)))
         place = settings.checkpoint_path.absolute().parent
@@ -138,8 +145,21 @@ class Check:
             return
         finally:
             report.account = session.account
+        listed = [one for one in session.preflight.listed if isinstance(one, dict)]
+        self._groups = [str(one.get("groupName") or "") for one in listed]
         judge_account(report, self.settings, account)
         note_account(report, session)
+
+    async def _draft_properties(self, sources: list[Source], reader: Offload) -> None:
+        """Draft the properties that the columns lack, from all rows."""
+        report = self.report
+        if report.schema is None:
+            report.not_checked.append("which columns lack a property: the properties could not be read")
+            return
+        missing = MissingProperties(sources, self.settings.rules, report.schema)
+        await self.passes.read(missing.steps(report.sample), reader)
+        portal = report.account.portal if report.account else ""
+        report.properties_draft = missing.text(portal, self._groups)
 
     async def _find_orders(self, survey: Survey, reader: Offload) -> None:
         """Infer from the rows how dates and numbers are written, and have the survey read them so."""

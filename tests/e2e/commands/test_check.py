@@ -5,14 +5,11 @@
 import gzip
 import json
 import os
-import pty
 import signal
-import subprocess
-import sys
 
 import pytest
 
-from support.processes import environment, holding, run, start, start_python, wait_until
+from support.processes import at_a_terminal, environment, holding, run, start, start_python, wait_until
 
 BAD_KEYS = 12
 #: Owners of the mock account.
@@ -217,33 +214,6 @@ def test_it_can_be_interrupted_and_leaves_nothing(tmp_path, mock_url):
 # --- what upload asks ---
 
 PRODUCTION = account(account={"account_type": "STANDARD"})
-
-
-def at_a_terminal(folder, answer, *arguments):
-    """Run a command whose streams are a terminal; type the answer once it asks."""
-    main, other = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "uploader", *map(str, arguments)],
-        cwd=folder,
-        env=environment(TERM="dumb"),
-        stdin=other,
-        stdout=subprocess.PIPE,
-        stderr=other,
-        start_new_session=True,
-    )
-    os.close(other)
-    seen, typed = "", False
-    while True:
-        try:
-            seen += os.read(main, 4_096).decode()
-        except OSError:  # the terminal's other end is closed
-            break
-        if "[y/N]" in seen and not typed:
-            os.write(main, answer.encode())
-            typed = True
-    process.communicate(timeout=60)
-    os.close(main)
-    return process.returncode, seen
 
 
 @PRODUCTION

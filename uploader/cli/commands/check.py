@@ -17,7 +17,7 @@ from uploader.check.value_draft import owner_map_rows, owner_map_toml
 from uploader.cli.commands.upload import command as upload
 from uploader.cli.logs import print_message
 from uploader.cli.option_variables import say_settings
-from uploader.cli.options.connection import PATH
+from uploader.cli.options.connection import PATH, TOKEN_VARIABLE
 from uploader.cli.options.group import CommandLike
 from uploader.cli.options.source_and_key import job_options, reading_settings
 from uploader.cli.output import print_json, print_lines, refuse_existing, write_new
@@ -26,6 +26,7 @@ from uploader.cli.project_file import PROJECT_OPTION, project_in_use
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.check import as_dict, lines
 from uploader.cli.text.control_characters import harmless
+from uploader.cli.text.next_command import account_words, command_line
 from uploader.cli.text.numbers import duration, printable
 from uploader.cli.text_file import read_text
 from uploader.errors import SettingsError
@@ -67,6 +68,13 @@ _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
     help="Write the owners that the account does not have to a CSV or TOML file, to be completed and used "
     "with --owner-map.",
 )
+@click.option(
+    "--write-properties",
+    type=PATH,
+    metavar="FILE.toml",
+    help="Write definitions of properties for the columns that have none, to be reviewed and created with "
+    "create-properties.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report on stdout as JSON.")
 def command(
     sources: tuple[str, ...],
@@ -75,6 +83,7 @@ def command(
     examples: int,
     write_mapping: Path | None,
     write_owner_map: Path | None,
+    write_properties: Path | None,
     as_json: bool,
     **same: Any,  # noqa: ANN401  # options whose names and types are the settings' own
 ) -> int:
@@ -97,20 +106,32 @@ def command(
     is_offline = not fields["token"] and fields["sign_in"] is None
     settings = Settings(sources=sources, offline=is_offline, **fields)
     if write_mapping is not None:
-        refuse_existing(write_mapping, "--write-mapping")
+        _refuse_to_write("--write-mapping", write_mapping, sources)
         _refuse_other_folder(write_mapping, used=same["mapping"])
-        if "-" in sources:
-            raise SettingsError("--write-mapping needs a file: standard input can be read only once")
     if write_owner_map is not None:
         refuse_existing(write_owner_map, "--write-owner-map")
         if is_offline:
             raise SettingsError("--write-owner-map needs the account: set HUBSPOT_ACCESS_TOKEN to the token")
+    if write_properties is not None:
+        _refuse_to_write("--write-properties", write_properties, sources)
+        if is_offline:
+            raise SettingsError(f"--write-properties needs the account: set {TOKEN_VARIABLE} to the token")
     say_settings(click.get_current_context())
-    report = asyncio.run(run_check(settings, sample, examples, drafts=write_mapping is not None))
+    report = asyncio.run(
+        run_check(
+            settings,
+            sample,
+            examples,
+            drafts=write_mapping is not None,
+            drafts_properties=write_properties is not None,
+        )
+    )
     if write_mapping is not None and report.draft:
         _write_mapping(write_mapping, report.draft, report, used=same["mapping"])
     if write_owner_map is not None and report.end is None:
         _write_owner_map(write_owner_map, report)
+    if write_properties is not None and report.end is None:
+        _write_properties(write_properties, report.properties_draft, settings)
     _print_report(report, settings, as_json=as_json)
     return report.exit_code
 
@@ -159,8 +180,28 @@ def _write_owner_map(path: Path, report: Report) -> None:
     )
 
 
-async def run_check(settings: Settings, sample: int | None, examples: int, *, drafts: bool) -> Report:
-    run = Check(settings, sample=sample, examples=examples, drafts=drafts)
+def _write_properties(path: Path, draft: str, settings: Settings) -> None:
+    """Write the definitions of properties that the account lacks."""
+    if not draft:
+        print_message(f"{path} was not written: no column was found that lacks a property")
+        return
+    write_new(path, draft)
+    create = command_line("create-properties", path, *account_words(settings.repeated_options))
+    print_message(f"wrote definitions to {path}: review them, then create them: {create}")
+
+
+def _refuse_to_write(option: str, path: Path, sources: tuple[str, ...]) -> None:
+    refuse_existing(path, option)
+    if "-" in sources:
+        raise SettingsError(f"{option} needs a file: standard input can be read only once")
+
+
+async def run_check(
+    settings: Settings, sample: int | None, examples: int, *, drafts: bool, drafts_properties: bool = False
+) -> Report:
+    run = Check(
+        settings, sample=sample, examples=examples, drafts=drafts, drafts_properties=drafts_properties
+    )
     stop_on_signals(run.ending.stop)
     async with displaying(_live(run) if sys.stderr.isatty() else _plain(run)):
         return await run.run()

@@ -12,6 +12,7 @@ _OWN = {
     "--examples": True,
     "--write-mapping": True,
     "--write-owner-map": True,
+    "--write-properties": True,
     "--json": False,
 }
 #: Options for the account and its token.
