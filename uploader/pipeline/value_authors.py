@@ -9,6 +9,30 @@ from uploader.hubspot.replies import Version
 
 #: The source of what an app writes.
 APP = "INTEGRATION"
+#: Sources of values that HubSpot writes by itself.
+OWN_SOURCES = frozenset(
+    {
+        "ANALYTICS",
+        "AVATARS_SERVICE",
+        "BIDEN",
+        "CALCULATED",
+        "CENTRAL_EXCHANGE_RATES",
+        "COMPANY_FAMILIES",
+        "COMPANY_INSIGHTS",
+        "DATA_ENRICHMENT",
+        "DEFAULT",
+        "INTERNAL_PROCESSING",
+        "MIGRATION",
+        "PIPELINE_SETTINGS",
+        "PORTAL_OBJECT_SYNC",
+        "PORTAL_USER_ASSOCIATOR",
+        "PROPERTY_DEFAULT_VALUE",
+        "PROPERTY_SETTINGS",
+        "SIGNALS",
+        "TALLY",
+        "WAL_INCREMENTAL",
+    }
+)
 
 
 def is_of_app(version: Version, app: str) -> bool:

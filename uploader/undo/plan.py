@@ -23,7 +23,7 @@ from uploader.hubspot.replies import Result, Version
 from uploader.hubspot.schema import LIFECYCLE_STAGE, Kind
 from uploader.pipeline import value_authors
 from uploader.pipeline.read_matching import merged_ids
-from uploader.pipeline.value_authors import APP, written_by
+from uploader.pipeline.value_authors import APP, OWN_SOURCES, written_by
 from uploader.records.values.compare import Match, choices, compare, may_be_respelled
 from uploader.undo.value_before_job import AT_BIRTH_SECONDS, LEAVES_WITHIN_SECONDS, Absence, Doubt
 
@@ -43,30 +43,6 @@ class UndoOutcome(StrEnum):
 #: Outcomes with which nothing of the job is left.
 UNDONE = frozenset({UndoOutcome.ARCHIVED, UndoOutcome.RESTORED, UndoOutcome.AS_BEFORE, UndoOutcome.ALIAS})
 
-#: Sources of values that HubSpot writes by itself: no reason to keep a contact.
-OWN_SOURCES = frozenset(
-    {
-        "ANALYTICS",
-        "AVATARS_SERVICE",
-        "BIDEN",
-        "CALCULATED",
-        "CENTRAL_EXCHANGE_RATES",
-        "COMPANY_FAMILIES",
-        "COMPANY_INSIGHTS",
-        "DATA_ENRICHMENT",
-        "DEFAULT",
-        "INTERNAL_PROCESSING",
-        "MIGRATION",
-        "PIPELINE_SETTINGS",
-        "PORTAL_OBJECT_SYNC",
-        "PORTAL_USER_ASSOCIATOR",
-        "PROPERTY_DEFAULT_VALUE",
-        "PROPERTY_SETTINGS",
-        "SIGNALS",
-        "TALLY",
-        "WAL_INCREMENTAL",
-    }
-)
 _UNKNOWN = frozenset({"", "UNKNOWN"})
 #: The properties that say who created a record.
 RECORD_SOURCE = ("hs_object_source", "hs_object_source_id")

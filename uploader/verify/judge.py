@@ -2,8 +2,9 @@
 
 In    a `Wanted` contact: what its confirmed rows, applied in file order, ask for; the result read, or None.
 Out   a `Checked`: one verdict, and a finding for each property that is not as it was sent.
-Rules A value in another form is HubSpot's doing if its history shows that the job wrote it. Text alone does
-      not show that.
+Rules A value in another form is HubSpot's doing if its history shows that the job wrote it, and one that
+      HubSpot's own rules explain, unless its history shows that others wrote it later. Text alone does not
+      show that.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,7 +15,7 @@ from uploader.hubspot.replies import Reply, Result, Version
 from uploader.hubspot.schema import Kind
 from uploader.model.records import EMAIL, lock_key
 from uploader.pipeline.read_matching import answers_for
-from uploader.pipeline.value_authors import is_of_app, written_by
+from uploader.pipeline.value_authors import OWN_SOURCES, is_of_app, written_by
 from uploader.records.values.compare import Match, compare, may_be_respelled
 
 
@@ -80,7 +81,7 @@ class Finding:
     row: int
     source: int
     note: str = ""
-    is_in_question: bool = False  #: it may be what was sent in another spelling; only its history shows it
+    is_in_question: bool = False  #: whether it is HubSpot's doing; its history shows it
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +140,22 @@ def _explained(finding: Finding, held: Result, job: Job) -> Finding:
     version = held.latest(finding.property)
     if version is None or version.value != finding.found:
         return finding
+    if finding.verdict is Verdict.ADJUSTED:
+        if version.source in OWN_SOURCES or not _is_later(version, held.history[finding.property], job):
+            return finding
+        return replace(finding, verdict=Verdict.DIFFERS, note=f"written since by {written_by(version)}")
     if job.wrote(version):
         return replace(finding, verdict=Verdict.ADJUSTED, note="HubSpot stores it in this form")
     is_later = (version.at or 0.0) >= job.began
     return replace(finding, note=f"written since by {written_by(version)}") if is_later else finding
+
+
+def _is_later(version: Version, history: Sequence[Version], job: Job) -> bool:
+    """Whether others certainly wrote a value after the job did: after its end, or after one of its writes."""
+    if job.wrote(version):
+        return False
+    at = version.at or 0.0
+    return at > job.ended or any(job.wrote(one) and (one.at or 0.0) < at for one in history)
 
 
 def _worst(findings: Sequence[Finding]) -> Verdict:
@@ -170,7 +183,7 @@ def _compared(contact: Wanted, result: Result, kinds: Mapping[str, Kind]) -> Che
             continue
         if comparison.match is not Match.EQUAL:
             verdict, rule = Verdict.ADJUSTED, comparison.rule
-            is_in_question = False
+            is_in_question = comparison.match is Match.EXPLAINED
             if not comparison.is_hubspots:
                 verdict, is_in_question = Verdict.DIFFERS, may_be_respelled(name, kind, cell.text, found)
             findings.append(

@@ -83,6 +83,39 @@ def test_what_hubspot_does_by_itself_is_no_difference(tmp_path):
     assert all(f.note for f in findings)
 
 
+PHONES = [{"name": "line", "type": "phone_number"}]
+PERSON = {"type": "CRM_UI", "id": "userId:7"}
+
+
+def test_a_value_in_hubspots_spelling_is_a_difference_if_others_wrote_it(tmp_path):
+    """The history decides: in the account that respells, the job wrote it; in the other one a person did."""
+    rows = [{"email": "a@x.com", "line": "+49 30 1234567"}]
+    job = uploaded(tmp_path, rows, properties=PHONES, rules={"respells": True})
+    report, (finding,) = verify(job)
+    assert (counts(report), finding.found) == ({"hubspot": 1}, "+49301234567")
+    (tmp_path / "other").mkdir()
+    job = uploaded(tmp_path / "other", rows, properties=PHONES)
+    job._clock += 5
+    change = {"email": "a@x.com", "properties": {"line": "+49301234567"}, "source": PERSON}
+    change_records(job, update=[change])
+    report, (finding,) = verify(job)
+    assert (counts(report), finding.note) == ({"differs": 1}, "written since by CRM_UI (userId:7)")
+
+
+def test_a_later_stage_is_hubspots_doing_unless_others_wrote_it_after_the_job(tmp_path):
+    rows = [{"email": "a@x.com", "lifecyclestage": "lead"}]
+    there = [{"properties": {"email": "a@x.com", "lifecyclestage": "customer"}}]
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none"))
+    job.simulator.reset(0.0, there)
+    job.run_virtual()
+    assert counts(verify(job)[0]) == {"hubspot": 1}
+    job._clock += 5
+    change = {"email": "a@x.com", "properties": {"lifecyclestage": "evangelist"}, "source": PERSON}
+    change_records(job, update=[change])
+    report, (finding,) = verify(job)
+    assert (counts(report), finding.note) == ({"differs": 1}, "written since by CRM_UI (userId:7)")
+
+
 def test_the_last_row_of_a_key_counts_and_blanks_leave_what_was(tmp_path):
     rows = [
         {"email": "a@x.com", "firstname": "First", "city": "Ulm"},

@@ -14,9 +14,9 @@ from uploader.hubspot.reply_decoding import decode
 from uploader.hubspot.requests import OWN_ID, encode_read, encode_updates
 from uploader.hubspot.schema import Kind
 from uploader.pipeline.read_matching import merged_ids
+from uploader.pipeline.value_authors import OWN_SOURCES
 from uploader.undo.plan import (
     MERGED_SINCE,
-    OWN_SOURCES,
     TAKEN_OVER,
     Portal,
     Trace,
