@@ -11,4 +11,6 @@ def read_text(path: Path, option: str) -> str:
     except OSError as error:
         raise SettingsError(f"cannot read {option} {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise SettingsError(f"{option} {path} is not UTF-8 text") from error
+        raise SettingsError(
+            f"{option} {path} is not UTF-8 text; save it in UTF-8 (in Excel: CSV UTF-8)"
+        ) from error

@@ -213,8 +213,8 @@ class Surveyor:
             found.cleared[name] += texts.count("")
         if column.property in self._owned:
             counts = found.owners.setdefault(column.property, Counter())
-            if len(counts) < _MOST_OWNERS:
-                counts.update(filter(None, texts))
+            is_counted = bool if len(counts) < _MOST_OWNERS else counts.__contains__
+            counts.update(filter(is_counted, texts))
         if hold_nothing(texts) and len(found.nothings) < _MOST_GROUPS:
             found.nothings.setdefault(name, Counter()).update(filter(is_nothing, texts))
         if column.property == EMAIL and self._mapper.rules.has_addresses:

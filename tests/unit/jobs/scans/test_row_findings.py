@@ -103,3 +103,17 @@ def test_a_survey_of_fields_says_what_the_mapper_says_row_by_row(tables, key):
         slices.append(RowSlice(rows, Mark(0, number), Mark(9, number + len(rows))))
         number += len(rows)
     check_against_the_mapper(Mapper(0, Rules(id_property=key), SCHEMA, None), slices)
+
+
+def test_owners_that_are_known_are_counted_to_the_end_however_many_others_there_are():
+    schema = Schema(
+        labels={"email": "", "owner": ""},
+        kinds={"email": Kind("string"), "owner": Kind("enumeration")},
+        owned=frozenset({"owner"}),
+    )
+    rules = Rules(translations={"owner": {"annie": "Ann"}})
+    mapper = Mapper(0, rules, schema, resolve_columns(["email", "owner"], rules, schema))
+    first = [["a@x.com", "Ann"], *(["a@x.com", f"owner {number}"] for number in range(3_000))]
+    findings, _ = surveyed(mapper, slices_of([first, [["a@x.com", "Annie"], ["a@x.com", "new"]]]))
+    assert len(findings.owners["owner"]) == 3_001
+    assert findings.owners["owner"]["Ann"] == 2

@@ -179,3 +179,50 @@ def test_an_input_of_the_api_is_replaced_too():
     (one,) = Mapper(0, rules, SCHEMA, None).map(0, [row(content)])
     assert isinstance(one, Record), one
     assert (one.key, sent_beside_key(one)) == ("a@x.com", {"tier": "gold"})
+
+
+CELLS = {
+    "email": ["a@x.com", "B@x.com ", "boss", "NULL", ""],
+    "note": ["x", " X", "n/a", ""],
+    "tier": ["gold", "Prospect", "prospect ", "zzz", ""],
+    "born": ["2020-01-02", "long ago", ""],
+    "owner": ["Ann Lee", "Annie", ""],
+    "pipeline": ["Sales", "partner", "p2", ""],
+    "dealstage": ["New", "neu", "Won", ""],
+}
+REPLACEMENTS = ["", "gold", "a@x.com", "NULL", "2020-05-06", "ann@x.com", "Partners", "new", "x"]
+ROWS = st.lists(st.fixed_dictionaries({name: st.sampled_from(cells) for name, cells in CELLS.items()}))
+TABLES = st.fixed_dictionaries(
+    {},
+    optional={
+        name: st.dictionaries(
+            st.sampled_from(sorted({cell.strip().casefold() for cell in cells} - {""})),
+            st.sampled_from(REPLACEMENTS),
+        )
+        for name, cells in CELLS.items()
+    },
+)
+
+
+def replaced_by_hand(cells, tables):
+    return {name: tables.get(name, {}).get(cell.strip().casefold(), cell) for name, cell in cells.items()}
+
+
+def told(mapped):
+    if isinstance(mapped, Record):
+        return mapped.id_property, mapped.key, sent_properties(mapped), mapped.lock_keys
+    return mapped.outcome, mapped.key, mapped.faults, mapped.lock_keys
+
+
+@given(ROWS, TABLES, st.sampled_from([("email",), ("note", "email")]), st.booleans(), st.booleans())
+def test_a_source_is_mapped_as_one_in_which_somebody_replaced_the_cells(
+    rows, tables, match, clears, as_fields
+):
+    cleared = frozenset({"tier", "born"} if clears else ())
+    found = []
+    for translations, contents in ((tables, rows), ({}, [replaced_by_hand(one, tables) for one in rows])):
+        rules = Rules(translations=translations, match=match, cleared=cleared)
+        columns = None if as_fields else resolve_columns(list(CELLS), rules, SCHEMA)
+        given_rows = [row(one if as_fields else [one[name] for name in CELLS]) for one in contents]
+        found.append(list(map(told, Mapper(0, rules, SCHEMA, columns).map(0, given_rows))))
+    assert found[0] == found[1]
