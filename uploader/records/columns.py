@@ -288,7 +288,8 @@ def unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
     none = schema.no_property(which) if schema else f"this account has no property {which}"
     return (
         f"{none}; map each column, for example with {' '.join(words)}, or leave it out with --ignore "
-        f"{quoted(unmapped[0])}; `check` with --write-mapping drafts a mapping of all columns"
+        f"{quoted(unmapped[0])}; `check` with --write-mapping drafts a mapping of all columns, and with "
+        "--write-properties the properties that are missing"
     )
 
 
