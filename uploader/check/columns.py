@@ -13,6 +13,7 @@ from uploader.check.report import Column, Report
 from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.account import Account
 from uploader.hubspot.schema import Schema
+from uploader.hubspot.stage_lookup import PIPELINES
 from uploader.jobs.column_rules import (
     overwriting_rules,
     refuse_absent_keys,
@@ -191,7 +192,13 @@ def count_drafted(
             name = "" if rules.leaves_out(column) else resolve_name(column, rules, schema)
             if (name in rules.match or (schema and options_of(name, schema))) and name not in names.values():
                 names[index] = name
-    mapper = Mapper(0, rules_of(rules, source), schema, Columns(names, header=tuple(header)))
+    columns = Columns(names, header=tuple(header))
+    # Of what all records get, a pipeline decides which stages there are. What is wrong with it is reported.
+    kept = {n: t for n, t in rules.constants.items() if n in PIPELINES and n not in names.values()}
+    try:
+        mapper = Mapper(0, replace(rules_of(rules, source), constants=kept), schema, columns)
+    except MappingError:
+        mapper = Mapper(0, replace(rules_of(rules, source), constants={}), schema, columns)
     position = 0
     with suppress(SourceError):  # the survey has reported it
         for rows in first_rows(source, most_rows):

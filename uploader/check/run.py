@@ -204,7 +204,7 @@ class Check:
         """The values that are drafted: those found, and those of the first source's columns as drafted."""
         report, rules = self.report, self.settings.rules
         drafted = rules_as_drafted(report, rules)
-        if drafted is rules and survey.mappers[0] is not None:
+        if report.schema is None or (drafted is rules and survey.mappers[0] is not None):
             return report.bad_columns
         found = Findings(0)
         steps = count_drafted(survey.sources[0], drafted, report.schema, report.sample, found)

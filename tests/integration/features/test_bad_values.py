@@ -75,6 +75,16 @@ def test_stages_are_counted_with_the_names_that_the_account_has(tmp_path):
     assert values_of(report) == {"dealstage": {"Closed-Won": (1, "Closed Won"), "Neu": (1, None)}}
 
 
+@pytest.mark.parametrize("constants", [{"lifecyclestage": "lead"}, {"vip": "maybe"}])
+def test_a_draft_does_not_mind_values_of_all_records(tmp_path, constants):
+    rows = [{"email": row["email"], "Lifecycle": row["Lifecycle Stage"]} for row in stage_rows()]
+    report = check(
+        Job(write_csv(tmp_path / "a.csv", rows), make_simulator()), drafts=True, constants=constants
+    )
+    assert report.problems
+    assert '# "MQL" = "marketingqualifiedlead"' in report.draft.toml()
+
+
 @pytest.mark.parametrize("key", ["email", "E-mail Address"])
 def test_a_draft_has_the_values_of_columns_as_it_maps_them(tmp_path, key):
     rows = [
