@@ -42,6 +42,10 @@ class BusyError(StorageError):
     """Another process reads the file and locks it meanwhile: writing succeeds once it has ended."""
 
 
+class ResultsChangedError(StorageError):
+    """Another program has changed, moved or replaced the results file while the job ran."""
+
+
 class AccountingError(UploaderError):
     """The sums do not add up: a bug of ours, and the run says so instead of going on."""
 

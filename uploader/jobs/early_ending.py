@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from uploader.errors import StorageError
+from uploader.errors import ResultsChangedError, StorageError
 from uploader.model.redaction import without_addresses
 from uploader.model.stop import Cause, StopRun
 
@@ -103,7 +103,11 @@ class Ending:
         except StopRun as stop:
             self.end(stop.cause, stop.reason)
         except StorageError as error:
-            self.end(Cause.STORAGE, str(error))
+            self.end(cause_of(error), str(error))
         except Exception as error:  # noqa: BLE001  # raised again after the last commit
             self.crash = self.crash or error
             self.end(Cause.OUTAGE, "crashed")
+
+
+def cause_of(error: StorageError) -> Cause:
+    return Cause.RESULTS if isinstance(error, ResultsChangedError) else Cause.STORAGE

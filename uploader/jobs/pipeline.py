@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from uploader.canary.assessment import count_sent_rows
 from uploader.errors import CutOffError, StorageError
-from uploader.jobs.early_ending import Ending
+from uploader.jobs.early_ending import Ending, cause_of
 from uploader.jobs.keys_of_one_contact import find_identity_conflicts
 from uploader.jobs.opening import Job, total_bytes
 from uploader.jobs.outcome_stream import OutcomeQueue
@@ -303,7 +303,7 @@ class Pipeline:
             await collector.commit(state=state, reason=reason, clean_below=clean_below)
         except StorageError as error:
             is_committed = False
-            ending.replace(Cause.STORAGE, str(error))
+            ending.replace(cause_of(error), str(error))
         if ending.crash is not None:
             raise ending.crash
         if is_done and is_committed:

@@ -100,7 +100,7 @@ class Summary:
 #: Causes that pass: the same command resumes the job later.
 _COME_BACK = frozenset({Cause.OUTAGE, Cause.DAILY, Cause.MIGRATION, Cause.DURATION})
 #: Causes that need a fix first, even if nothing was written yet.
-_MEND = frozenset({Cause.FAILURES, Cause.STORAGE})
+_MEND = frozenset({Cause.FAILURES, Cause.STORAGE, Cause.RESULTS})
 
 _AGAIN = "then run the same command again"
 _ADVICE = {
@@ -117,6 +117,7 @@ _ADVICE = {
     Cause.FAILURES: "see the reasons of the failed rows. The same command continues and counts "
     "failures from zero; a corrected source is a new job: add --restart",
     Cause.STORAGE: f"free disk space, or correct the problem with the file, {_AGAIN}",
+    Cause.RESULTS: _AGAIN,
     Cause.SOURCE: "a corrected source is a new job: add --restart",
     Cause.CUT_OFF: "if the stream is complete, add --accept-unfinished-last-line; otherwise give the whole "
     "stream again (add --restart if it is refused)",

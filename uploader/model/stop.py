@@ -19,6 +19,7 @@ class Cause(StrEnum):
     OUTAGE = "no request succeeds"
     FAILURES = "too many rows failed"
     STORAGE = "the disk refuses writes"
+    RESULTS = "another program has changed the results file"
     SOURCE = "the source cannot be read further"
     CUT_OFF = "the source may be cut off"
     SIGNAL = "interrupted"

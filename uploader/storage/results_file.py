@@ -21,7 +21,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from uploader.errors import CheckpointError, StorageError
+from uploader.errors import CheckpointError, ResultsChangedError, StorageError
 from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, Record, display_key
 from uploader.model.settled_rows import Settlement, note
@@ -92,7 +92,7 @@ class ResultsFile:
     def append(self, lines: Sequence[bytes]) -> Extent:
         """Write lines to the disk. Returns the extent to commit; call `keep` after the commit.
 
-        StorageError if they can't be written, or if another program has changed the file.
+        StorageError if they can't be written, ResultsChangedError if another program has changed the file.
         """
         if not lines:
             self._appended = self._hash, self.committed
@@ -122,11 +122,11 @@ class ResultsFile:
         self._file.close()
 
     def _check_unchanged(self) -> "hashlib._Hash":
-        """The hash of the committed part. StorageError if another program has changed or replaced the
+        """The hash of the committed part. ResultsChangedError if another program has changed or replaced the
         file.
         """
         if not is_at(self._file.fileno(), self.path):
-            raise StorageError(
+            raise ResultsChangedError(
                 f"{self.path} was moved or replaced while the job ran; the results are in "
                 f"{self._put_aside()}; move that file back to {self.path}"
             )
@@ -134,7 +134,7 @@ class ResultsFile:
             try:
                 self._hash = _check(self.path, self._file, self.committed)
             except _ChangedError as error:
-                raise StorageError(str(error)) from error
+                raise ResultsChangedError(str(error)) from error
         return self._hash
 
     def _put_aside(self) -> Path:

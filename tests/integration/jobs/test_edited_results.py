@@ -8,6 +8,7 @@ import pytest
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_simulator
+from uploader.cli.text.summary import ending_text
 from uploader.errors import CheckpointError
 from uploader.model.stop import Cause
 from uploader.storage.checkpoint import Checkpoint
@@ -172,7 +173,9 @@ def remove(path: Path) -> None:
 def test_a_results_file_that_is_changed_while_the_job_runs_stops_it(tmp_path, change):
     job = Job(write_csv(tmp_path / "contacts.csv", ROWS), make_simulator(quota="190/10", latency_seconds=0.5))
     summary = job.run_virtual(**change_once(job, change))
-    assert (summary.cause, summary.exit_code, summary.state) == (Cause.STORAGE, 78, "stopped")
+    assert (summary.cause, summary.exit_code, summary.state) == (Cause.RESULTS, 78, "stopped")
+    assert ending_text(summary).startswith("stopped: another program has changed the results file: ")
+    assert ending_text(summary).endswith("; then run the same command again")
     path = results_of(job)
     with pytest.raises(CheckpointError):
         job.run_virtual()

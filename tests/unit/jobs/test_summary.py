@@ -46,6 +46,7 @@ def test_a_finished_run_is_0_if_every_row_is_where_it_belongs_else_1(counts, cod
         (Cause.SOURCE, 2, 78),
         (Cause.FAILURES, 78, 78),
         (Cause.STORAGE, 78, 78),
+        (Cause.RESULTS, 78, 78),
     ],
 )
 def test_a_stopped_run_says_whether_to_come_back_or_to_mend_something(cause, before_any_write, afterwards):
