@@ -87,12 +87,10 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
     with the delimiter of the (first) source.
     """
     as_ndjson = output is not None and output.suffix.lower() in _NDJSON
-    if output is not None and not as_ndjson and output.suffix.lower() not in {".csv", ".tsv", ".txt"}:
-        raise SettingsError(f"-o {output}: the file name must end in .csv or .ndjson")
     if spreadsheet_safe and as_ndjson:
         raise SettingsError("--spreadsheet-safe works with CSV only")
-    if output is not None and output.exists():
-        raise SettingsError(f"{output} exists already; choose another file, such as {unused(output)}")
+    if output is not None:
+        _check_output(output)
     with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
         identity, repeated = opened.identity(), seen_from(Path.cwd(), opened.repeated_options())
         has_ended = opened.state().state == "complete"
@@ -122,12 +120,27 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
         )
     elif output and count and not spreadsheet_safe:
         first = "upload them unchanged" if kind == "transient" else "correct them, then upload them"
-        delimiter = "" if as_ndjson else _delimiter(output, identity)
-        project = project_of(checkpoint, repeated)
-        mapping = _mapping(repeated) or (project.mapping if project else None)
-        again = upload_again_command(str(output), delimiter, identity, repeated, mapping, project=project)
-        print_message(f"{first}{unnamed_files(identity, repeated, mapping)}: {again}")
+        print_message(f"{first}{_upload_again(checkpoint, output, identity, repeated)}")
     return 0
+
+
+def _check_output(path: Path) -> None:
+    """SettingsError if failed rows cannot be written to this file."""
+    if path.suffix.lower() not in {".csv", ".tsv", ".txt", *_NDJSON}:
+        raise SettingsError(f"-o {path}: the file name must end in .csv or .ndjson")
+    if path.exists():
+        raise SettingsError(f"{path} exists already; choose another file, such as {unused(path)}")
+
+
+def _upload_again(
+    checkpoint: Path, output: Path, identity: Identity, repeated: Mapping[str, Sequence[str]]
+) -> str:
+    """The command that uploads the file of failed rows, after a colon."""
+    delimiter = "" if output.suffix.lower() in _NDJSON else _delimiter(output, identity)
+    project = project_of(checkpoint, repeated)
+    mapping = _mapping(repeated) or (project.mapping if project else None)
+    again = upload_again_command(str(output), delimiter, identity, repeated, mapping, project=project)
+    return f"{unnamed_files(identity, repeated, mapping)}: {again}"
 
 
 def top_reasons(checkpoint: Path) -> list[tuple[str, int]]:

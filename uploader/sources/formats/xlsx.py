@@ -155,18 +155,7 @@ class XlsxTable:
         # It warns about everything that it ignores: colours, filters, drawings.
         warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
         try:
-            with zipfile.ZipFile(handle) as archive:
-                parts = archive.infolist()
-                with archive.open(_WORKBOOK) as book_part:
-                    is_strict = _STRICT in book_part.read(_HEAD_BYTES)
-            if is_strict:
-                raise SourceError(
-                    f"{self._name}: is Strict Open XML, which is not supported; save it as the usual Excel "
-                    "workbook (.xlsx), or as CSV"
-                )
-            unpacked = sum(part.file_size for part in parts)
-            if unpacked > _MOST_BYTES or any(map(_is_bomb, parts)):
-                raise SourceError(f"{self._name}: unpacks to {unpacked:,} bytes; save it as CSV")
+            self._check_archive(handle)
             handle.seek(0)
             book = openpyxl.load_workbook(handle, read_only=True, data_only=True, keep_links=False)
         except _DAMAGE as error:
@@ -188,6 +177,21 @@ class XlsxTable:
             frozenset(sheet.title for sheet in book.worksheets if sheet.sheet_state != "visible"),
             {style: zeros for style, number in formats.items() if (zeros := own.get(number))},
         )
+
+    def _check_archive(self, handle: BinaryIO) -> None:
+        """SourceError for a workbook that cannot be read, or that takes too much memory."""
+        with zipfile.ZipFile(handle) as archive:
+            parts = archive.infolist()
+            with archive.open(_WORKBOOK) as book_part:
+                is_strict = _STRICT in book_part.read(_HEAD_BYTES)
+        if is_strict:
+            raise SourceError(
+                f"{self._name}: is Strict Open XML, which is not supported; save it as the usual Excel "
+                "workbook (.xlsx), or as CSV"
+            )
+        unpacked = sum(part.file_size for part in parts)
+        if unpacked > _MOST_BYTES or any(map(_is_bomb, parts)):
+            raise SourceError(f"{self._name}: unpacks to {unpacked:,} bytes; save it as CSV")
 
     def _choose(self, handle: BinaryIO, wanted: str | None) -> str:
         sheets = self._book.sheets
