@@ -16,6 +16,7 @@ TYPOS = {
     "uplaod": "did you mean upload?",
     "chek": "did you mean check?",
     "stauts": "did you mean status?",
+    "prewiev": "did you mean preview?",
     "failure": "did you mean failures?",
     "mock_server": "did you mean mock-server?",
     "upload --mach": "did you mean --match?",

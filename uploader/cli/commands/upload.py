@@ -122,7 +122,7 @@ from uploader.settings.speed import OnLongPause, parse_duration
     default=20.0,
     show_default=True,
     metavar="SECONDS",
-    help="After Ctrl-C or SIGTERM, wait this long for the answers to requests in flight.",
+    help="After Ctrl-C or SIGTERM, wait this long for the replies to requests in flight.",
 )
 @option(
     Heading.OUTPUT,
@@ -333,7 +333,7 @@ async def _is_yes(question: str) -> bool:
 def _interrupt(run: Run, number: signal.Signals) -> None:
     run.stop(number)
     what = (
-        "waiting for the answers to requests in flight" if run.started.is_set() else "nothing was written yet"
+        "waiting for the replies to requests in flight" if run.started.is_set() else "nothing was written yet"
     )
     print_message(f"stopping: {what} (interrupt again to stop at once)")
 

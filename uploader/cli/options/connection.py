@@ -60,7 +60,7 @@ CONNECTION_OPTIONS = (
         default=256,
         show_default=True,
         metavar="N",
-        help="Wait for at most this many answers at the same time.",
+        help="Have at most this many requests in flight at the same time.",
     ),
     option(
         Heading.SPEED,
