@@ -24,6 +24,10 @@ class CutOffError(SourceError):
     """A stream ends without a line break after its last row, as it does where its writer was cut off."""
 
 
+class RowLimitError(SourceError):
+    """As many rows were read as the user wants, and more follow."""
+
+
 class CheckpointError(UploaderError):
     """The checkpoint or the results file can't be used as it is."""
 

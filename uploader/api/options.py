@@ -79,6 +79,7 @@ class Options(TypedDict, total=False):
     canary: int | None
     canary_wait_seconds: float
     approve_canary: bool
+    limit: int | None
     max_failures: FailureLimit | str | int
     tolerate: Tolerance | str | int | None
     restart: bool

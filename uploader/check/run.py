@@ -72,7 +72,7 @@ class Check:
         """
         self.settings = settings
         self.session: Session | None = None  #: None before the first request
-        self.report = Report(sample=sample, findings=Findings(examples))
+        self.report = Report(sample=sample or settings.limit, findings=Findings(examples))
         self.ending = Ending()
         self.passes = Passes(self.ending)
         self.bytes_total: int | None = None

@@ -7,7 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from uploader.canary.assessment import count_sent_rows
-from uploader.errors import CutOffError, StorageError
+from uploader.errors import CutOffError, RowLimitError, SourceError, StorageError
 from uploader.jobs.early_ending import Ending, cause_of
 from uploader.jobs.keys_of_one_contact import find_identity_conflicts
 from uploader.jobs.opening import Job, total_bytes
@@ -116,6 +116,7 @@ class Pipeline:
             duplicates=job.duplicates,
             wait_for_space=wait_for_space,
             known=committed.known,
+            limit=job.settings.limit,
         )
 
     def _make_collector(self, parts: Parts, in_doubt_below: int, rows_estimated: int | None) -> Collector:
@@ -195,8 +196,7 @@ class Pipeline:
         lock.keep_note = True  # until the last commit records the same
         await self._run_tasks()
         if producer.error is not None:
-            is_cut_off = isinstance(producer.error, CutOffError)
-            self._ending.end(Cause.CUT_OFF if is_cut_off else Cause.SOURCE, str(producer.error))
+            self._ending.end(_why_unread(producer.error), str(producer.error))
         if self.pre_reader is not None:
             await self._ending.guard(self.pre_reader.close())
         lock.keep_note = not await self.close()
@@ -292,7 +292,7 @@ class Pipeline:
     async def close(self) -> bool:
         """Commit the job's final state; False if the commit failed."""
         collector, ending = self.collector, self._ending
-        is_broken = ending.crash is not None or ending.cause in {Cause.SOURCE, Cause.CUT_OFF}
+        is_broken = ending.crash is not None or ending.cause in _UNREAD
         is_done = self._has_identity_conflicts and collector.tallies.open == 0 and not is_broken
         state = "complete" if is_done else "stopped"
         reason = "" if is_done else stop_reason(ending, self._session)
@@ -309,6 +309,17 @@ class Pipeline:
         if is_done and is_committed:
             self.job.keys_file.remove()
         return is_committed
+
+
+#: Causes for which rows of the sources stay unread.
+_UNREAD = frozenset({Cause.SOURCE, Cause.CUT_OFF, Cause.LIMIT})
+
+
+def _why_unread(error: SourceError) -> Cause:
+    """Why reading ended before the last row."""
+    if isinstance(error, RowLimitError):
+        return Cause.LIMIT
+    return Cause.CUT_OFF if isinstance(error, CutOffError) else Cause.SOURCE
 
 
 def stop_reason(ending: Ending, session: Session | None) -> str:

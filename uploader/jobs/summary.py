@@ -98,7 +98,7 @@ class Summary:
 
 
 #: Causes that pass: the same command resumes the job later.
-_COME_BACK = frozenset({Cause.OUTAGE, Cause.DAILY, Cause.MIGRATION, Cause.DURATION})
+_COME_BACK = frozenset({Cause.OUTAGE, Cause.DAILY, Cause.MIGRATION, Cause.DURATION, Cause.LIMIT})
 #: Causes that need a fix first, even if nothing was written yet.
 _MEND = frozenset({Cause.FAILURES, Cause.STORAGE, Cause.RESULTS})
 
@@ -123,6 +123,7 @@ _ADVICE = {
     "stream again (add --restart if it is refused)",
     Cause.SIGNAL: "the same command resumes",
     Cause.DURATION: "run the same command again to continue",
+    Cause.LIMIT: "run the same command without --limit, or with a higher one, to continue",
     Cause.CANARY: "review the outcome of its rows",
 }
 

@@ -25,6 +25,7 @@ class Cause(StrEnum):
     SIGNAL = "interrupted"
     CANARY = "the canary waits for approval"
     DURATION = "--max-duration has passed"
+    LIMIT = "--limit is reached"
 
 
 #: Causes that end by themselves after hours. Settings decide whether the run pauses or stops.

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-from uploader.errors import SourceError
+from uploader.errors import RowLimitError, SourceError
 from uploader.model.records import Record, Slice, Unsent
 from uploader.model.rows import Mark, RowSlice
 from uploader.model.watermark import Progress
@@ -30,10 +30,11 @@ class Producer:
         duplicates: Duplicates | None = None,
         wait_for_space: Callable[[], Awaitable[None]] | None = None,
         known: Mapping[int, Sequence[Mark]] | None = None,
+        limit: int | None = None,
     ) -> None:
         """`wait_for_space` is awaited before each slice is read. `known`: marks of what was read of streams
-        before, by source. `in_doubt_below`: a killed run may have sent records before this position.
-        `duplicates`: of keys; None if all rows are written, in order.
+        before, by source. `limit`: rows of the job that are read. `in_doubt_below`: a killed run may have
+        sent records before this position. `duplicates`: of keys; None if all rows are written, in order.
         """
         self._sources = sources
         self._mappers = mappers
@@ -43,6 +44,7 @@ class Producer:
         self._duplicates = duplicates
         self._wait_for_space = wait_for_space
         self._known = known or {}
+        self._limit = limit
         self.error: SourceError | None = None
         self._is_quick = False  # the next slice costs less than a change of threads
         # No source from this index on blocks. An earlier one may, so its slices are made in a thread.
@@ -87,8 +89,15 @@ class Producer:
         for index in range(resume.source, len(self._sources)):
             mark = resume.mark if index == resume.source else None
             for rows in self._sources[index].slices(mark, self._known.get(index, ())):
-                yield self._slice(index, position, rows)
-                position += len(rows.rows)
+                left = None if self._limit is None else max(0, self._limit - position)
+                if left is None or len(rows.rows) <= left:
+                    yield self._slice(index, position, rows)
+                    position += len(rows.rows)
+                    continue
+                if left:
+                    # Without an end of its own: reading resumes where the slice starts.
+                    yield self._slice(index, position, RowSlice(rows.rows[:left], rows.start, rows.start))
+                raise RowLimitError(f"the first {self._limit:,} rows")
 
     def _slice(self, source: int, first: int, rows: RowSlice) -> Slice:
         """Map rows to a slice, without those that are settled already."""

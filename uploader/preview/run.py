@@ -79,15 +79,15 @@ class Preview:
         sample: int | None = None,
         examples: int = 5,
     ) -> None:
-        """`sample`: process only the first rows, this many. `examples`: at most this many for each kind of
-        change.
+        """`sample`: process only the first rows, this many; None: as many as an upload would. `examples`: at
+        most this many for each kind of change.
         """
         self.settings = settings
         self.ending = Ending()
         #: The run, once there is one.
         self.run: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
         self._seams = seams or Seams()
-        self._sample = sample
+        self._sample = sample or settings.limit
         self._tally = Tally(examples)
         self._names: list[str] = []
 
@@ -151,6 +151,7 @@ class Preview:
             write_results=False,
             restart=False,
             snapshot=False,
+            limit=None,
             max_failures=_NO_LIMIT,
         )
         parts = Parts(

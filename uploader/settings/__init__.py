@@ -53,5 +53,6 @@ class Settings(
         self._check_account_and_canary()
         self._check_speed()
         self._check_canary_wait()
+        self._check_limit()
         self._check_sources()
         self._check_files()

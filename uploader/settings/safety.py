@@ -18,6 +18,7 @@ class SafetySettings:
     canary: int | None = None  #: number of rows sent first; None: depends on the account; 0: no canary
     canary_wait_seconds: float = 30.0  #: time for workflows to act before the canary is read back
     approve_canary: bool = False
+    limit: int | None = None  #: rows from the first one on that are processed; None: all
     max_failures: FailureLimit = FailureLimit(share=0.2)  # noqa: RUF009  # it is frozen
     tolerate: Tolerance | None = None  #: failed rows with which a finished job is still a success
     accept_changed_settings: bool = False
@@ -27,6 +28,10 @@ class SafetySettings:
             raise SettingsError(f"--portal {self.portal!r} is not an account id such as 44237313")
         if self.canary is not None and not 0 <= self.canary <= MAX_ROWS:
             raise SettingsError(f"--canary takes a number of rows from 1 to {MAX_ROWS:,}")
+
+    def _check_limit(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise SettingsError("--limit takes a number of rows, 1 or more")
 
     def _check_canary_wait(self) -> None:
         if not 0 <= self.canary_wait_seconds < math.inf:

@@ -26,7 +26,8 @@ TYPOS = {
     "upload --token": "did you mean --token-file?",
     "preview --skip-unchange": "did you mean --skip-unchanged?",
     "undo --dryrun": "did you mean --dry-run?",
-    "upload --limit": "see `uploader upload --help`",
+    "upload --limits": "did you mean --limit?",
+    "upload --amount": "see `uploader upload --help`",
     "xyz": "see `uploader --help`",
 }
 

@@ -66,6 +66,13 @@ from uploader.settings.speed import OnLongPause, parse_duration
 @option(Heading.SAFETY, "--no-canary", is_flag=True, help="Send all rows at once.")
 @option(
     Heading.SAFETY,
+    "--limit",
+    type=int,
+    metavar="N",
+    help="Process the first N rows only, and stop (exit 75). The same command without it continues.",
+)
+@option(
+    Heading.SAFETY,
     "--canary-wait",
     type=float,
     default=30.0,

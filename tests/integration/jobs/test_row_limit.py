@@ -1,0 +1,50 @@
+"""`--limit N`: the first N rows are processed, and the job continues without it."""
+
+import pytest
+
+from support.jobs import Job, contacts, write_csv
+from support.mock_transport import make_simulator
+from uploader.errors import SettingsError
+from uploader.model.stop import Cause
+
+
+def job(tmp_path, rows, **options) -> Job:
+    simulator = make_simulator(quota="190/10", latency_seconds=0.1)
+    return Job(write_csv(tmp_path / "contacts.csv", rows), simulator, options)
+
+
+@pytest.mark.parametrize("limit", [1, 150, 500, 501])
+def test_the_first_rows_are_written_and_the_same_command_continues(tmp_path, limit):
+    rows = contacts(1_300)
+    run = job(tmp_path, rows)
+    summary = run.run_virtual(limit=limit)
+    assert (summary.state, summary.cause, summary.exit_code) == ("stopped", Cause.LIMIT, 75)
+    assert summary.tallies.rows == summary.tallies.settled == limit
+    assert run.simulator.stats()["records_received"] == limit
+    further = run.run_virtual(limit=limit + 200)
+    assert (further.cause, further.tallies.rows) == (Cause.LIMIT, limit + 200)
+    run.check(rows, run.run_virtual())
+    assert run.simulator.stats()["records_received"] == len(rows)
+
+
+@pytest.mark.parametrize("limit", [700, 701, 5_000])
+def test_a_limit_that_no_row_exceeds_ends_with_a_complete_job(tmp_path, limit):
+    rows = contacts(700)
+    run = job(tmp_path, rows)
+    run.check(rows, run.run_virtual(limit=limit))
+
+
+def test_rows_that_are_not_sent_count_and_those_open_below_the_limit_are_sent_first(tmp_path):
+    rows = contacts(600)
+    rows[3]["email"] = "none"
+    run = job(tmp_path, rows)
+    run.run_virtual(limit=450, stop_after=0.25)
+    summary = run.run_virtual(limit=450)
+    assert (summary.cause, summary.tallies.settled, summary.tallies.rows) == (Cause.LIMIT, 450, 450)
+    again = run.run_virtual(limit=450)
+    assert (again.cause, again.tallies.rows) == (Cause.LIMIT, 450)
+
+
+def test_a_limit_of_no_rows_is_refused(tmp_path):
+    with pytest.raises(SettingsError, match="--limit"):
+        job(tmp_path, contacts(3)).run_virtual(limit=0)
