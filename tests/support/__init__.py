@@ -16,6 +16,7 @@ official_schemas      HubSpot's official schemas of the paths that uploader uses
 paced_clients         several clients on one token, and their accepted requests
 processes             the command line as real processes: run, start, kill, wait
 programs              programs that use the Python API
+property_runs         properties created and archived in virtual time
 schema_check          what the mock server gets and gives, held against the official schemas
 source_files          files written in every format, and their cells as read
 undo_runs             jobs to be undone, undo in virtual time, and what an account holds

@@ -149,6 +149,7 @@ class MissingProperties:
             group=default_group(self.rules.object_type, groups),
             names=self.schema.labels.keys(),
             labels=frozenset(self.schema.labels.values()),
+            keys=self.rules.match,
             where=f"Properties that account {account} lacks, drafted from {extent} {self.rows:,} rows.",
         )
 

@@ -77,10 +77,12 @@ def draft_text(
     group: str,
     names: Collection[str],
     labels: Collection[str],
+    keys: Collection[str] = (),
     where: str,
 ) -> str:
     """The text of the file. `passed_over`: remarks on columns that get no definition; `names` and `labels`:
-    of existing properties; `where`: what was read, and in which account the columns have no property.
+    of existing properties; `keys`: names of the properties that rows are matched by; `where`: what was read,
+    and in which account the columns have no property.
     """
     lines = [
         f"# {_comment(where)}",
@@ -98,12 +100,14 @@ def draft_text(
         taken.add(name)
         column = one.profile.column
         label = f"{column} ({name})" if column in labels else column
-        lines += ["", *_lines_of(one, name, label, group)]
+        lines += ["", *_lines_of(one, name, label, group, is_key=name in keys)]
     return "\n".join(lines) + "\n"
 
 
-def _lines_of(one: MissingProperty, name: str, label: str, group: str) -> Iterator[str]:
+def _lines_of(one: MissingProperty, name: str, label: str, group: str, *, is_key: bool) -> Iterator[str]:
     profile, found = one.profile, one.profile.inference()
+    if is_key:  # a text is compared as it stands, a number is not
+        found = Inference("string", "text", found.remarks)
     yield f"# Column {_quoted(profile.column)}: {_comment(_counts(profile))}"
     for remark in found.remarks:
         yield f"# CAUTION: {_comment(remark)}"
@@ -119,6 +123,8 @@ def _lines_of(one: MissingProperty, name: str, label: str, group: str) -> Iterat
         ("group", group),
     ):
         yield f"{sign}{key} = {_quoted(value)}"
+    if is_key:
+        yield f"{sign}unique = true  # rows are matched by it"
     if found.options:
         yield from _enumeration(found)
 

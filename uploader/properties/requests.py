@@ -52,10 +52,10 @@ class Questions(Task[Item]):
         return Judged(verdict, items)
 
     async def settle_attempt(self, attempt: Attempt[Item]) -> None:
-        if attempt.verdict.action is Action.RETRY and attempt.reply.maybe_applied:
-            self.in_doubt.update(attempt.items)
         if attempt.following in {Next.FINISH, Next.REFUSE}:
             await self._settle(attempt.items, attempt.reply)
+        elif attempt.following is not Next.HALVE and attempt.reply.maybe_applied:
+            self.in_doubt.update(attempt.items)
 
     async def give_up(self, attempt: Attempt[Item]) -> None:
         """Not reached: nothing is given up."""

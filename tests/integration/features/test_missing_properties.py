@@ -121,3 +121,13 @@ def test_properties_of_companies_are_drafted_for_companies(tmp_path):
     report = check(one, drafts_properties=True, object_type="companies", match=("customer_number",))
     file = parse_definitions(report.properties_draft)
     assert (file.object_type, file.definitions[0].group) == ("companies", "companyinformation")
+
+
+def test_a_key_that_the_account_lacks_is_a_text_with_unique_values(tmp_path):
+    one = job(tmp_path, [{"email": "a@x.com", "Member No": "17", "member_code": "4"}])
+    keys = {"match": ("email", "member_number", "member_code"), "mapped": {"Member No": "member_number"}}
+    found = definitions(check(one, drafts_properties=True, **keys))
+    assert {label: (d.name, d.type, d.is_unique) for label, d in found.items()} == {
+        "Member No": ("member_number", "string", True),
+        "member_code": ("member_code", "string", True),
+    }
