@@ -321,6 +321,13 @@ def test_a_row_with_an_owner_that_cannot_be_read_names_the_scope(tmp_path):
     assert "give the token the scope crm.objects.owners.read" in letter.message
 
 
+def test_a_refusal_that_names_no_scope_gets_the_documented_one(tmp_path):
+    refused = {"kind": "status", "endpoint": "properties", "status": 403, "shape": "html", "requests": [2, 3]}
+    run = job(tmp_path, [{"email": "a@x.com", "ssn": "1"}], properties=SECRETS, faults=[refused])
+    with pytest.raises(SettingsError, match=f"the token lacks the scope {' or '.join(READ)}"):
+        run.run_virtual()
+
+
 @SHAPES
 def test_an_account_that_may_not_be_read_names_the_scope(tmp_path, shape):
     unknown = {"kind": "status", "endpoint": "token", "status": 404}

@@ -55,6 +55,13 @@ def test_a_total_is_no_row(cells):
     assert why_no_row(cells, COMPANIES) == ""
 
 
+@pytest.mark.parametrize("cells", [*(cells for cells, _ in SAY_SO), ("Report exported on:", "", "", "")])
+def test_a_line_with_an_address_may_be_a_person(cells):
+    """Whatever else it says: its key may be damaged."""
+    assert why_no_row((cells[0], "ann@example.com", "", ""), BY_ADDRESS) == ""
+    assert why_no_row((cells[0], "", "", "ann@example.com"), BY_ID) == ""
+
+
 @pytest.mark.parametrize(
     "cell", ["+49 30 1", "030 1", "4930123456", "555 1234", "030.123.456", "(030) 12", "x"]
 )
