@@ -1,6 +1,7 @@
 """Columns that tell who has agreed to e-mail: a no suppresses. They passed where opt-outs stopped the run."""
 
 import openpyxl
+import orjson
 import pytest
 
 from support.intercepted_requests import upserts
@@ -64,3 +65,12 @@ def test_a_cell_that_can_not_be_read_is_no_no(tmp_path):
     run = Job(tmp_path / "c.xlsx", make_simulator(quota="190/10"), {"suppress_where": {"optin": ("no",)}})
     run.run_virtual()
     assert run.outcomes() == {2: "created", 3: "skipped", 4: "invalid"}
+
+
+def test_a_field_that_a_row_lacks_is_no_consent(tmp_path):
+    rows = [{"email": "a@x.com", "optin": "yes"}, {"email": "b@x.com"}]
+    rows += [{"id": "c@x.com", "properties": {"optin": True}}, {"id": "d@x.com", "properties": {}}]
+    (tmp_path / "c.ndjson").write_bytes(b"\n".join(map(orjson.dumps, rows)) + b"\n")
+    run = Job(tmp_path / "c.ndjson", make_simulator(quota="190/10"), {"suppress_where": {"optin": ("no",)}})
+    run.run_virtual()
+    assert run.held().keys() == {"a@x.com", "c@x.com"}
