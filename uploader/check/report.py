@@ -58,6 +58,7 @@ class Report:
     starts: list[int] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  #: for each of these `upload` would not start
+    account_problems: Sequence[str] = ()  #: those that are no problems of the sources
     warnings: list[str] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
     unseen: Sequence[str] = ()  #: effects of writing contacts that no request shows

@@ -112,6 +112,7 @@ class Check:
             async with Session(settings, self._seams, self.ending) as session:
                 self.session = session
                 await self._check_account(session, sources)
+            report.account_problems = tuple(report.problems)
         if self._drafts:
             make = partial(drafted_mapping, sources[0], report.schema, settings.rules)
             report.draft = await unless_ended(reader.run(make))

@@ -42,9 +42,11 @@ def refuse_foreign(output: Path, header: Sequence[str], what: str) -> None:
 
 
 def refuse_existing(path: Path, option: str) -> None:
-    """SettingsError if there is a file already, of which an edited draft must not be replaced."""
+    """SettingsError if there is a file, since an edited draft must not be replaced, or if no folder is."""
     if path.exists() or path.is_symlink():
         raise SettingsError(f"{option} {path}: the file exists; choose another one")
+    if not path.absolute().parent.is_dir():
+        raise SettingsError(f"{option} {path}: the folder does not exist")
 
 
 def write_new(path: Path, text: str) -> None:

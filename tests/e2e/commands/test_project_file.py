@@ -62,3 +62,17 @@ def test_a_job_is_the_same_with_options_and_with_the_file(tmp_path, hubspot_mock
     assert "nothing was sent: this job is finished already, in account 44237313 (" in by_options.err
     changed = run("upload", "-f", "a.toml", "--set", "lastname=Li", cwd=tmp_path)
     assert "with other settings" in changed.err
+
+
+def test_a_draft_says_what_is_wrong_with_the_account_and_is_written_all_the_same(tmp_path, hubspot_mock):
+    (tmp_path / "a.csv").write_text(ROWS)
+    url = hubspot_mock().url
+    other = run("init", "a.csv", "--portal", "999", "--base-url", url, cwd=tmp_path)
+    assert other.code == 0
+    assert "\nPROBLEM: " in other.out
+    assert "999" in other.out.partition("PROBLEM")[2]
+    assert 'portal = "999"' in (tmp_path / "a.toml").read_text()
+    nowhere = run("init", "a.csv", "-f", "client/a.toml", cwd=tmp_path)
+    assert (nowhere.code, nowhere.err) == (
+        2, "uploader: --project client/a.toml: the folder does not exist\n",
+    )  # fmt: skip

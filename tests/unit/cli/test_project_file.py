@@ -1,6 +1,7 @@
 """The project file: its keys are the options of `upload`, its columns those of a mapping file."""
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -427,3 +428,13 @@ def test_every_option_of_init_is_a_key_of_its_file(key):
         found, wanted = params("-f", str(file)), params("--snapshot", *words)
         same = {name: str(one).replace("client/../", "") for name, one in found.items()}
         assert same == {name: str(one) for name, one in wanted.items()}
+
+
+def test_what_a_draft_only_shows_can_be_used():
+    text = project_text(Path("contacts.toml"), {"source": ["a.csv"], "rate": "1/10"}, Draft("", ()), "")
+    shown = write(re.sub(r"^# (?=\w+ = )", "", text, flags=re.MULTILINE))
+    project = read_project(shown, UPLOAD)
+    assert project.values.keys() > read_project(write(text), UPLOAD).values.keys() == {
+        "SOURCE", "--rate", "--snapshot",
+    }  # fmt: skip
+    assert project.mapping.blank_values == {"": ("n/a", "-")}

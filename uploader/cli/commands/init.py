@@ -98,7 +98,8 @@ def _write(path: Path, report: Report) -> None:
     columns = [name for name in shape.columns if not name.startswith(OWN_PREFIX)]
     left = len(columns) - len({*file.mapped, *file.ignored, *file.suppress_where})
     asked = "" if account else " Nobody asked the account, so properties are not checked."
-    print_lines([f"wrote {path}: {len(columns):,} columns, {left:,} of them to be decided.{asked}"])
+    lines = [f"wrote {path}: {len(columns):,} columns, {left:,} of them to be decided.{asked}"]
+    print_lines(lines + [f"PROBLEM: {printable(text, 600)}" for text in report.account_problems])
     first = "decide on its columns" if left else "review it"
     print_message(f"next: {first}, then {command_line('check', '-f', path)}")
 

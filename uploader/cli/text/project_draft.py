@@ -2,37 +2,44 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from uploader.check.mapping_draft import Draft
 from uploader.check.value_draft import with_value_tables
 from uploader.sources.names import is_url
 
 SCHEMA_FILE = "uploader.schema.json"
-#: Choices that a migration makes: key, suggested value, whether it is set or only shown, and what it does.
-_CHOICES: Sequence[tuple[str, object, bool, str]] = (
-    ("portal", 0, False, "stop if the token belongs to another account than this one"),
-    (
+
+
+class _Choice(NamedTuple):
+    """A key that a migration may need: its suggested value, and what it does."""
+
+    key: str
+    usual: object
+    what: str
+    is_set: bool = False  #: not only shown
+
+
+_SAFETY = (
+    _Choice("portal", 0, "stop if the token belongs to another account than this one"),
+    _Choice(
         "snapshot",
         True,
-        True,
-        "read each record first and save what is overwritten, for undo; twice the requests",
+        "read each record first and save its values, for undo; twice the requests",
+        is_set=True,
     ),
-    (
-        "canary",
-        100,
-        False,
-        "send these rows first and ask before the others; so it is in a production account",
+    _Choice("canary", 100, "send these rows first and ask before the others; usual in a production account"),
+    _Choice("max_failures", "20%", "stop if more rows than this number or share have failed"),
+    _Choice(
+        "write", "overwrite", 'or "fill": only where HubSpot has no value; "create-only": only new records'
     ),
-    ("max_failures", "20%", False, "stop if more rows than this number or share have failed"),
-    (
-        "write",
-        "overwrite",
-        False,
-        'or "fill": only where HubSpot has no value; "create-only": only new records',
-    ),
+)
+_VALUES = (
+    _Choice("blank_values", ["n/a", "-"], "cells that hold one of these words are blank"),
+    _Choice("owner_map", "owners.csv", "who the owners are in HubSpot; check --write-owner-map drafts it"),
+    _Choice("timezone", "Europe/Berlin", "of times without a zone"),
 )
 
 
@@ -41,7 +48,8 @@ def project_text(path: Path, given: Mapping[str, Any], draft: Draft, portal: str
     that was asked, "" if none was.
     """
     known = {"portal": int(portal)} if portal.isdecimal() else {}
-    choices = {key for key, *_ in _CHOICES}
+    values = {**known, **given}
+    choices = {choice.key for choice in (*_SAFETY, *_VALUES)}
     lines = [
         f"#:schema ./{SCHEMA_FILE}",
         f"# Project file of uploader: give it to every command from check to undo, with -f {path.name}.",
@@ -51,17 +59,22 @@ def project_text(path: Path, given: Mapping[str, Any], draft: Draft, portal: str
         *(f"{key} = {_toml(value)}" for key, value in given.items() if key not in choices),
         "",
         "# What is safe:",
-    ]
-    for key, usual, is_set, what in _CHOICES:
-        value = given.get(key, known.get(key, usual))
-        sign = "" if is_set or key in given or key in known else "# "
-        lines.append(f"{sign}{key} = {_toml(value)}  # {what}")
-    lines += [
+        *_lines(_SAFETY, values),
+        "",
+        "# What holds for all columns:",
+        *_lines(_VALUES, values),
         "",
         f"# What the columns mean. {draft.origin}",
         "# Review all of it. Decide on the columns that are commented out: remove the # of one line each.",
     ]
     return with_value_tables("\n".join(lines) + "\n" + draft.columns_toml(), draft.values)
+
+
+def _lines(choices: Sequence[_Choice], values: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each choice, commented out unless there is a value or it is usually set."""
+    for key, usual, what, is_set in choices:
+        sign = "" if is_set or key in values else "# "
+        yield f"{sign}{key} = {_toml(values.get(key, usual))}  # {what}"
 
 
 def beside(name: str, folder: Path) -> str:
