@@ -3,8 +3,8 @@
 In    the user's tables, and what HubSpot knows of its properties.
 Out   what is wrong with each of them, as far as that is certain without the rows.
 Raise nothing.
-Rules A stage is only looked for in all pipelines: which pipeline is meant depends on the row. A date or
-      number is fit if any order or decimal mark makes it one.
+Rules A stage is looked for in all pipelines, unless all rows have the same one. A date or number is fit if
+      any order or decimal mark makes it one.
 """
 
 from collections.abc import Iterator
@@ -56,11 +56,20 @@ def _why_unfit(name: str, column: str, text: str, rules: Rules, schema: Schema) 
     convert = converter(name, column, schema, rules)
     if convert is None:
         return text_fault(text)
+    if isinstance(convert, StageConverter):
+        return _why_no_stage(text, convert, rules)
     made = convert(text)
-    if not isinstance(made, Fault):
+    return made if isinstance(made, Fault) and not _has_reading(text, schema.kinds[name].type) else None
+
+
+def _why_no_stage(text: str, convert: StageConverter, rules: Rules) -> Fault | None:
+    """Return why no row can have a stage; None if some row may."""
+    pipelines = convert.pipelines
+    of_all = pipelines.find(rules.constants.get(convert.pipeline_property, ""))
+    made = convert(text, of_all if isinstance(of_all, str) else "")
+    if isinstance(made, str) or (isinstance(of_all, Fault) and pipelines.has_stage(text)):
         return None
-    has_stage = isinstance(convert, StageConverter) and convert.pipelines.has_stage(text)
-    return None if has_stage or _has_reading(text, schema.kinds[name].type) else made
+    return made
 
 
 def _has_reading(text: str, kind: str) -> bool:

@@ -1,5 +1,7 @@
 """A replacement that the property cannot take is known before any row is read."""
 
+from dataclasses import replace
+
 import pytest
 
 from uploader.hubspot.owner_lookup import Owner, Owners
@@ -65,6 +67,15 @@ def test_what_the_property_may_take_is_fit(column, replacement):
 def test_what_it_cannot_take_is_told_with_what_it_can(column, replacement, says):
     (reason,) = reasons(column, replacement)
     assert says in reason
+
+
+def test_a_stage_is_looked_for_in_the_pipeline_of_all_rows_if_there_is_one():
+    pipelines = [Pipeline("p1", "A", (Stage("s1", "New"),)), Pipeline("p2", "B", (Stage("s2", "Old"),))]
+    schema = replace(SCHEMA, pipelines=Pipelines(pipelines))
+    assert reasons("dealstage", "Old", schema) == []
+    assert reasons("dealstage", "Old", schema, constants={"pipeline": "b"}) == []
+    (reason,) = reasons("dealstage", "Old", schema, constants={"pipeline": "A"})
+    assert "is not a stage of the pipeline 'A'" in reason
 
 
 def test_columns_are_looked_up_as_everywhere():
