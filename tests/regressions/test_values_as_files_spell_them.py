@@ -52,6 +52,27 @@ def test_seconds_since_1970_do_not_become_a_day_in_january_1970(tmp_path, name, 
     assert [value[:10] for value in held(job, name)] == ["2024-10-04", "2024-10-05"]
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.ndjson"])
+def test_check_shows_numbers_that_are_read_as_dates(tmp_path, name):
+    """Also those far from today: a number of thirteen digits is milliseconds up to the year 2199."""
+    job = job_of(tmp_path, "renewal_date", ["1735603200000", "20251231", "1735603200000", "2025-01-01"])
+    if name == "a.ndjson":
+        rows = [
+            {"email": "a@x.com", "renewal_date": 1735603200000},
+            {"email": "b@x.com", "renewal_date": 4.1024448e12},
+        ]
+        job.source = tmp_path / name
+        job.source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (found,) = as_dict(check(job))["date_numbers"]
+    texts = [one["reason"] for one in found["examples"]]
+    assert (found["column"], texts[0]) == ("renewal_date", "1735603200000 is read as 2024-12-31")
+    second = "20251231 is read as 2025-12-31" if name == "a.csv" else "4102444800000 is read as 2100-01-01"
+    assert (found["count"], texts[1]) == (3 if name == "a.csv" else 2, second)
+    assert "numbers are read as dates:" in "\n".join(lines(check(job), job.settings(), ()))
+    shown = as_dict(check(job, date_orders={"renewal_date": "MILLISECONDS"}))["date_numbers"]
+    assert shown[0]["examples"][0]["reason"] == texts[0]
+
+
 def test_a_few_numbers_among_dates_are_the_fault_of_their_rows(tmp_path):
     job = job_of(tmp_path, "renewal_date", ["2025-01-01", "45657", "31.12.2025", "1735603200000"])
     summary = job.run_virtual()

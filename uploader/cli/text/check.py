@@ -20,6 +20,7 @@ The keys of `--json`, which others script against:
     owners, unknown_owners  property -> value -> rows; the second: of owners that the account does not have
     cleared         column -> blanks that clear
     remarks                 the same, of texts that are sent and may have been changed on their way
+    date_numbers            the same, of numbers that are read as dates
     words_for_nothing       column -> word, such as NULL -> cells
     forecast        batches, requests, seconds (where rows may turn out not to be written, once their contacts
                     are read: at most), days (pauses at midnight), ends_at,
@@ -118,6 +119,7 @@ def _findings_dict(report: Report, names: list[str]) -> dict[str, object]:
         "unknown_owners": {name: dict(who.most_common()) for name, who in report.unknown_owners.items()},
         "cleared": dict(found.cleared),
         "remarks": _groups(found.remarks, names),
+        "date_numbers": _groups(found.date_numbers, names),
         "words_for_nothing": {column: dict(words.most_common()) for column, words in found.nothings.items()},
     }
 
@@ -298,6 +300,7 @@ def _remark_lines(report: Report) -> list[str]:
     for groups, what in (
         (changed, "texts may have been changed by a spreadsheet or an export, and are sent:"),
         (wrong, "addresses have a domain that HubSpot will hardly accept, and are sent:"),
+        (found.date_numbers, "numbers are read as dates:"),
     ):
         if groups:
             texts.append(f"{sum(group.count for group in groups.values()):>12,}  {what}")

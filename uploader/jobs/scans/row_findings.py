@@ -8,6 +8,7 @@ Raise nothing.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from heapq import nsmallest
 from itertools import compress
 from typing import NamedTuple, cast
@@ -21,6 +22,7 @@ from uploader.records.fields import spell
 from uploader.records.mapper import Mapper, fields_of
 from uploader.records.not_a_row import NOT_A_ROW
 from uploader.records.suppressed_rows import SUPPRESSED
+from uploader.records.values.convert import converter
 from uploader.records.values.email import plausible_email
 from uploader.records.values.nothing import hold_nothing, is_nothing
 from uploader.records.values.top_level_domains import may_have_remarks, remark_on_domain
@@ -28,6 +30,9 @@ from uploader.records.values.wrappings import have_remarks, remark_on
 
 #: Types of properties that take any text. Of a text so many characters are shown.
 _TEXTS, _SHOWN = frozenset({"string", "phone_number"}), 40
+_DATES = frozenset({"date", "datetime"})
+#: The category of numbers in columns of dates.
+DATE_NUMBER = "DATE_NUMBER"
 #: Maximum number of groups of faults, and of owners; the rest is counted together.
 _MOST_GROUPS, _MOST_OWNERS = 500, 2_000
 
@@ -64,6 +69,7 @@ class Findings:
     values_dropped: int = 0
     nothings: dict[str, Counter[str]] = field(default_factory=dict)  #: by column, words for no value
     remarks: dict[tuple[str, str], Group] = field(default_factory=dict)  #: texts that may have been changed
+    date_numbers: dict[tuple[str, str], Group] = field(default_factory=dict)  #: numbers that are dates
     bad_values: BadValues = field(default_factory=BadValues)  #: of options, by column
     owners: dict[str, Counter[str]] = field(default_factory=dict)  #: by column, the owners with their counts
     cleared: Counter[str] = field(default_factory=Counter)  #: column -> blanks that clear the property
@@ -123,10 +129,11 @@ class Findings:
                 self._note_unsent(Unsent(0, source, row.number, "", (), invalid, UNREADABLE, reason, row.raw))
 
     def note_remark(self, source: int, row: int, remark: Fault) -> None:
-        """Count a text that may have been changed on its way into the source."""
+        """Count a text that may have been changed on its way into the source, or a number that is a date."""
         name = (remark.category, remark.column)
-        if name in self.remarks or len(self.remarks) < _MOST_GROUPS:
-            group = self.remarks.setdefault(name, Group())
+        groups = self.date_numbers if remark.category == DATE_NUMBER else self.remarks
+        if name in groups or len(groups) < _MOST_GROUPS:
+            group = groups.setdefault(name, Group())
             group.count += 1
             if len(group.examples) < self.most_examples:
                 group.examples.append(Example(source, row, remark.reason))
@@ -222,6 +229,8 @@ class Surveyor:
                 self._note_remarks(column, _remark_on_address)
         elif self._is_text(column.property) and have_remarks(texts):
             self._note_remarks(column, _remark_on_text)
+        elif self._type_of(column.property) in _DATES and any(map(str.isdecimal, texts)):
+            self._note_remarks(column, self._reading_of(column))
 
     def _note_remarks(self, column: "_Column", remark_on: Callable[[str], Fault | None]) -> None:
         for row, text in zip(column.rows, column.texts, strict=True):
@@ -229,9 +238,23 @@ class Surveyor:
                 noted = remark._replace(column=column.name)
                 self._findings.note_remark(self._mapper.source, row.number, noted)
 
+    def _reading_of(self, column: "_Column") -> Callable[[str], Fault | None]:
+        """What is said of a number in a column of dates: how it is read."""
+        convert = converter(column.property, column.name, self._mapper.schema, self._mapper.rules)
+
+        @cache
+        def reading(text: str) -> Fault | None:
+            date = convert(text) if convert and text.isdecimal() else None
+            return Fault(f"{text} is read as {date}", DATE_NUMBER) if isinstance(date, str) else None
+
+        return reading
+
     def _is_text(self, name: str) -> bool:
-        schema = self._mapper.schema
-        return schema is None or (name in schema.kinds and schema.kinds[name].type in _TEXTS)
+        return self._mapper.schema is None or self._type_of(name) in _TEXTS
+
+    def _type_of(self, name: str) -> str:
+        kinds = self._mapper.schema.kinds if self._mapper.schema else {}
+        return kinds[name].type if name in kinds else ""
 
 
 class _Column(NamedTuple):
