@@ -87,8 +87,8 @@ def draft_text(
     lines = [
         f"# {_comment(where)}",
         "# Review it: a definition is created as it stands here, and its type can hardly be changed later.",
-        "# Remove the # of the lines that you want, delete what you do not want, then run",
-        "# uploader create-properties with this file.",
+        "# Remove the # of the lines that you want, delete what you do not want, then give the file to the",
+        "# command create-properties.",
         *(f"# {_comment(remark)}" for remark in passed_over),
         "",
         f"object_type = {_quoted(object_type)}",

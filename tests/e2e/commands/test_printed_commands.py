@@ -24,6 +24,8 @@ from uploader.cli.main import COMMANDS
 VERBS = "|".join(COMMANDS)
 #: Module and function of each place that prints commands, with what it prints before each of them.
 PRINTED = {
+    "cli.commands.check:_write_properties": ("review them, then create them: ",),
+    "cli.commands.create_properties:_say_end": ("properties again while they are empty: ",),
     "cli.commands.demo:next_lines": (
         "state of the job: ",
         "a mock server to practise on: ",
@@ -174,6 +176,19 @@ def shell(tmp_path, request):
 
 def verbs_of(codes):
     return {line.split()[1] for line in codes}
+
+
+@shows("review them, then create them: ", "properties again while they are empty: ")
+def test_properties_are_drafted_created_and_archived(shell, hubspot_mock):
+    mock = hubspot_mock(quota="100000/10")
+    (shell.folder / "contacts.csv").write_text("email,Shoe size\na@example.com,42\n")
+    drafted = "new 'properties'.toml"
+    _, text = shell.paste(f'uploader check contacts.csv --write-properties "{drafted}" --base-url {mock.url}')
+    file = shell.folder / drafted
+    file.write_text(re.sub(r"^# (?=\[|\w+ = )", "", file.read_text(), flags=re.MULTILINE))
+    (create,) = [line for line in printed_commands(text) if "create-properties" in line]
+    codes = shell.follow(create)
+    assert verbs_of(codes) == {"create-properties", "undo"}
 
 
 def test_every_place_that_prints_a_command_is_listed_and_shown():
