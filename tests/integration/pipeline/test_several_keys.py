@@ -10,7 +10,7 @@ import pytest
 from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
 from support.verify_runs import counts, verify
-from uploader.cli.commands.failures import command as failures
+from uploader.cli.main import run
 from uploader.errors import CheckpointError, SettingsError
 
 BOTH = {"match": ("external_id", "email")}
@@ -141,7 +141,7 @@ def test_an_address_of_another_contact_is_a_conflict_that_names_it(tmp_path, sha
     assert letter.superseded is None  # HubSpot says whose address it is: another's
     assert job.held()["ann@x.com"]["city"] == "Bonn"
     words = [f"{job.source}.checkpoint", "-o", str(tmp_path / "failed.csv")]
-    failures.main(words, standalone_mode=False)
+    assert run(["failures", *words]) == 0
     with (tmp_path / "failed.csv").open(encoding="utf-8", newline="") as file:
         assert [line["uploader_existing_id"] for line in csv.DictReader(file)] == [ann["id"]]
 
