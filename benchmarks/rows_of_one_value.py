@@ -68,7 +68,7 @@ def rows_of(rows: int, placeholders: int, *, others: bool, chain: bool) -> Itera
             yield f"e{number},{PLACEHOLDER if shares else f'c{number}@example.com'},First {number}"
 
 
-def send(source: Path, options: argparse.Namespace, folder: Path, *words: str) -> Run:
+def send(source: Path, options: argparse.Namespace, folder: Path, rule: str = "in-order") -> Run:
     forget(source)
     arguments = ["--quota", options.quota, "--latency", str(options.latency)]
     with Server(arguments, folder / "server.log") as server:
@@ -81,7 +81,8 @@ def send(source: Path, options: argparse.Namespace, folder: Path, *words: str) -
             "--json",
             "--max-failures",
             "100%",
-            *words,
+            "--on-duplicate",
+            rule,
         ]
         with log.open("ab") as errors:
             process = subprocess.Popen(
@@ -99,7 +100,7 @@ def send(source: Path, options: argparse.Namespace, folder: Path, *words: str) -
             raise Failed(f"upload {source.name} ended with {process.returncode}: {last_words(log)}")
         upserts = [one for one in server.log() if one.is_upsert]
     run = Run(upserts, usage.ru_maxrss / 1024, json.loads(out))
-    print(f"{source.name} {' '.join(words)}: {run.seconds:.1f} s", file=sys.stderr, flush=True)
+    print(f"{source.name} --on-duplicate {rule}: {run.seconds:.1f} s", file=sys.stderr, flush=True)
     return run
 
 
@@ -133,7 +134,7 @@ def measure_keys(options: argparse.Namespace, folder: Path, table: Table) -> Non
     each = send(source, options, folder)
     table.add(f"{options.key_rows:,} rows of {KEYS} keys, s", f"{each.seconds:.1f}")
     table.add("requests", len(each.upserts))
-    last = send(source, options, folder, "--on-duplicate", "last")
+    last = send(source, options, folder, "last")
     table.demand("requests with --on-duplicate last", len(last.upserts), met=len(last.upserts) == 1)
 
 

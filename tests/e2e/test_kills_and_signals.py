@@ -470,7 +470,11 @@ def test_a_file_of_few_keys_ends_right_and_status_says_why_it_is_slow(tmp_path, 
     rows = [(f"c{i % 5}@example.com", f"F{i}") for i in range(1_000)]
     write(tmp_path / "contacts.csv", rows)
     mock = hubspot_mock(quota="100000/10", latency_seconds=0.0)
-    ended = run("upload", "contacts.csv", "--base-url", mock.url, *FAST, cwd=tmp_path)
+    words = ("upload", "contacts.csv", "--base-url", mock.url, *FAST)
+    asked = run(*words, cwd=tmp_path)
+    assert (asked.code, mock.stats()["upserts"]) == (2, 0)
+    assert "'c0@example.com' is the email of 200 rows" in asked.err
+    ended = run(*words, "--on-duplicate", "in-order", cwd=tmp_path)
     check(mock, tmp_path, rows, ended.summary)
     assert mock.stats()["upserts"] >= 200
     words = run("status", "contacts.csv.checkpoint", cwd=tmp_path).out

@@ -36,6 +36,8 @@ def command(case: Case, mock: RunningMock) -> list[str]:
             "1000/1",
             "--max-failures",
             "1000000",
+            "--on-duplicate",
+            "in-order",
             "--json",
         ),
     ]

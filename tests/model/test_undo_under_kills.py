@@ -21,6 +21,7 @@ from uploader.jobs import opening
 from uploader.mockserver.request_and_reply import Request
 from uploader.model.stop import Cause
 from uploader.pipeline.failure_limits import FailureLimit
+from uploader.records.duplicates import OnDuplicate
 from uploader.records.write_policy import Policy
 from uploader.storage.rows_without_snapshot import list_rows_without_snapshot
 from uploader.undo.plan import UndoOutcome
@@ -59,6 +60,7 @@ def _start(case: Case, folder: Path) -> Job:
         "policy": Policy(case.policy),
         "cleared": frozenset(VALUES if case.cleared else ()),
         "max_in_flight": 4,
+        "on_duplicate": OnDuplicate.IN_ORDER,
     }
     return Job(
         write_csv(folder / "contacts.csv", case.rows, ["email", *VALUES]), simulator, options, seed=case.seed

@@ -203,7 +203,9 @@ def test_check_counts_words_for_nothing_in_other_columns(tmp_path):
     report = check(run)
     assert as_dict(report)["words_for_nothing"] == {"phone": {"NULL": 2, "null": 1}, "city": {"n/a": 1}}
     text = "\n".join(lines(report, run.settings(), ["check"]))
-    assert "3  cells of phone hold a word for no value: NULL (2), null (1)" in text
+    assert "4  cells hold a text that may stand for no value:" in text
+    assert "3  NULL in phone (3)" in text
+    assert 'add --blank-value "phone=NULL" --blank-value "city=n/a"' in text
     rows = '{"email": "a@x.com", "phone": "NULL"}\n{"email": "NULL", "phone": null}\n'
     found = as_dict(check(job(tmp_path, rows, "contacts.ndjson")))
     assert (found["words_for_nothing"], found["no_key"]) == ({"phone": {"NULL": 1}, "email": {"NULL": 1}}, 1)

@@ -60,7 +60,7 @@ class Options(TypedDict, total=False):
     translations: Mapping[str, Mapping[str, str]]
     on_bad_value: Literal["reject", "drop"]
     include_superseded: bool
-    on_duplicate: OnDuplicate | str
+    on_duplicate: OnDuplicate | str | None
     policy: Policy | str
     policies: Mapping[str, Policy | str]
     only_records: Only | str
@@ -201,7 +201,9 @@ _READ: dict[str, Read] = {
     "translations": lambda name, value: {
         column: dict(_mapping(name, table)) for column, table in _mapping(name, value).items()
     },
-    "on_duplicate": _one_of(OnDuplicate, OnDuplicate),
+    "on_duplicate": lambda name, value: (
+        None if value is None else _one_of(OnDuplicate, OnDuplicate)(name, value)
+    ),
     "policy": _policy,
     "policies": lambda name, value: {
         column: _policy(name, policy) for column, policy in _mapping(name, value).items()

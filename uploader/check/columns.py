@@ -27,7 +27,8 @@ from uploader.model.rows import readable
 from uploader.records.blank_words import BlankWords
 from uploader.records.column_problems import likely_key, resolve_leniently
 from uploader.records.columns import Columns, MappingError, Rules, refuse_unknown, resolve_name
-from uploader.records.mapper import Mapper
+from uploader.records.mapper import Mapper, columns_of
+from uploader.records.repeated_keys import question
 from uploader.records.values.wrappings import unwrapped
 from uploader.settings import Settings
 from uploader.sources.source import Source
@@ -157,6 +158,14 @@ def with_orders(mapper: Mapper, rules: Rules, schema: Schema | None, undecided: 
         ignored=mapper.rules.ignored | undecided,
     )
     return Mapper(mapper.source, found, schema, columns)
+
+
+def note_doubtful_keys(report: Report, settings: Settings, mappers: Sequence[Mapper | None]) -> None:
+    """Report a problem if a key stands for very many rows, and no setting decides on that."""
+    found = report.findings
+    report.doubtful_keys = found.keys.doubtful(found.rows)
+    if report.doubtful_keys and settings.on_duplicate is None:
+        report.problems.append(question(report.doubtful_keys, lambda name: columns_of(name, mappers)))
 
 
 def drafted_mapping(source: Source, schema: Schema | None, rules: Rules) -> Draft:

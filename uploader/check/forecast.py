@@ -19,7 +19,7 @@ def workload_of(report: Report, settings: Settings, session: Session | None) -> 
     found = report.findings
     if not found.sendable:
         return None
-    sent, rule = found.sendable, settings.on_duplicate
+    sent, rule = found.sendable, settings.duplicate_rule
     if rule in {OnDuplicate.FIRST, OnDuplicate.LAST}:
         sent = max(1, sent - found.repeated_rows)
     bytes_sent = found.row_bytes * sent // max(1, found.rows)

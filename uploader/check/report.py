@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from uploader.check.bad_columns import BadColumn
 from uploader.check.mapping_draft import Draft
@@ -11,8 +12,10 @@ from uploader.hubspot.schema import Schema
 from uploader.jobs.preflight import TokenAndLimits
 from uploader.jobs.scans.row_findings import Findings
 from uploader.jobs.summary import EarlyEnd
+from uploader.model.column_names import quoted
 from uploader.pipeline.rate.forecast import Forecast
 from uploader.pipeline.rate.limiter import Quota
+from uploader.records.repeated_keys import KeyCount
 from uploader.sources.source import Source
 
 
@@ -48,12 +51,34 @@ class Workload:
     halved: Mapping[float, Forecast]  #: without multi-status, by the share of rows that is refused
 
 
+class Candidate(NamedTuple):
+    """A word that may stand for a blank."""
+
+    word: str  #: as most cells spell it
+    columns: Mapping[str, int]  #: the columns that have it, with their cells
+    is_for_all: bool  #: it can be given for all columns
+
+    @property
+    def cells(self) -> int:
+        return sum(self.columns.values())
+
+    def entries(self) -> list[str]:
+        """The values of --blank-value for it."""
+        return [self.word] if self.is_for_all else [f"{column}={self.word}" for column in self.columns]
+
+    def options(self) -> str:
+        """The options for it, to be pasted into a command."""
+        return " ".join(f"--blank-value {quoted(entry)}" for entry in self.entries())
+
+
 @dataclass(slots=True)
 class Report:
     """The result of a check."""
 
     sources: list[Source] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
+    blank_candidates: list[Candidate] = field(default_factory=list)  #: those of most cells first
+    doubtful_keys: list[KeyCount] = field(default_factory=list)  #: those that stand for very many rows
     unknown_owners: dict[str, Counter[str]] = field(default_factory=dict)  #: by property
     starts: list[int] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)

@@ -14,10 +14,12 @@ from uploader.check.account import (
     read_account,
 )
 from uploader.check.bad_columns import BadColumn, bad_columns
+from uploader.check.blank_candidates import blank_candidates
 from uploader.check.columns import (
     add_remarks,
     count_drafted,
     drafted_mapping,
+    note_doubtful_keys,
     resolve_sources,
     rules_as_drafted,
     with_orders,
@@ -195,6 +197,8 @@ class Check:
                 )
             found = report.findings.bad_values
             report.bad_columns = list(bad_columns(found, settings.rules, report.schema))
+            report.blank_candidates = blank_candidates(report, settings.rules)
+            note_doubtful_keys(report, settings, survey.mappers)
             note_unknown_owners(report, settings)
             judge_sensitive_properties(report, settings)
             note_pipelines(report)

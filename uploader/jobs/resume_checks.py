@@ -59,7 +59,7 @@ def _identity_settings(settings: Settings) -> dict[str, Any]:
         "map": dict(sorted(settings.mapped.items())),
         "ignore": sorted(settings.ignored),
         "include_superseded": settings.include_superseded,
-        "on_duplicate": settings.on_duplicate.value,
+        "on_duplicate": settings.duplicate_rule.value,
         **recorded_values(settings),
     }
 

@@ -24,6 +24,7 @@ from uploader.jobs.scans.before_sending import (
     decide_orders,
     find_repeated_keys,
     notices_of,
+    refuse_doubtful_keys,
     remarks_notice,
 )
 from uploader.jobs.scans.older_keys import compare_keys
@@ -195,6 +196,10 @@ class Run:
         settings = await decide_orders(
             self.settings, found.sources, found.checkpoint, account, passes=self.passes, reader=reader
         )
+        if found.checkpoint is None:
+            await refuse_doubtful_keys(
+                settings, found.sources, account, self.rows_estimated, passes=self.passes, reader=reader
+            )
         if not settings.accept_changed_settings:
             await self.passes.read(compare_keys(found), reader)
         job = self._job = open_job(found, settings, account, stack, self.canary)

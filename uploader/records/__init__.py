@@ -13,6 +13,7 @@ layouts            columns that are sent together, and the type that holds a rec
 mapper             rows become records, or unsent rows with all that is wrong
 mapping_file       the mapping file, parsed from TOML
 not_a_row          which lines of a table are no rows: footers, totals, a repeated header
+repeated_keys      keys that very many rows have, counted in bounded memory
 replacements       replacements of values that the property cannot take
 seen_fields        the fields that rows have named so far, as one layout
 suppressed_rows    which rows are suppressed, by a list or by a column

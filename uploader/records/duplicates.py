@@ -56,9 +56,13 @@ class Keyed(NamedTuple):
 
     def entries(self) -> list[bytes]:
         """For each row the digest of its key, its position and its number, packed to a fixed size."""
-        digests = [blake2b(v, digest_size=_DIGEST_BYTES).digest() for v in map(_encoded, self.values)]
         places = map(_PLACE.pack, self.positions, self.numbers)
-        return [digest + place for digest, place in zip(digests, places, strict=True)]
+        return [digest + place for digest, place in zip(digests(self.values), places, strict=True)]
+
+
+def digests(keys: Iterable[str]) -> list[bytes]:
+    """Return the digests by which lock keys are compared."""
+    return [blake2b(v, digest_size=_DIGEST_BYTES).digest() for v in map(_encoded, keys)]
 
 
 class SharedValue(NamedTuple):

@@ -13,7 +13,7 @@ How   Rows of one layout are a table, whose columns are judged and converted as 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, compress, repeat
 from operator import attrgetter
 from typing import cast
@@ -166,6 +166,18 @@ class Mapper:
         names = self.columns.names if self.columns else {}
         timed = [i for i, name in names.items() if name in kinds and kinds[name].type == "datetime"]
         return {i: "datetime" for i in timed if setting_of(self._called(i), self.rules.timezones) is None}
+
+    def column_of(self, name: str) -> str:
+        """The column or field of a property, as options name it."""
+        fields = (column for column, mapped in self.rules.mapped.items() if mapped == name)
+        return self._column_of.get(name) or next(fields, name)
+
+    def for_keys(self) -> "Mapper":
+        """A mapper that reads of each row with cells no more than its key, and whether it is one."""
+        if self.columns is None:
+            return self
+        names = {index: name for index, name in self.columns.names.items() if name in self.rules.match}
+        return Mapper(self.source, self.rules, self.schema, replace(self.columns, names=names))
 
     def _called(self, index: int) -> str:
         return self.columns.column(index) if self.columns else ""
@@ -495,6 +507,11 @@ def _nameless_text(number: int) -> str:
 
 #: From so many rows on, a fault common to all of them is the source's.
 _MANY_ROWS = 10
+
+
+def columns_of(name: str, mappers: Iterable[Mapper | None]) -> list[str]:
+    """Return the columns of a property in all sources that are mapped, as options name them."""
+    return list(dict.fromkeys(mapper.column_of(name) for mapper in mappers if mapper is not None))
 
 
 def common_fault(slice_: Slice) -> str:

@@ -35,7 +35,7 @@ class OutputSettings(SourceSettings):
             raise SettingsError("stdin (-) can be given only once")
         if STDIN in self.sources and self.checkpoint is None:
             raise SettingsError("stdin needs --checkpoint PATH, because it has no path to derive one from")
-        if STDIN in self.sources and self.on_duplicate is not OnDuplicate.IN_ORDER:
+        if STDIN in self.sources and self.duplicate_rule is not OnDuplicate.IN_ORDER:
             raise SettingsError(
                 f"--on-duplicate {self.on_duplicate} reads all sources twice, and stdin (-) can be read "
                 "only once; use a file"
@@ -57,7 +57,7 @@ class OutputSettings(SourceSettings):
                 raise SettingsError(
                     f"the rows {name!r} need a checkpoint, because they have no path to derive one from"
                 )
-            if self.on_duplicate is not OnDuplicate.IN_ORDER:
+            if self.duplicate_rule is not OnDuplicate.IN_ORDER:
                 raise SettingsError(
                     f"--on-duplicate {self.on_duplicate} reads all sources twice, and the rows {name!r} can "
                     "be read only once; use a file"

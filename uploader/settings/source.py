@@ -19,7 +19,12 @@ class SourceSettings:
     encoding: str | None = None  #: None: by the byte order mark, else UTF-8
     sheet: str | None = None  #: None: the first sheet that is not empty
     accept_unfinished_last_line: bool = False  #: send the last line of a stream without a line break
-    on_duplicate: OnDuplicate = OnDuplicate.IN_ORDER
+    on_duplicate: OnDuplicate | None = None  #: None: in order, but doubtful keys have to be decided on
+
+    @property
+    def duplicate_rule(self) -> OnDuplicate:
+        """What is done with rows that share a key."""
+        return self.on_duplicate or OnDuplicate.IN_ORDER
 
     def _check_delimiter(self) -> None:
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):

@@ -7,8 +7,8 @@ their number. Its first line names the job.
 import mmap
 import os
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
@@ -17,7 +17,7 @@ import orjson
 
 from uploader.errors import StorageError
 from uploader.model.records import Record, Unsent
-from uploader.records.duplicates import ENTRY, Keyed, OnDuplicate, Repeat, find_repeats, judge
+from uploader.records.duplicates import ENTRY, Keyed, OnDuplicate, Repeat, digests, find_repeats, judge
 from uploader.system.disk_buckets import Buckets, part_of_bucket
 from uploader.system.private_files import create_private, open_plain
 
@@ -72,6 +72,19 @@ class KeySorter:
                 found = []
         self.longest = max([self.longest, *(1 + count for count in rows.values())])
         yield found
+
+    def count(self, keys: Collection[str]) -> dict[str, int]:
+        """How many rows have each of some lock keys."""
+        sought: defaultdict[int, dict[bytes, str]] = defaultdict(dict)
+        for key, digest in zip(keys, digests(keys), strict=True):
+            sought[digest[0] % len(self._buckets)][digest] = key
+        counts = dict.fromkeys(keys, 0)
+        for bucket, keys_of in sought.items():
+            for block in self._buckets.blocks(bucket):
+                for digest, _, _ in ENTRY.iter_unpack(block):
+                    if digest in keys_of:
+                        counts[keys_of[digest]] += 1
+        return counts
 
     def close(self) -> None:
         self._buckets.close()

@@ -23,6 +23,7 @@ from uploader.pipeline.requests.attempts import Attempts
 from uploader.pipeline.requests.retry import RECORD_ATTEMPTS
 from uploader.pipeline.requests.write_outage_probe import WriteProbe
 from uploader.preview.simulated_sender import SimulatedSender
+from uploader.records.duplicates import OnDuplicate
 
 from support.builders import record  # isort: skip
 
@@ -117,7 +118,7 @@ def test_rows_that_wait_for_it_do_not_keep_it_from_ending(tmp_path):
     rows[7]["firstname"] = "bad"
     rows += [{"email": "c7@example.com", "firstname": f"again {n}"} for n in range(150)]
     run = job(tmp_path, rows, {"kind": "status", "status": 500, "match": {"firstname": "bad"}})
-    summary = run.run_virtual()
+    summary = run.run_virtual(on_duplicate=OnDuplicate.IN_ORDER)
     run.check(rows, summary)
     assert (summary.state, abandoned(run)) == ("complete", [9])
 
@@ -128,7 +129,7 @@ def test_where_as_much_waits_for_it_as_may_be_open_it_still_ends(tmp_path, monke
     rows[7]["firstname"] = "bad"
     rows += [{"email": "c7@example.com", "firstname": f"again {n}"} for n in range(200)]
     run = job(tmp_path, rows, {"kind": "status", "status": 500, "match": {"firstname": "bad"}})
-    summary = run.run_virtual()
+    summary = run.run_virtual(on_duplicate=OnDuplicate.IN_ORDER)
     run.check(rows, summary)
     assert (summary.state, abandoned(run)) == ("complete", [9])
 

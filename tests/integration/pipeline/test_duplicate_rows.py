@@ -22,6 +22,8 @@ from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import duplicates_path
 
 FIRST, LAST, REJECT = OnDuplicate.FIRST, OnDuplicate.LAST, OnDuplicate.REJECT
+#: Many rows share a key, and all are to be written.
+KEPT = {"on_duplicate": OnDuplicate.IN_ORDER}
 
 
 def repeated(count=400):
@@ -106,7 +108,7 @@ def test_without_the_option_all_rows_are_written_in_order(job):
 
 def test_progress_says_when_only_rows_of_one_key_are_left(tmp_path):
     rows = [*contacts(300), *({"email": "none@none.com", "firstname": f"F{n}"} for n in range(40))]
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(latency_seconds=0.5))
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(latency_seconds=0.5), KEPT)
     shown, kept = [], []
 
     def look(run):
@@ -130,7 +132,7 @@ def test_progress_says_when_only_rows_of_one_key_are_left(tmp_path):
 def test_where_waiting_rows_fill_the_memory_reading_waits_and_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(feed, "MAX_OPEN_BYTES", 100_000)
     rows = [{"email": "none@none.com", "firstname": f"F{n}"} for n in range(1_200)]
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(latency_seconds=0.05))
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(latency_seconds=0.05), KEPT)
     shown = []
     summary = job.run_virtual(
         on_tick=lambda run: shown.append(line(run.view(), Pace())) if run.view() is not None else None

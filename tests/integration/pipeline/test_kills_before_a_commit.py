@@ -11,6 +11,7 @@ from support.model.cases import Stop
 from support.model.running import KillableCheckpoint, reading, run_process
 from uploader.jobs import opening
 from uploader.pipeline.collector import COMMIT_SECONDS
+from uploader.records.duplicates import OnDuplicate
 from uploader.records.write_policy import Only
 
 LATENCY_SECONDS = 0.02
@@ -79,7 +80,8 @@ def test_rows_sent_again_find_their_contacts(tmp_path, lines, match, kind, most_
 def test_rows_that_wait_for_nothing_but_a_commit_get_it_at_once(tmp_path):
     """Two contacts exchange an address; each row can only leave when the one before it is committed."""
     lines = [(f"k{n % 2}", f"v{n % 3}@x.com", str(n), "") for n in range(60)]
-    job = job_of(tmp_path / "job", lines, ("external_id", "email"))
+    kept = {"on_duplicate": OnDuplicate.IN_ORDER}
+    job = job_of(tmp_path / "job", lines, ("external_id", "email"), **kept)
     assert run(job).tallies.settled == 60
     assert job._clock < 60 * (LATENCY_SECONDS + COMMIT_SECONDS / 2)
 

@@ -13,6 +13,7 @@ from support.mock_transport import MockTransport, make_simulator
 from uploader.hubspot.replies import no_reply
 from uploader.model.stop import Cause
 from uploader.pipeline.batcher import MAX_BATCH_BYTES
+from uploader.records.duplicates import OnDuplicate
 
 
 def job(tmp_path: Path, rows, *, quota="none", options=None, latency_seconds=0.05, **scenario) -> Job:
@@ -77,7 +78,7 @@ def test_repeated_keys_end_as_the_last_row_says(tmp_path):
         {"email": f"C{i % 7}@Example.com" if i % 2 else f" c{i % 7}@example.com", "firstname": f"F{i}"}
         for i in range(300)
     ]
-    run = job(tmp_path, rows)
+    run = job(tmp_path, rows, options={"on_duplicate": OnDuplicate.IN_ORDER})
     summary = run.run_virtual()
     assert (summary.as_dict()["created"], summary.as_dict()["updated"]) == (7, 293)
     run.check(rows, summary)

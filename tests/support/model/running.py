@@ -25,6 +25,7 @@ from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.feed import Feed
+from uploader.records.duplicates import OnDuplicate
 from uploader.records.write_policy import Only, Policy
 from uploader.sources.formats import lines_to_rows
 from uploader.storage.checkpoint import Checkpoint
@@ -129,6 +130,7 @@ def start(case: Case, folder) -> Job:
         "match": case.match,
         "max_in_flight": case.max_in_flight,
         "max_failures": FailureLimit(count=10**6),
+        "on_duplicate": OnDuplicate.IN_ORDER,
         "policy": Policy(case.writing.policy),
         "policies": {column: Policy(policy) for column, policy in case.writing.policies},
         "only_records": Only(case.writing.only),

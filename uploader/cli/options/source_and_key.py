@@ -67,10 +67,8 @@ _OPTIONS = (
         Heading.SOURCE,
         "--on-duplicate",
         type=click.Choice([rule.value for rule in OnDuplicate]),
-        default=OnDuplicate.IN_ORDER.value,
-        show_default=True,
         help="Of rows that share a key, send all in file order, the first only, the last only, or none "
-        "(reject).",
+        "(reject). Default: in-order, but a key of very many rows stops the upload before it starts.",
     ),
     option(
         Heading.COLUMNS,
@@ -150,7 +148,9 @@ def job_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     fields["match"] = _keys(fields.pop("id_property"), fields.pop("match"))
     fields["format"] = fields.pop("format_")
     fields["sheet"] = fields["sheet"] or None  # "": not that of the project file
-    fields["on_duplicate"] = OnDuplicate(fields["on_duplicate"])
+    rule = fields["on_duplicate"] = fields["on_duplicate"] and OnDuplicate(fields["on_duplicate"])
+    if rule is OnDuplicate.IN_ORDER:  # the job records others
+        fields["repeated_options"]["--on-duplicate"] = (rule.value,)
     fields["max_failures"] = parse_failure_limit(fields["max_failures"])
     return fields
 

@@ -12,6 +12,8 @@ The keys of `--json`, which others script against:
     rows, sendable, invalid, no_key, skipped, suppressed (of the skipped), values_dropped, sample
     not_rows, faults, dropped     category, column, count, examples (source, row, reason); counts are exact
     repeated_keys, repeated_rows, repeats     how many, and the first (source, row, first_source, first_row)
+    most_repeated_keys      property, key, rows, doubtful: those that most rows have; a doubtful one is a
+                    problem, unless --on-duplicate is given
     shared_rows, shared     rows with a unique value that a row of another key has, and the first of them
     bad_values      values that options do not take: column, property, count (of cells), values (value, count,
                     near: the option that may have been meant, or null), other_values (how many more),
@@ -22,6 +24,8 @@ The keys of `--json`, which others script against:
     remarks                 the same, of texts that are sent and may have been changed on their way
     date_numbers            the same, of numbers that are read as dates
     words_for_nothing       column -> word, such as NULL -> cells
+    blank_candidates        word, columns (column -> cells), options (values of --blank-value): such words,
+                    unless they are blank already
     forecast        batches, requests, seconds (where rows may turn out not to be written, once their contacts
                     are read: at most), days (pauses at midnight), ends_at,
                     longest_chain (rows of one key, 0: none; written one after the other), chain_seconds,
@@ -33,6 +37,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from uploader.check.blank_candidates import mapping_lines
 from uploader.check.report import Report
 from uploader.cli.project_file import PROJECT_OPTION
 from uploader.cli.text.bad_values import bad_value_dicts, bad_value_lines
@@ -40,9 +45,11 @@ from uploader.cli.text.forecast import reads_text
 from uploader.cli.text.next_command import by_hand, next_command, portal_option, upload_line, without
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.account import PRODUCTION
+from uploader.hubspot.object_types import noun
 from uploader.jobs.scans.row_findings import Example, Group
 from uploader.pipeline.rate.forecast import CHAIN_SECONDS
 from uploader.records.not_a_row import NOT_A_ROW
+from uploader.records.repeated_keys import KeyCount
 from uploader.records.values.top_level_domains import TOP_LEVEL_DOMAIN
 from uploader.settings import Settings
 from uploader.sources.names import STDIN, stem
@@ -50,6 +57,8 @@ from uploader.storage.duplicates_file import source_of
 from uploader.storage.file_names import unused
 
 _SHOWN_OWNERS = 20
+#: A key is mentioned if more rows than this have it, although it is not doubtful.
+_MENTIONED_ROWS = 2
 #: A chain of rows of one key is mentioned if it takes longer than this.
 _SHOWN_CHAIN_SECONDS = 10.0
 #: With this many undecided columns or more, a drafted mapping is suggested.
@@ -80,6 +89,10 @@ def as_dict(report: Report) -> dict[str, object]:
         "unseen": list(report.unseen),
         "sample": report.sample,
         **_findings_dict(report, names),
+        "blank_candidates": [
+            {"word": one.word, "columns": dict(one.columns), "options": one.entries()}
+            for one in report.blank_candidates
+        ],
         "forecast": _forecast_dict(report),
         "requests": report.requests,
         "elapsed_seconds": round(report.elapsed_seconds, 3),
@@ -103,6 +116,10 @@ def _findings_dict(report: Report, names: list[str]) -> dict[str, object]:
         "repeated_keys": found.repeated_keys,
         "repeated_rows": found.repeated_rows,
         "repeats": _repeats(report, names),
+        "most_repeated_keys": [
+            {"property": one.property, "key": one.value, "rows": one.rows, "doubtful": is_doubtful}
+            for one, is_doubtful in _most_repeated(report)
+        ],
         "shared_rows": found.shared_rows,
         "shared": [
             {
@@ -285,11 +302,22 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
         texts += _group_lines(found.dropped, report)
     texts.append(f"{found.repeated_keys:>12,}  keys are repeated, in {found.repeated_rows:,} further rows")
     texts += _repeat_lines(report)
+    texts += [
+        f"{one.rows:>16,}  {printable(one.value, 60)}: would become one {noun(settings.object_type).one}"
+        for one, is_doubtful in _most_repeated(report)
+        if is_doubtful or one.rows > _MENTIONED_ROWS
+    ]
     texts += _shared_lines(report)
     texts += [
         f"{count:>12,}  blank cells clear {printable(column, 60)}" for column, count in found.cleared.items()
     ]
-    return [*texts, *bad_value_lines(report.bad_columns), *_remark_lines(report), *_owner_lines(report)]
+    return [
+        *texts,
+        *bad_value_lines(report.bad_columns),
+        *_remark_lines(report),
+        *_blank_lines(report, settings),
+        *_owner_lines(report),
+    ]
 
 
 def _remark_lines(report: Report) -> list[str]:
@@ -305,11 +333,33 @@ def _remark_lines(report: Report) -> list[str]:
         if groups:
             texts.append(f"{sum(group.count for group in groups.values()):>12,}  {what}")
             texts += _group_lines(groups, report)
-    texts += [
-        f"{words.total():>12,}  cells of {printable(column, 60)} hold a word for no value: "
-        + ", ".join(f"{printable(word, 20)} ({count:,})" for word, count in words.most_common(_SHOWN_OWNERS))
-        for column, words in found.nothings.items()
-    ]
+    return texts
+
+
+def _most_repeated(report: Report) -> list[tuple[KeyCount, bool]]:
+    """The keys that most rows have, and whether each is doubtful."""
+    most = report.findings.keys.most_repeated()
+    rare = [key for key in report.doubtful_keys if key not in most][: max(0, _SHOWN_OWNERS - len(most))]
+    return [(key, key in report.doubtful_keys) for key in [*most, *rare]]
+
+
+def _blank_lines(report: Report, settings: Settings) -> list[str]:
+    """Lines about words that may stand for a blank, with what makes them blank."""
+    found = report.blank_candidates
+    if not found:
+        return []
+    shown = found[:_SHOWN_OWNERS]
+    texts = [f"{sum(one.cells for one in found):>12,}  cells hold a text that may stand for no value:"]
+    for one in shown:
+        columns = ", ".join(f"{printable(column, 60)} ({n:,})" for column, n in one.columns.items())
+        texts.append(f"{one.cells:>16,}  {printable(one.word, 40)} in {columns}")
+    if len(found) > len(shown):
+        texts.append(f"{'':>18}and {len(found) - len(shown):,} more (listed with --json)")
+    texts.append(f"{'':>18}to take them for blanks, add {' '.join(one.options() for one in shown)}")
+    of_job = settings.repeated_options
+    for name in of_job.get("--mapping") or of_job.get(PROJECT_OPTION, ()):
+        texts.append(f"{'':>18}or write in {Path(name).name}, with what it has for these columns:")
+        texts += [f"{'':>20}{line}" for line in mapping_lines(shown, report, settings.rules)]
     return texts
 
 

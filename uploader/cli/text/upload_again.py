@@ -38,6 +38,7 @@ def upload_again_command(
         words += ["--ignore", column]
     words += ["--portal", identity.portal] if identity.portal else []
     words += _value_words(settings, repeated) + _suppression_words(settings, repeated)
+    words += ["--on-duplicate", *repeated["--on-duplicate"]] if "--on-duplicate" in repeated else []
     words += account_words(repeated)
     if project is not None:
         own = words_beyond(project, words)

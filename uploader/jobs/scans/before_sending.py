@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.account import Account
-from uploader.jobs.column_rules import resolve_as_far
+from uploader.jobs.column_rules import resolve_as_far, resolve_mappers
 from uploader.jobs.early_ending import Ending
 from uploader.jobs.opening import Job, check_checkpoint_place, find_new_files
 from uploader.jobs.resume_checks import with_present_names
 from uploader.jobs.scans.duplicates import find_duplicates, open_duplicates, rule_of, survey_of
+from uploader.jobs.scans.first_keys import FirstKeys
 from uploader.jobs.scans.formats import Orders
 from uploader.jobs.scans.row_findings import Findings
 from uploader.jobs.scans.survey import Step, last
@@ -108,6 +109,24 @@ async def decide_orders(
         raise SettingsError(numbered(problems))
     orders_by_column = {column: str(order) for column, order in rules.date_orders.items()}
     return replace(settings, date_orders=orders_by_column, decimals=dict(rules.decimals))
+
+
+async def refuse_doubtful_keys(
+    settings: Settings,
+    sources: list[Source],
+    account: Account,
+    rows_estimated: int | None,
+    *,
+    passes: Passes,
+    reader: Offload,
+) -> None:
+    """SettingsError if a key stands for very many of the first rows, and no setting decides on that."""
+    if settings.on_duplicate is not None:
+        return
+    first = FirstKeys(sources, resolve_mappers(settings, sources, account))
+    await passes.read(first.steps(), reader)
+    if question := first.question(rows_estimated):
+        raise SettingsError(question)
 
 
 async def find_repeated_keys(

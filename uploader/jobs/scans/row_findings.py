@@ -5,6 +5,7 @@ Out   `Findings`; for each slice, the rows that have a key, to find repeats.
 Raise nothing.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,14 +18,21 @@ from uploader.jobs.scans.bad_values import BadValues
 from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, Record, Unsent
 from uploader.model.rows import UNREADABLE, Fault, Row, RowSlice, Unreadable, readable
+from uploader.records.columns import ADDRESSES
 from uploader.records.duplicates import Keyed, OnDuplicate, Repeat, SharedValue, key_of
 from uploader.records.fields import spell
 from uploader.records.mapper import Mapper, fields_of
 from uploader.records.not_a_row import NOT_A_ROW
+from uploader.records.repeated_keys import RepeatedKeys
 from uploader.records.suppressed_rows import SUPPRESSED
 from uploader.records.values.convert import converter
 from uploader.records.values.email import plausible_email
-from uploader.records.values.nothing import hold_nothing, is_nothing
+from uploader.records.values.placeholders import (
+    addresses_of_nobody,
+    phones_of_one_digit,
+    real_words,
+    words_in,
+)
 from uploader.records.values.top_level_domains import may_have_remarks, remark_on_domain
 from uploader.records.values.wrappings import have_remarks, remark_on
 
@@ -35,6 +43,10 @@ _DATES = frozenset({"date", "datetime"})
 DATE_NUMBER = "DATE_NUMBER"
 #: Maximum number of groups of faults, and of owners; the rest is counted together.
 _MOST_GROUPS, _MOST_OWNERS = 500, 2_000
+#: Maximum number of words of a column that may stand for no value.
+_MOST_WORDS = 200
+#: Names of properties with telephone numbers, where the account's are not known.
+_PHONES = re.compile("phone|mobile|fax")
 
 
 class Example(NamedTuple):
@@ -67,12 +79,14 @@ class Findings:
     faults: dict[tuple[str, str], Group] = field(default_factory=dict)  #: by category and column
     dropped: dict[tuple[str, str], Group] = field(default_factory=dict)  #: values left out of rows
     values_dropped: int = 0
-    nothings: dict[str, Counter[str]] = field(default_factory=dict)  #: by column, words for no value
+    #: By column, words that may stand for no value.
+    nothings: dict[str, Counter[str]] = field(default_factory=dict)
     remarks: dict[tuple[str, str], Group] = field(default_factory=dict)  #: texts that may have been changed
     date_numbers: dict[tuple[str, str], Group] = field(default_factory=dict)  #: numbers that are dates
     bad_values: BadValues = field(default_factory=BadValues)  #: of options, by column
     owners: dict[str, Counter[str]] = field(default_factory=dict)  #: by column, the owners with their counts
     cleared: Counter[str] = field(default_factory=Counter)  #: column -> blanks that clear the property
+    keys: RepeatedKeys = field(default_factory=RepeatedKeys)  #: the most frequent ones
     repeated_keys: int = 0
     repeated_rows: int = 0  #: rows beyond the first of each key
     longest_chain: int = 0  #: number of rows of the most frequent key; 0 if no key repeats
@@ -163,6 +177,7 @@ class Surveyor:
         self._mapper = mapper
         self._rule = rule
         self._findings = findings
+        self._values: dict[str, frozenset[str]] = {}  # by property, see `real_words`
         self._owned = mapper.schema.owned if mapper.schema else frozenset[str]()
 
     def look(self, first: int, rows: RowSlice) -> Keyed:
@@ -222,8 +237,7 @@ class Surveyor:
             counts = found.owners.setdefault(column.property, Counter())
             is_counted = bool if len(counts) < _MOST_OWNERS else counts.__contains__
             counts.update(filter(is_counted, texts))
-        if hold_nothing(texts) and len(found.nothings) < _MOST_GROUPS:
-            found.nothings.setdefault(name, Counter()).update(filter(is_nothing, texts))
+        self._note_words(name, self._words_of(column))
         if column.property == EMAIL and self._mapper.rules.has_addresses:
             if may_have_remarks(texts):
                 self._note_remarks(column, _remark_on_address)
@@ -231,6 +245,37 @@ class Surveyor:
             self._note_remarks(column, _remark_on_text)
         elif self._type_of(column.property) in _DATES and any(map(str.isdecimal, texts)):
             self._note_remarks(column, self._reading_of(column))
+
+    def _words_of(self, column: "_Column") -> list[str]:
+        """The texts of a column that may stand for no value, and are no values of the property."""
+        name, texts = column.property, column.texts
+        found = words_in(texts)
+        if self._mapper.rules.has_addresses and name in ADDRESSES:
+            found += addresses_of_nobody(texts)
+        if self._are_phones(name):
+            found += phones_of_one_digit(texts)
+        if not found:
+            return []
+        values = self._values.get(name)
+        if values is None:
+            options = self._mapper.schema.options.get(name, ()) if self._mapper.schema else ()
+            values = self._values[name] = real_words(options)
+        return [text for text in found if text.lower() not in values]
+
+    def _note_words(self, name: str, found: Sequence[str]) -> None:
+        nothings = self._findings.nothings
+        for text in found:
+            if name not in nothings and len(nothings) == _MOST_GROUPS:
+                return
+            words = nothings.setdefault(name, Counter())
+            if text in words or len(words) < _MOST_WORDS:
+                words[text] += 1
+
+    def _are_phones(self, name: str) -> bool:
+        kinds = self._mapper.schema.kinds if self._mapper.schema else {}
+        if name in kinds:
+            return kinds[name].is_phone or kinds[name].type == "phone_number"
+        return bool(_PHONES.search(name))
 
     def _note_remarks(self, column: "_Column", remark_on: Callable[[str], Fault | None]) -> None:
         for row, text in zip(column.rows, column.texts, strict=True):

@@ -59,6 +59,7 @@ class Survey:
                 if keep is not None:
                     keep(found)
                 yield Step(self.findings.rows, step.bytes_read, min(1.0, done / BUCKETS))
+            self.findings.keys.settle(self.findings.rows, sorter.count)
             for found in others.repeats() if self.names else ():
                 self.findings.note_shared(shared_values(found, self.names))
                 yield Step(self.findings.rows, step.bytes_read, 1.0)
@@ -73,7 +74,9 @@ class Survey:
             try:
                 for rows in first_rows(source, most_rows):
                     if surveyor is not None:
-                        sorter.add(surveyor.look(position, rows))
+                        keyed = surveyor.look(position, rows)
+                        sorter.add(keyed)
+                        self.findings.keys.add(keyed.values)
                         self._add_others(others, surveyor.records)
                     else:
                         self.findings.count(index, rows)

@@ -11,6 +11,7 @@ near_options  the option that somebody may have meant
 nothing       words for no value, such as NULL
 numbers       numbers, with any decimal mark
 options       options, by value or label
+placeholders  texts that may stand for no value
 respellings   spellings that an account stores instead of what was sent
 top_level_domains  domains that cannot exist, by IANA's list
 translation   values replaced by the user's tables

@@ -15,7 +15,8 @@ def spellings(word: str) -> tuple[str, ...]:
     return word, word.lower(), word.upper(), word.title()
 
 
-_WORDS = frozenset(
+#: All of them.
+WORDS = frozenset(
     spelling
     for word in (*_LISTED.split(), "0000-00-00 00:00:00", "0000-00-00 00:00", "00/00/0000 00:00:00")
     for spelling in (*spellings(word), word.replace("nan", "NaN").replace("nat", "NaT"))
@@ -24,9 +25,9 @@ _WORDS = frozenset(
 
 def is_nothing(text: str) -> bool:
     """Whether a trimmed text is a word for no value, such as `NULL`, `\\N`, `nan` or `0000-00-00`."""
-    return text in _WORDS
+    return text in WORDS
 
 
 def hold_nothing(texts: Iterable[object]) -> bool:
     """Whether any of the texts is such a word; fast for many texts."""
-    return not _WORDS.isdisjoint(texts)
+    return not WORDS.isdisjoint(texts)

@@ -7,9 +7,9 @@ from uploader.storage.checkpoint import Identity
 SETTINGS = {"id_property": "email", "match": ["email"], "object_type": "contacts", "map": {}, "ignore": []}
 
 
-def command(settings, mapping=None):
+def command(settings, mapping=None, **options):
     identity = Identity((), {**SETTINGS, **settings}, True, "")
-    repeated = {"--mapping": ["m.toml"]} if mapping else {}
+    repeated = {"--mapping": ["m.toml"]} if mapping else options
     return upload_again_command("failed.csv", "", identity, repeated, mapping and parse_mapping(mapping))
 
 
@@ -26,3 +26,11 @@ def test_blank_words_of_the_mapping_file_are_given_by_the_file():
     )
     words = {"": ["-", "n/a"], "Phone": ["="], "City": []}
     assert command({"blank_values": words}, mapping).endswith("--mapping m.toml --blank-value -")
+
+
+def test_rows_of_one_key_are_written_again_without_a_question():
+    """That all rows of a key are written in order is the default, but not that it was decided."""
+    kept = {"--on-duplicate": ["in-order"]}
+    assert command({"on_duplicate": "in-order"}, **kept).endswith("--on-duplicate in-order")
+    assert command({"on_duplicate": "in-order"}).endswith("failed.csv")
+    assert command({"on_duplicate": "last"}).endswith("--on-duplicate last")
