@@ -97,9 +97,7 @@ def test_keys_are_counted_over_all_sources_and_formats(tmp_path):
 def test_only_the_first_rows_are_looked_at_and_the_question_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(first_keys, "MOST_ROWS", 600)
     early, late = [*NOBODY, *contacts(1_000)], [*contacts(1_000), *NOBODY]
-    assert "of 3 of the first 600 rows (`uploader check` counts all): these rows" in refused(
-        made(tmp_path, early)
-    )
+    assert "of 3 of the first 600 rows (`check` counts all): these rows" in refused(made(tmp_path, early))
     job = made(tmp_path, late)
     assert check(job).problems
     assert job.run_virtual().exit_code == 0

@@ -52,7 +52,5 @@ class FirstKeys:
         doubtful = self.keys.doubtful(rows)
         if not doubtful:
             return ""
-        counted = (
-            "rows" if self.are_all_rows else f"of the first {self.rows:,} rows (`uploader check` counts all)"
-        )
+        counted = "rows" if self.are_all_rows else f"of the first {self.rows:,} rows (`check` counts all)"
         return question(doubtful, lambda name: columns_of(name, self.mappers), counted)
