@@ -3,6 +3,7 @@
 Personal data is left out unless it is asked for: there are no keys, and no messages as the server wrote them.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,8 +34,9 @@ def without_values(message: str, values: Iterable[str] = ()) -> str:
     """A reason in one line, without values, so that rows can be grouped by it. `values`: those of the row."""
     text = message[:_MOST_CHARACTERS]
     for value in sorted({value.strip() for value in values}, key=len, reverse=True):
-        quoted = " ".join(repr(shortened(value)).split())  # as faults show values
-        text = text.replace(quoted, "...") if value else text
+        # As faults show values, and as HubSpot's messages do.
+        for quoted in (repr(shortened(value)), repr(value), json.dumps(value, ensure_ascii=False)):
+            text = text.replace(" ".join(quoted.split()), "...") if value else text
         if len(value) >= _SHORTEST_VALUE and value in text:
             text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "...", text)
     text = _WORD.sub(_without_value, _VALUE.sub("...", without_identifiers(text)))

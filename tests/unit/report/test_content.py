@@ -1,5 +1,6 @@
 """Reasons as they are shown of many rows: what differs from row to row is left out, as a whole."""
 
+import json
 import re
 
 import pytest
@@ -42,6 +43,7 @@ SECRETS = (
     "a\u200bb secret",
     "'",
     "very long " * 12,
+    'secret\'s "so" ' + "very long " * 12,
     "Ann's",
     "back\\slash",
 )
@@ -51,7 +53,11 @@ SECRETS = (
 @pytest.mark.parametrize("secret", SECRETS)
 def test_no_value_is_shown_whatever_quotes_it_or_its_column_has(name, secret):
     text = secret.strip()
-    message = f"{name}: {shortened(text)!r} is not an option of the property; {text!r} is not a number"
+    spelled = json.dumps(text, ensure_ascii=False)
+    message = (
+        f"{name}: {shortened(text)!r} is not an option of the property; {spelled} was refused; "
+        f"{text!r} is not a number"
+    )
     shown = without_values(message, [text, "other"])
     assert text not in shown or len(text) < 2
     assert not re.search("Smith|Brien|so|secret|very|slash", shown)
