@@ -12,7 +12,7 @@ from uploader.records.repeated_keys import RepeatedKeys, question
 from uploader.sources.source import Source
 
 #: Rows that are looked at, of all sources together. All rows would take a pass of their own.
-MOST_ROWS = 20_000
+MOST_ROWS = 5_000
 #: More rows than any source has.
 _ANY_ROWS = 10**12
 
