@@ -75,7 +75,7 @@ def _encoded(one: Definition) -> Mapping[str, object]:
         "hasUniqueValue": one.is_unique,
         "options": [
             {"label": option.label, "value": option.value, "displayOrder": place, "hidden": option.hidden}
-            for place, option in enumerate(options)
+            for place, option in enumerate(options, 1)  # 0 counts as none
         ],
     }
 

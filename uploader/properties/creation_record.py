@@ -103,7 +103,8 @@ def read_record(path: Path) -> CreationRecord:
 def _document(path: Path) -> dict[str, Any] | None:
     try:
         with open_plain(path) as file:
-            document = orjson.loads(file.read(_MOST_BYTES))
+            is_object = file.read(1) == b"{"
+            document = orjson.loads(b"{" + file.read(_MOST_BYTES)) if is_object else None
     except (OSError, orjson.JSONDecodeError):
         return None
     return document if isinstance(document, dict) and document.get("record") == _MARK else None

@@ -11,7 +11,8 @@ BOOL = Definition(name="vip", label="VIP", type="bool", field_type="booleancheck
 
 def test_a_bool_gets_the_two_options_that_hubspot_asks_for():
     [sent] = orjson.loads(encode_definitions([BOOL]))["inputs"]
-    assert [option["value"] for option in sent["options"]] == ["true", "false"]
+    options = [(option["value"], option["displayOrder"]) for option in sent["options"]]
+    assert options == [("true", 1), ("false", 2)]
     assert (sent["name"], sent["fieldType"], sent["groupName"], sent["hasUniqueValue"]) == (
         "vip",
         "booleancheckbox",
