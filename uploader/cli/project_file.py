@@ -189,10 +189,14 @@ def job_words(
     name: list[object] = ["-f", project.path]
     if not account:
         return name
-    by_file = {option: [str(project.values[option])] for option in ACCOUNT if option in project.values}
+    by_file = {option: project.values[option] for option in ACCOUNT if option in project.values}
     if by_file.keys() - of_account.keys():
         return [checkpoint, *account_words(of_account)]  # the job was of the usual account, against the file
-    same = {option for option, (value,) in by_file.items() if _is_same(value, of_account[option][0])}
+    same = {
+        option
+        for option, value in by_file.items()
+        if value == of_account[option][0] or _is_same(Path(value), Path(of_account[option][0]))
+    }
     return name + account_words({option: one for option, one in of_account.items() if option not in same})
 
 
@@ -222,7 +226,9 @@ def _is_same(value: object, other: object) -> bool:
     """Whether two values are the same, or paths to the same file."""
     if isinstance(value, tuple) and isinstance(other, tuple) and len(value) == len(other):
         return all(map(_is_same, value, other))
-    return value == other or os.path.abspath(str(value)) == os.path.abspath(str(other))  # noqa: PTH100  # without links
+    if isinstance(value, Path) and isinstance(other, Path):
+        return os.path.abspath(value) == os.path.abspath(other)  # noqa: PTH100  # without following links
+    return value == other
 
 
 # --- the option ---

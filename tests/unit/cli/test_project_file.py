@@ -289,9 +289,9 @@ def test_a_command_has_only_what_the_file_does_not_give():
     with parsed("a.csv", "-f", str(file)):
         project = project_in_use()
         same = ["--match", "email,external_id", "--portal", "7", "--snapshot", "--suppress", "./a.txt"]
-        other = ["--write", "fill", "--set", "x=2", "--only", "A", "--only", "B"]
+        other = ["--write", "fill", "--set", "x=1/", "--only", "A", "--only", "B"]
         assert words_beyond(project, [*same, "--suppress", str(Path("b.txt").absolute()), *other]) == [
-            *("--only", "A", "--only", "B", "--set", "x=2", "--write", "fill")
+            *("--only", "A", "--only", "B", "--set", "x=1/", "--write", "fill")
         ]
 
 
