@@ -9,7 +9,7 @@ import math
 import os
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TextIO
 
@@ -113,16 +113,21 @@ def _rows_in_all(view: View) -> float | None:
     return view.tallies.rows / min(1.0, view.bytes_read / view.bytes_total)
 
 
-def line(view: View, pace: Pace) -> str:
+#: What an outcome is called, where not by its own name.
+Words = Mapping[Outcome, str]
+_NO_WORDS: Words = {}
+
+
+def line(view: View, pace: Pace, words: Words = _NO_WORDS) -> str:
     """The progress as one line, most important first."""
     done, left = share_done(view), _left_text(view, pace)
     parts = [] if done is None else [f"{done:.0%}"]
-    parts += [_rows_text(view), *_outcomes(view.tallies), *_troubles(view)]
+    parts += [_rows_text(view), *_outcomes(view.tallies, words), *_troubles(view)]
     parts += [*_rates(view, pace), *_frictions(view)]
     return " | ".join([*parts, left] if left else parts)
 
 
-def lines(view: View, pace: Pace, width: int) -> list[str]:
+def lines(view: View, pace: Pace, width: int, words: Words = _NO_WORDS) -> list[str]:
     """The progress as lines for a terminal; none is wider than `width`."""
     done, left = share_done(view), _left_text(view, pace)
     head = [_rows_text(view), *([left] if left else [])]
@@ -135,7 +140,7 @@ def lines(view: View, pace: Pace, width: int) -> list[str]:
         first = fit([f"{done:.0%}", *head], width)
     found = [first, *(fit([trouble], width) for trouble in _troubles(view))]
     found.append(fit([*_rates(view, pace), *_frictions(view)], width))
-    found.append(fit(_outcomes(view.tallies), width))
+    found.append(fit(_outcomes(view.tallies, words), width))
     return [one for one in found if one]
 
 
@@ -169,8 +174,8 @@ def _rows_text(view: View) -> str:
     return f"{tallies.settled:,} of {about(round(total)) if is_estimate else f'{tallies.rows:,}'} rows"
 
 
-def _outcomes(tallies: Tallies) -> list[str]:
-    return [f"{tallies.outcomes[o]:,} {o.value}" for o in Outcome if tallies.outcomes[o]]
+def _outcomes(tallies: Tallies, words: Words) -> list[str]:
+    return [f"{tallies.outcomes[o]:,} {words.get(o, o.value)}" for o in Outcome if tallies.outcomes[o]]
 
 
 def _troubles(view: View) -> list[str]:
@@ -233,12 +238,6 @@ def figures(view: View, pace: Pace) -> dict[str, object]:
     }
 
 
-def _now(run: Run, pace: Pace) -> str:
-    """The line of this moment; empty while there is nothing to say."""
-    view = _view(run, pace)
-    return line(view, pace) if view is not None else _before(run)
-
-
 def _view(run: Run, pace: Pace) -> View | None:
     """The run's view, added to `pace`; None while no rows are processed."""
     view = run.view() if run.reads_back_at is None else None
@@ -282,21 +281,21 @@ async def displaying(display: Coroutine[None, None, None]) -> AsyncIterator[None
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def show(run: Run) -> None:
-    """Show the progress of a run until cancelled."""
+async def show(run: Run, words: Words = _NO_WORDS) -> None:
+    """Show the progress of a run until cancelled. `words`: for outcomes that have other ones here."""
     if sys.stderr.isatty() and not is_json() and os.environ.get("TERM") != "dumb":
-        await _live(run)
+        await _live(run, words)
     else:
-        await _plain(run)
+        await _plain(run, words)
 
 
-async def _plain(run: Run) -> None:
+async def _plain(run: Run, words: Words) -> None:
     pace, clock = Pace(), asyncio.get_running_loop().time
     due = clock() + _PLAIN_SECONDS
     while True:
         await asyncio.sleep(_LIVE_SECONDS)
         view = _view(run, pace)  # more often than it is printed, to measure the rates
-        text = line(view, pace) if view is not None else _before(run)
+        text = line(view, pace, words) if view is not None else _before(run)
         if text and clock() >= due:
             due += _PLAIN_SECONDS
             if is_json():
@@ -305,17 +304,17 @@ async def _plain(run: Run) -> None:
                 print_message(text)
 
 
-async def _live(run: Run) -> None:
+async def _live(run: Run, words: Words) -> None:
     pace = Pace()
     with live_display(sys.stderr) as paint:
         while True:
             view = _view(run, pace)
-            paint(partial(_painted, run, view, pace))
+            paint(partial(_painted, run, view, pace, words))
             await asyncio.sleep(_LIVE_SECONDS)
 
 
-def _painted(run: Run, view: View | None, pace: Pace, width: int) -> list[str]:
-    return lines(view, pace, width) if view is not None else [fit([_before(run)], width)]
+def _painted(run: Run, view: View | None, pace: Pace, words: Words, width: int) -> list[str]:
+    return lines(view, pace, width, words) if view is not None else [fit([_before(run)], width)]
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """The values that a job would have written, on top of those in the account: a temporary SQLite file.
 
 It grows on the disk with what would be written, and is of no use after the preview, so nothing is durable.
-Ids are HubSpot's own, or simulated ones of contacts that would be created (`is_simulated`).
+Ids are HubSpot's own, or simulated ones of contacts that would be created (`simulated_contact`).
 """
 
 from collections.abc import Collection, Mapping
@@ -18,16 +18,6 @@ CREATE TABLE owners (value TEXT PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID;
 """
 _CACHE_KILOBYTES = 16_384
 _AT_ONCE = 200
-_PRETENDED = "preview:"
-
-
-def simulated_id(number: int) -> str:
-    """A simulated id, for a contact that the job would create."""
-    return f"{_PRETENDED}{number}"
-
-
-def is_simulated(contact: str) -> bool:
-    return contact.startswith(_PRETENDED)
 
 
 class Overlay:

@@ -51,7 +51,7 @@ class RowCounts:
             row=record.row,
             decision=decision,
             wanted=look.wanted,
-            held=look.held.properties if look.held else {},
+            held=look.held,
         )
 
     def note_refused(self, look: ReadContact, name: str, reason: str) -> None:

@@ -22,13 +22,16 @@ from uploader.jobs.scans.survey import first_rows
 from uploader.jobs.session import Seams
 from uploader.jobs.summary import EarlyEnd, Summary
 from uploader.jobs.upload import Run
+from uploader.model.records import Slice
 from uploader.model.rows import Mark, Row, RowSlice
+from uploader.model.settled_rows import Settlement
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.failure_limits import FailureLimit
-from uploader.pipeline.requests.contact_reader import Reader
+from uploader.pipeline.requests.contact_reader import ReadContact, Reader
 from uploader.preview.overlay import Overlay
 from uploader.preview.read_only_client import ReadOnly
 from uploader.preview.row_counts import RowCounts
+from uploader.preview.row_details import RowDetail, RowDetails
 from uploader.preview.simulated_sender import SimulatedSender, Simulation
 from uploader.preview.value_changes import Tally
 from uploader.settings import Settings
@@ -52,6 +55,7 @@ class Report:
     notices: list[str]
     requests: int  #: requests that the preview sent
     would_stop: bool  #: an upload would stop early because of too many failures
+    rows: list[RowDetail]  #: the first ones, as many as asked for
 
     @property
     def end(self) -> EarlyEnd | None:
@@ -78,9 +82,10 @@ class Preview:
         *,
         sample: int | None = None,
         examples: int = 5,
+        rows: int = 0,
     ) -> None:
         """`sample`: process only the first rows, this many; None: as many as an upload would. `examples`: at
-        most this many for each kind of change.
+        most this many for each kind of change. `rows`: how many of the first rows are reported in detail.
         """
         self.settings = settings
         self.ending = Ending()
@@ -89,6 +94,7 @@ class Preview:
         self._seams = seams or Seams()
         self._sample = sample or settings.limit
         self._tally = Tally(examples)
+        self._details = RowDetails(rows)
         self._names: list[str] = []
 
     async def preview(self) -> Report:
@@ -125,7 +131,7 @@ class Preview:
     def _make_run(self, names: tuple[str, ...], folder: Path, overlay: Overlay, offload: Offload) -> Run:
         """Make an upload whose writing requests are answered by a simulation."""
         seams, known = self._seams, paths(self.settings.api_version, self.settings.object_type)
-        row_counts = RowCounts(self._tally)
+        row_counts, details = RowCounts(self._tally), self._details
 
         def reader() -> Reader:
             assert run.session is not None
@@ -133,9 +139,22 @@ class Preview:
 
         simulation = Simulation(overlay, offload, known, reader, row_counts)
 
+        def note_rows(slice_: Slice) -> None:
+            row_counts.note_rows(slice_)
+            details.note_rows(slice_)
+
+        def note_look(look: ReadContact) -> None:
+            details.note_look(look)
+            simulation.look(look)
+
+        def note_settled(settlements: Sequence[Settlement]) -> None:
+            row_counts.note_settled(settlements)
+            details.note_settled(settlements)
+
         def begin(job: Job) -> Job:
             self._names = [source.name for source in job.sources]
             simulation.begin(job)
+            details.begin(job)
             if self._sample is None:
                 return job
             # Limited only here: the passes before this read all rows, as those of an upload do.
@@ -157,9 +176,9 @@ class Preview:
         parts = Parts(
             sender=partial(SimulatedSender, simulation=simulation),
             job=begin,
-            on_rows=row_counts.note_rows,
-            on_look=simulation.look,
-            on_settled=row_counts.note_settled,
+            on_rows=note_rows,
+            on_look=note_look,
+            on_settled=note_settled,
         )
         reading = replace(seams, transport=lambda sign_in: ReadOnly(seams.transport(sign_in), known))
         run = Run(settings, reading, parts=parts, ending=self.ending)
@@ -176,6 +195,7 @@ class Preview:
             [*run.notices, *run.late_notices(), *_begun_job_notices(self.settings)],
             requests=session.sender.tallies.requests if session else 0,
             would_stop=self.settings.max_failures.exceeded(tallies.failed, tallies.rows),
+            rows=self._details.rows(),
         )
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
-import msgspec
 import orjson
 
 from uploader.hubspot.client import Call
@@ -25,8 +24,9 @@ from uploader.model.records import EMAIL, lock_key
 from uploader.pipeline.read_matching import OTHER_ADDRESSES, answers_for, with_other_addresses, with_reason
 from uploader.pipeline.requests.contact_reader import ReadContact, Reader
 from uploader.pipeline.sender import Sender
-from uploader.preview.overlay import Overlay, is_simulated, simulated_id
+from uploader.preview.overlay import Overlay
 from uploader.preview.row_counts import RowCounts
+from uploader.preview.simulated_contact import SimulatedResult, is_simulated, simulated_id
 from uploader.preview.value_changes import after_writing, text_of
 from uploader.system.blocking_calls import Offload
 
@@ -122,10 +122,16 @@ class SimulatedSender(Sender):
         overlay = self._simulation.overlay
         written = await self._simulation.offload.run(lambda: overlay.properties(results.keys() | pretended))
         found = [
-            msgspec.structs.replace(result, properties={**result.properties, **written.get(result.id, {})})
+            SimulatedResult(
+                result.id,
+                properties={**result.properties, **written.get(result.id, {})},
+                in_hubspot=result.properties,
+            )
             for result in results.values()
         ]
-        found += [Result(one, False, "", written[one]) for one in sorted(pretended) if one in written]
+        found += [
+            SimulatedResult(one, properties=written[one]) for one in sorted(pretended) if one in written
+        ]
         return Reply(200, readable=True, results=tuple(found), errors=tuple(errors))
 
     async def _owners(self, name: str, keys: Sequence[str]) -> dict[str, str]:

@@ -7,17 +7,20 @@ Rules Memory is bounded: the number of properties and examples, and the length o
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from uploader.hubspot.replies import Result
 from uploader.hubspot.schema import Kind
 from uploader.model.rows import Fault
+from uploader.preview.simulated_contact import in_hubspot
 from uploader.records.values.compare import Match, compare
 from uploader.records.write_policy import Change, Decision
 
-#: A kind besides those of `Change`: HubSpot would refuse the value, so it is not sent.
-REFUSED = "refused"
-KINDS = (*(change.value for change in Change), REFUSED)
+#: Kinds besides those of `Change`: a later row of the file replaces or clears what an earlier one wrote;
+#: HubSpot would refuse the value, so it is not sent.
+REWRITTEN, REFUSED = "rewritten", "refused"
+KINDS = (*(change.value for change in Change), REWRITTEN, REFUSED)
 #: Kinds that are shown with examples: all but unchanged values.
 EXAMPLE_KINDS = tuple(kind for kind in KINDS if kind != Change.SAME)
 #: Rows that name their own fields may have any number of names: beyond this many they are counted as one.
@@ -57,25 +60,32 @@ class Tally:
         row: int,
         decision: Decision,
         wanted: Mapping[str, str],
-        held: Mapping[str, object],
+        held: Result | None,
     ) -> None:
         """Count a row that HubSpot would accept, or that has nothing to be written."""
+        there = held.properties if held else {}
+        examples = []
         for name, change in decision.changes.items():
-            self._count(name, change.value)
+            kind = kind_of(name, change, held)
+            self._count(name, kind)
             if change is Change.SAME or not self.most_examples:
                 continue
-            before, asked = text_of(held.get(name)), wanted[name]
+            before, asked = text_of(there.get(name)), wanted[name]
             after = before
             if change is not Change.PRESERVED:
                 after = after_writing(name, asked, before, self.kinds.get(name, Kind()))
-            self._keep(Example(source, row, name, change.value, _cut(before), _cut(asked), _cut(after)))
+            texts = shortened(before), shortened(asked), shortened(after)
+            examples.append(Example(source, row, name, kind, *texts))
+        self._keep(examples)
 
     def refuses(self, source: int, row: int, faults: Iterable[tuple[str, Fault]]) -> None:
         """Count faults of a row, each with its property; "" for the row as a whole."""
+        examples = []
         for name, fault in faults:
             known = self._count(name, REFUSED) if name else ""
             self.faults[fault.category, known] += 1
-            self._keep(Example(source, row, name, REFUSED, reason=_cut(fault.reason)))
+            examples.append(Example(source, row, name, REFUSED, reason=shortened(fault.reason)))
+        self._keep(examples)
 
     def skips(self, reason: str) -> None:
         """Count a row that is not sent because of an option. `reason` is the same for many rows."""
@@ -95,17 +105,32 @@ class Tally:
         self.properties.setdefault(name, Counter())[kind] += 1
         return name
 
-    def _keep(self, example: Example) -> None:
-        """Keep an example. If there are enough, it replaces one of the property with the most examples."""
-        kept = self._examples.setdefault(example.kind, [])
-        if len(kept) >= self.most_examples:
+    def _keep(self, examples: Sequence[Example]) -> None:
+        """Keep one example of each kind of a row, of the property with the fewest. If there are enough, it
+        replaces one of the property with the most examples.
+        """
+        for kind in dict.fromkeys(one.kind for one in examples):
+            kept = self._examples.setdefault(kind, [])
             share = Counter(one.property for one in kept)
-            name, most = share.most_common(1)[0] if share else ("", 0)
-            if most <= share[example.property] + 1:
-                return
-            at = max(index for index, one in enumerate(kept) if one.property == name)
-            del kept[at]
-        kept.append(example)
+            example = min((one for one in examples if one.kind == kind), key=lambda one: share[one.property])
+            if any((one.source, one.row) == (example.source, example.row) for one in kept):
+                continue
+            if len(kept) >= self.most_examples:
+                name, most = share.most_common(1)[0] if share else ("", 0)
+                if most <= share[example.property] + 1:
+                    continue
+                at = max(index for index, one in enumerate(kept) if one.property == name)
+                del kept[at]
+            kept.append(example)
+
+
+def kind_of(name: str, change: Change, held: Result | None) -> str:
+    """The kind of a change; `held` is the contact as it would be by then."""
+    there = held.properties if held else {}
+    is_replaced = change in {Change.OVERWRITTEN, Change.CLEARED}
+    if is_replaced and text_of(there.get(name)) != text_of(in_hubspot(held).get(name)):
+        return REWRITTEN
+    return change.value
 
 
 def after_writing(name: str, text: str, before: str, kind: Kind) -> str:
@@ -123,5 +148,5 @@ def text_of(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _cut(text: str) -> str:
+def shortened(text: str) -> str:
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."

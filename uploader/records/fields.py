@@ -14,6 +14,7 @@ from uploader.model.rows import Fault
 from uploader.records.columns import (
     COSTLY,
     COSTLY_TEXT,
+    OWN_PREFIX,
     MappingError,
     Rules,
     resolve_name,
@@ -82,6 +83,21 @@ class Fields:
         if self._schema and name in self._schema.read_only:
             return Fault(f"{name!r} is read-only in HubSpot", NO_PROPERTY, column)
         return None
+
+
+def own_key(fields: Mapping[str, object]) -> str:
+    """The id property that a row in the form of an API input names."""
+    is_input = isinstance(fields.get("properties"), Mapping)
+    return str(fields.get("idProperty") or "") if is_input else ""
+
+
+def flat_fields(fields: Mapping[str, object], id_property: str) -> Mapping[str, object]:
+    """The fields of a row, with an API input flattened to columns."""
+    nested = fields.get("properties")
+    if not isinstance(nested, Mapping):
+        return fields
+    own = {name: value for name, value in fields.items() if name.startswith(OWN_PREFIX)}
+    return {own_key(fields) or id_property: fields.get("id"), **nested, **own}
 
 
 def spell(value: object) -> str | None:

@@ -1,6 +1,7 @@
 """`uploader preview` in a real process: its exit codes, its JSON, what it leaves behind, and Ctrl-C."""
 
 import json
+import re
 import signal
 
 import pytest
@@ -62,7 +63,9 @@ def test_its_figures_are_those_of_the_upload_it_says_to_type_next(place):
     assert (ended.code, report["exit_code"], report["partial"]) == (0, 0, False), ended
     assert (report["created"], report["unchanged"], report["requests"]) == (150, 0, 6)
     assert report["properties"]["firstname"] == {
-        **dict.fromkeys(("set", "overwritten", "cleared", "unchanged", "spared", "kept", "refused"), 0),
+        **dict.fromkeys(
+            ("set", "overwritten", "cleared", "unchanged", "spared", "kept", "rewritten", "refused"), 0
+        ),
         "set": 150,
         "spared": 150,
     }
@@ -92,6 +95,26 @@ def test_rows_that_would_fail_make_it_1_and_are_shown(place):
     assert "row 2: firstname: Old -> F0" in ended.out
     assert "\x1b" not in ended.out
     assert "workflows" in ended.out
+
+
+def test_the_first_rows_are_tables_and_nothing_is_called_written(place):
+    place.write(["c0@example.com,F0,lead,", "new@example.com,N,,", "nobody,A,,2025-02-30"])
+    ended = place.run("--rows", 3)
+    first, second, third = ended.out.partition("\nrow 2")[2].split("\nrow ")
+    assert first.splitlines()[0].startswith(": c0@example.com: would update record ")
+    assert [line.split() for line in first.splitlines()[1:]][:5] == [
+        *(["column", "cell", "sent", "HubSpot", "now"], ["-" * 14, "-" * 14, "-" * 14, "-" * 14]),
+        ["email", *["c0@example.com"] * 3],
+        *(["firstname", "F0", "F0", "Old"], ["lifecyclestage", "lead", "lead", "customer"]),
+    ]
+    assert "  and 1 blank cell, not sent" in first
+    assert "new@example.com: would create a record" in second
+    assert "invalid" in third
+    assert "nothing: renewal_date: '2025-02-30'" in third.replace("\n", " ")
+    shown = ended.out + ended.err
+    assert "would create             1" in shown
+    assert not re.search(r"(?<!would )\b(created|updated)\b", shown)
+    assert "--rows" not in ended.err.splitlines()[-1]
 
 
 def test_examples_and_a_sample_are_as_many_as_asked_for(place):

@@ -28,9 +28,9 @@ from uploader.pipeline.sender import Sender
 from uploader.preview.read_only_client import ReadOnly
 from uploader.preview.row_counts import RowCounts
 from uploader.preview.run import Preview
-from uploader.preview.value_changes import REFUSED
+from uploader.preview.value_changes import REFUSED, REWRITTEN
 from uploader.records.duplicates import OnDuplicate
-from uploader.records.write_policy import Only, Policy
+from uploader.records.write_policy import Change, Only, Policy
 
 #: What a job that only reads may POST.
 QUESTIONS = ("/batch/read", "/access-token-info")
@@ -55,10 +55,10 @@ def seams_of(job: Job, batch_records: int) -> Seams:
     )
 
 
-def preview(job: Job, batch_records=100, *, sample=None, examples=5, stop_after=None, **options):
+def preview(job: Job, batch_records=100, *, sample=None, examples=5, rows=0, stop_after=None, **options):
     async def run():
         seams, loop = seams_of(job, batch_records), asyncio.get_running_loop()
-        ahead = Preview(job.settings(**options), seams, sample=sample, examples=examples)
+        ahead = Preview(job.settings(**options), seams, sample=sample, examples=examples, rows=rows)
         if stop_after is not None:
             loop.call_later(stop_after, ahead.ending.stop, 2)
         try:
@@ -82,10 +82,20 @@ class Watched:
     summary: object = None
     looks: list[ReadContact] = field(default_factory=list)
     refused: Counter = field(default_factory=Counter)
+    before: dict[str, dict] = field(default_factory=dict)  #: by id, the values before the run
+
+    def kind_of(self, look: ReadContact, name: str, change: Change) -> str:
+        """The kind of a change, by what the account held before the run."""
+        if change not in {Change.OVERWRITTEN, Change.CLEARED}:
+            return change.value
+        before = self.before.get(look.held.id, {}).get(name) or ""
+        return change.value if before == look.held.properties[name] else REWRITTEN
 
 
 def watched_run(job: Job, batch_records=100, **options) -> Watched:
-    seen = Watched()
+    settings = job.settings(**options)
+    objects = job.simulator.objects(1e9, settings.object_type)
+    seen = Watched(before={one["id"]: dict(one["properties"]) for one in objects})
 
     def note_rows(slice_) -> None:
         for one in slice_.unsent:
@@ -98,7 +108,7 @@ def watched_run(job: Job, batch_records=100, **options) -> Watched:
 
     async def run():
         parts = Parts(on_rows=note_rows, on_look=note_look)
-        one = Run(job.settings(**options), seams_of(job, batch_records), parts=parts)
+        one = Run(settings, seams_of(job, batch_records), parts=parts)
         try:
             return await one.run()
         finally:
@@ -114,7 +124,7 @@ def changes_of(job: Job, seen: Watched) -> dict[str, Counter]:
     for look in seen.looks:
         if outcomes[look.record.row] != "rejected" and look.decision is not None:
             for name, change in look.decision.changes.items():
-                found.setdefault(name, Counter())[change.value] += 1
+                found.setdefault(name, Counter())[seen.kind_of(look, name, change)] += 1
     return found
 
 
@@ -213,12 +223,73 @@ def test_the_second_row_of_a_key_sees_what_the_first_would_have_written(tmp_path
     ]
     report = preview(job_of(tmp_path, rows))
     assert outcomes_of(report.summary) == {"created": 1, "updated": 2}
-    assert dict(report.tally.properties["firstname"]) == {"set": 1, "overwritten": 1, "unchanged": 1}
+    assert dict(report.tally.properties["firstname"]) == {"set": 1, "rewritten": 1, "unchanged": 1}
     assert dict(report.tally.properties["lifecyclestage"]) == {"set": 1, "kept": 1}
     kept = report.tally.examples("kept")[0]
     assert (kept.row, kept.before, kept.asked, kept.after) == (3, "customer", "lead", "customer")
     # One read is all: of a contact that is not there yet, nobody but us knows anything.
     assert report.requests == 3
+
+
+def test_the_first_rows_are_shown_with_what_is_sent_and_what_hubspot_has_now(tmp_path):
+    rows = [
+        {"email": "A@x.com", "firstname": "Ann", "city": "", "renewal_date": "31/12/2025", "Note": "call"},
+        {"email": "a@x.com", "firstname": "Anna", "city": "Rome", "renewal_date": "", "Note": ""},
+        {"email": "new@x.com", "firstname": "N", "city": "", "renewal_date": "", "Note": ""},
+        {"email": "new@x.com", "firstname": "M", "city": "", "renewal_date": "", "Note": ""},
+        {"email": "b@x.com", "firstname": "B", "city": "", "renewal_date": "2025-02-30", "Note": ""},
+        {"email": "a@x.com", "firstname": "not shown", "city": "", "renewal_date": "", "Note": ""},
+    ]
+    job = job_of(tmp_path, rows, [{"email": "a@x.com", "firstname": "Old", "city": "Oslo"}])
+    (held,) = job.simulator.objects(0.0)
+    report = preview(job, rows=5, ignored=frozenset(["Note"]), policies={"city": Policy.FILL})
+    first, second, third, fourth, fifth = report.rows
+    assert [(one.row, one.outcome.value) for one in report.rows] == [
+        *((2, "updated"), (3, "updated"), (4, "created"), (5, "updated"), (6, "invalid")),
+    ]
+    assert [one.contact for one in report.rows] == [held["id"], held["id"], "", "", ""]
+    assert [one.is_of_earlier_row for one in report.rows] == [False, False, False, True, False]
+    assert [(c.column, c.cell, c.sent, c.hubspot, c.change) for c in first.cells] == [
+        ("email", "A@x.com", "A@x.com", "a@x.com", ""),
+        ("firstname", "Ann", "Ann", "Old", "overwritten"),
+        ("city", "", None, None, ""),
+        ("renewal_date", "31/12/2025", "2025-12-31", "", "set"),
+        ("Note", "call", None, None, ""),
+    ]
+    # Of what HubSpot has now, an earlier row of the file has changed nothing yet.
+    assert [(c.column, c.sent, c.hubspot, c.change) for c in second.cells][1:3] == [
+        *(("firstname", "Anna", "Old", "rewritten"), ("city", None, "Oslo", "spared")),
+    ]
+    assert [(c.sent, c.hubspot) for c in third.cells][:2] == [("new@x.com", None), ("N", None)]
+    assert [(c.sent, c.hubspot) for c in fourth.cells][:2] == [("new@x.com", None), ("M", None)]
+    assert "2025-02-30" in fifth.reason
+    assert (fifth.cells[3].sent, fifth.cells[3].change, fifth.cells[3].reason) == (
+        None,
+        REFUSED,
+        fifth.reason,
+    )
+
+
+def test_the_first_rows_of_objects_and_of_several_sources_are_shown_with_fixed_values(tmp_path):
+    path = tmp_path / "rows.ndjson"
+    path.write_text('{"id": "a@x.com", "properties": {"firstname": "A"}}\n{"email": "b@x.com", "age": 7}\n')
+    more = write_csv(tmp_path / "more.csv", [{"email": "c@x.com"}, {"email": "d@x.com"}])
+    job = job_of(tmp_path, contacts(1))
+    options = {
+        "sources": (str(path), str(more)),
+        "constants": {"city": "Rome"},
+        "ignored": frozenset(["age"]),
+    }
+    report = preview(job, rows=3, **options)
+    assert [(one.source, one.key) for one in report.rows] == [(0, "a@x.com"), (0, "b@x.com"), (1, "c@x.com")]
+    cells = [[(c.column, c.property, c.cell, c.sent) for c in one.cells] for one in report.rows]
+    assert cells[0] == [
+        ("email", "email", "a@x.com", "a@x.com"),
+        ("firstname", "firstname", "A", "A"),
+        ("", "city", "", "Rome"),
+    ]
+    assert cells[1][1] == ("age", "", "7", None)
+    assert cells[2][-1] == ("", "city", "", "Rome")
 
 
 def test_an_address_that_moves_is_found_where_it_went(tmp_path):
@@ -300,7 +371,7 @@ def test_two_addresses_of_one_contact_are_told_of(tmp_path):
     job = job_of(tmp_path, [{"email": "a@x.com", "city": "A"}, {"email": "b@x.com", "city": "B"}])
     job.simulator.reset(0.0, [{"properties": {"email": "a@x.com"}, "additional_emails": ["b@x.com"]}])
     report = preview(job, 1, max_in_flight=1)
-    assert dict(report.tally.properties["city"]) == {"set": 1, "overwritten": 1}
+    assert dict(report.tally.properties["city"]) == {"set": 1, "rewritten": 1}
     assert report.summary.tallies.aliases == 1
 
 

@@ -1,11 +1,23 @@
 """What a run would do to values, counted: by property, with examples that are few and of many properties."""
 
+import pytest
 from hypothesis import given, strategies as st
 
+from uploader.hubspot.replies import Result
 from uploader.hubspot.schema import Kind
 from uploader.mockserver.account.store import merge
 from uploader.model.rows import Fault
-from uploader.preview.value_changes import EXAMPLE_KINDS, MOST_NAMES, OTHERS, REFUSED, Tally, after_writing
+from uploader.preview.simulated_contact import SimulatedResult
+from uploader.preview.value_changes import (
+    EXAMPLE_KINDS,
+    MOST_NAMES,
+    OTHERS,
+    REFUSED,
+    REWRITTEN,
+    Tally,
+    after_writing,
+    kind_of,
+)
 from uploader.records.values.respellings import Respellings
 from uploader.records.write_policy import Change, Decision, WritePolicy, decide
 
@@ -29,11 +41,15 @@ def test_every_value_is_counted_once_and_shown_as_it_is(rows):
     asked = 0
     for number, (wanted, held) in enumerate(rows):
         decision = decide(wanted, held, WritePolicy(), KINDS, Respellings())
-        tally.writes(source=0, row=number, decision=decision, wanted=wanted, held=held or {})
+        contact = None if held is None else Result("1", properties=held)
+        tally.writes(source=0, row=number, decision=decision, wanted=wanted, held=contact)
         asked += len(wanted)
     assert sum(counts.total() for counts in tally.properties.values()) == asked
     for kind in EXAMPLE_KINDS:
-        assert len(tally.examples(kind)) == min(3, tally.total(kind))
+        kept = tally.examples(kind)
+        assert len(kept) <= 3
+        assert len({one.row for one in kept}) == len(kept)
+        assert bool(kept) == bool(tally.total(kind))
         for one in tally.examples(kind):
             wanted, held = rows[one.row]
             assert one.asked == wanted[one.property]
@@ -41,7 +57,7 @@ def test_every_value_is_counted_once_and_shown_as_it_is(rows):
 
 
 def write_one(tally: Tally, row: int, name: str, change: Change = Change.SET) -> None:
-    tally.writes(source=0, row=row, decision=Decision({}, {name: change}), wanted={name: "A"}, held={})
+    tally.writes(source=0, row=row, decision=Decision({}, {name: change}), wanted={name: "A"}, held=None)
 
 
 def test_examples_are_of_as_many_properties_as_there_is_room_for_and_in_order():
@@ -81,7 +97,7 @@ def test_long_values_are_cut():
         row=1,
         decision=Decision({}, {"a": Change.OVERWRITTEN}),
         wanted={"a": text},
-        held={"a": text},
+        held=Result("1", properties={"a": text}),
     )
     (one,) = tally.examples("overwritten")
     assert max(len(one.before), len(one.asked), len(one.after)) < 250
@@ -89,10 +105,29 @@ def test_long_values_are_cut():
 
 def test_what_is_wrong_is_counted_by_category_and_property_and_a_row_without_columns_too():
     tally = Tally()
-    tally.refuses(
-        0, 3, [("renewal_date", Fault("no day", "DATE", "Renewal")), ("", Fault("torn", "UNREADABLE"))]
-    )
+    tally.refuses(0, 3, [("renewal_date", Fault("no day", "DATE", "Renewal"))])
+    tally.refuses(0, 4, [("", Fault("torn", "UNREADABLE"))])
     assert dict(tally.faults) == {("DATE", "renewal_date"): 1, ("UNREADABLE", ""): 1}
     assert [(one.property, one.reason) for one in tally.examples(REFUSED)] == [
         *(("renewal_date", "no day"), ("", "torn")),
     ]
+
+
+def test_examples_of_a_kind_are_of_different_rows_and_of_the_rarest_property_of_each():
+    tally = Tally(3)
+    for row in range(4):
+        changes = dict.fromkeys(("a", "b", "c"), Change.SET)
+        tally.writes(
+            source=0, row=row, decision=Decision({}, changes), wanted=dict.fromkeys("abc", "A"), held=None
+        )
+    assert [(one.row, one.property) for one in tally.examples("set")] == [(0, "a"), (1, "b"), (2, "c")]
+
+
+@pytest.mark.parametrize("change", [Change.OVERWRITTEN, Change.CLEARED])
+def test_a_value_of_an_earlier_row_is_told_from_one_of_hubspot(change):
+    def kind(in_hubspot: dict[str, str]) -> str:
+        return kind_of("a", change, SimulatedResult("1", properties={"a": "x"}, in_hubspot=in_hubspot))
+
+    assert kind({"a": "x"}) == change.value
+    assert kind({"a": "before"}) == kind({}) == REWRITTEN
+    assert kind_of("a", change, Result("1", properties={"a": "x"})) == change.value

@@ -22,7 +22,7 @@ from uploader.errors import SettingsError, StorageError
 from uploader.model.column_names import folded
 from uploader.model.rows import UNREADABLE, Unreadable
 from uploader.records.columns import OWN_PREFIX, TO_LOOK_AT
-from uploader.records.fields import spell
+from uploader.records.fields import flat_fields, own_key, spell
 from uploader.records.mapping_file import MappingFile
 from uploader.records.values.convert import setting_of
 from uploader.records.values.numbers import differs_with_commas, marks_of
@@ -240,7 +240,7 @@ def _write_csv(
     lines.writerow({name: cell(name) for name in columns})
     count = 0
     for letter in filter(admits, checkpoint.dead_letters()):
-        fields = _flat(_fields(letter, identity), str(identity.settings["id_property"]))
+        fields = flat_fields(_fields(letter, identity), str(identity.settings["id_property"]))
         if not is_safe and (problem := _why_not_csv(letter, identity, has_commas)):
             source = identity.sources[letter.source].name
             raise SettingsError(
@@ -263,7 +263,7 @@ def _column_test(letters: Iterable[DeadLetter], identity: Identity) -> Callable[
 
 def _texts(letter: DeadLetter, identity: Identity) -> dict[str, str | None]:
     """The texts of a failed row by column; None where it has a value without one."""
-    flat = _flat(_fields(letter, identity), str(identity.settings["id_property"]))
+    flat = flat_fields(_fields(letter, identity), str(identity.settings["id_property"]))
     return {folded(name): spell(value) for name, value in flat.items() if not name.startswith(OWN_PREFIX)}
 
 
@@ -278,13 +278,7 @@ def _why_not_csv(letter: DeadLetter, identity: Identity, has_commas: Callable[[s
         for name, text in texts.items():
             if text and has_commas(name) and differs_with_commas(text):
                 return f"has a number with a point in {name!r}, a column of decimal commas"
-    return "" if _own_key(fields) in {"", id_property} else "has its own idProperty"
-
-
-def _own_key(fields: Mapping[str, object]) -> str:
-    """The id property that a row in the form of an API input names."""
-    is_input = isinstance(fields.get("properties"), Mapping)
-    return str(fields.get("idProperty") or "") if is_input else ""
+    return "" if own_key(fields) in {"", id_property} else "has its own idProperty"
 
 
 def _columns(checkpoint: Checkpoint, identity: Identity) -> list[str]:
@@ -294,7 +288,7 @@ def _columns(checkpoint: Checkpoint, identity: Identity) -> list[str]:
         columns.update(dict.fromkeys(source.shape.columns))
     if any(not source.shape.columns for source in identity.sources):
         for letter in checkpoint.dead_letters():
-            fields = _flat(_fields(letter, identity), str(identity.settings["id_property"]))
+            fields = flat_fields(_fields(letter, identity), str(identity.settings["id_property"]))
             columns.update(dict.fromkeys(fields))
     return [name for name in columns if not name.startswith(OWN_PREFIX)]
 
@@ -344,16 +338,6 @@ def _raw_text(raw: bytes) -> str:
 def _name_text(name: str) -> str:
     """The name of a file; bytes that are not UTF-8 as \\xNN."""
     return _raw_text(name.encode("utf-8", "surrogateescape"))
-
-
-def _flat(fields: dict[str, object], id_property: str) -> dict[str, object]:
-    """The fields, with an API input flattened to columns."""
-    nested = fields.get("properties")
-    if not isinstance(nested, Mapping):
-        return fields
-    own = {name: value for name, value in fields.items() if name.startswith(OWN_PREFIX)}
-    key = _own_key(fields) or id_property
-    return {key: fields.get("id"), **nested, **own}
 
 
 def _cell(value: object) -> str:

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import shutil
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -16,7 +19,7 @@ from uploader.cli.options.source_and_key import job_options, reading_settings
 from uploader.cli.output import print_json, print_lines
 from uploader.cli.progress import displaying, show
 from uploader.cli.signals import stop_on_signals
-from uploader.cli.text.preview import as_dict, ending, lines
+from uploader.cli.text.preview import WOULD, as_dict, ending, lines
 from uploader.hubspot.object_types import noun
 from uploader.preview.run import Preview, Report
 from uploader.settings import Settings
@@ -39,12 +42,20 @@ from uploader.settings import Settings
     metavar="N",
     help="Show at most N values for each kind of change.",
 )
+@click.option(
+    "--rows",
+    type=click.IntRange(0, 1_000),
+    default=0,
+    metavar="N",
+    help="Show the first N rows as tables: each cell, what would be sent, and what HubSpot has now.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report on stdout as JSON.")
 def command(
     sources: tuple[str, ...],
     *,
     sample: int | None,
     examples: int,
+    rows: int,
     as_json: bool,
     **same: Any,  # noqa: ANN401  # options whose names and types are the settings' own
 ) -> int:
@@ -67,13 +78,13 @@ def command(
     """
     settings = Settings(sources=sources, **reading_settings(sources, same))
     say_settings(click.get_current_context())
-    report = asyncio.run(_preview(settings, sample, examples))
+    report = asyncio.run(_preview(partial(Preview, settings, sample=sample, examples=examples, rows=rows)))
     _print_report(report, settings, as_json=as_json)
     return report.exit_code
 
 
-async def _preview(settings: Settings, sample: int | None, examples: int) -> Report:
-    preview = Preview(settings, sample=sample, examples=examples)
+async def _preview(make: Callable[[], Preview]) -> Report:
+    preview = make()
     stop_on_signals(preview.ending.stop)
     async with displaying(_display(preview)):
         return await preview.preview()
@@ -81,7 +92,7 @@ async def _preview(settings: Settings, sample: int | None, examples: int) -> Rep
 
 async def _display(preview: Preview) -> None:
     run = await preview.run
-    display = asyncio.ensure_future(show(run))
+    display = asyncio.ensure_future(show(run, WOULD))
     try:
         await run.started.wait()
         many = noun(run.settings.object_type).many
@@ -96,6 +107,6 @@ def _print_report(report: Report, settings: Settings, *, as_json: bool) -> None:
         if as_json:
             print_json(as_dict(report))
         elif report.summary.tallies.rows:
-            print_lines(lines(report))
+            print_lines(lines(report, shutil.get_terminal_size().columns))
     for line in ending(report, settings, sys.argv[1:]):
         print_message(line)

@@ -10,6 +10,7 @@ from uploader.sources.names import STDIN, is_url, shown
 _OWN = {
     "--sample": True,
     "--examples": True,
+    "--rows": True,
     "--write-mapping": True,
     "--write-owner-map": True,
     "--write-properties": True,

@@ -10,11 +10,16 @@ The keys of `--json`, which others script against:
                     no request shows before), `abandoned` where no reply shows what HubSpot holds
     open            rows read, and not looked at any more
     skipped_because reason -> rows
-    properties      property -> set, overwritten, cleared, unchanged, spared, kept, refused: values
-                    (spared: HubSpot's stay, by the user's rule; kept: by HubSpot's own)
+    properties      property -> set, overwritten, cleared, unchanged, spared, kept, rewritten, refused: values
+                    (overwritten, cleared: values that HubSpot has now; rewritten: a value of an earlier row
+                    is replaced or cleared by a later one; spared: HubSpot's stay, by the user's rule; kept:
+                    by HubSpot's own)
     faults          category, property, count: why values are refused
-    examples        set, overwritten, cleared, spared, kept, refused -> source, row, property, before, asked,
-                    after, reason (of a refused one)
+    examples        set, overwritten, cleared, spared, kept, rewritten, refused -> source, row, property,
+                    before, asked, after, reason (of a refused one); those of a kind are of different rows
+    row_details     the first rows (--rows): source, row, key, outcome, reason, id, is_of_earlier_row, cells;
+                    a cell has column, property, cell, sent (null: nothing), hubspot (null: not read, or no
+                    contact), change (of the kinds above, or ""), reason
     not_seen        what a preview can't tell, in words
     aliases         contacts that several keys of the rows lead to: the order of their rows is not sure
     would_stop      true where upload would end early, for too many failures
@@ -22,15 +27,18 @@ The keys of `--json`, which others script against:
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 from uploader.cli.text.next_command import portal_option, upload_line
 from uploader.cli.text.numbers import duration, printable
+from uploader.cli.text.table import table_lines
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
 from uploader.model.outcomes import Outcome
 from uploader.model.stop import Cause
+from uploader.preview.row_details import CellDetail, RowDetail
 from uploader.preview.run import Report
-from uploader.preview.value_changes import EXAMPLE_KINDS, KINDS, REFUSED, Example
+from uploader.preview.value_changes import EXAMPLE_KINDS, KINDS, REFUSED, REWRITTEN, Example
 from uploader.records.write_policy import Change
 from uploader.settings import Settings
 
@@ -48,8 +56,13 @@ NOT_SEEN = (
     "changes by workflows and other apps, now and after the upload",
     "values that HubSpot sets by itself, such as a new contact's lifecycle stage or company",
 )
+#: Outcomes that a preview only foresees.
+WOULD = {Outcome.CREATED: "would create", Outcome.UPDATED: "would update"}
+_WOULD_BE = "values would be"
 _SHOWN_PROPERTIES, _SHOWN_CHARACTERS = 60, 50
 _MEANING = {
+    Change.OVERWRITTEN.value: "HubSpot's value is replaced",
+    REWRITTEN: "the value of an earlier row is replaced by that of a later row",
     Change.PRESERVED.value: "HubSpot's value is kept: --write, --fill or --create-only",
     Change.KEPT.value: "sent, and HubSpot may keep its value, such as a later lifecycle stage",
     REFUSED: "invalid: never sent",
@@ -78,6 +91,7 @@ def as_dict(report: Report) -> dict[str, object]:
             kind: [_example_dict(one, report.sources) for one in tally.examples(kind)]
             for kind in EXAMPLE_KINDS
         },
+        "row_details": [_row_dict(one, report.sources) for one in report.rows],
         "not_seen": list(NOT_SEEN),
         "aliases": tallies.aliases,
         "would_stop": report.would_stop,
@@ -96,13 +110,27 @@ def _example_dict(one: Example, names: list[str]) -> dict[str, object]:
     return {"source": names[one.source], "row": one.row, "property": one.property, **more}
 
 
-def lines(report: Report) -> list[str]:
+def _row_dict(one: RowDetail, names: list[str]) -> dict[str, object]:
+    return {
+        "source": names[one.source],
+        "row": one.row,
+        "key": one.key,
+        "outcome": one.outcome.value,
+        "reason": one.reason,
+        "id": one.contact,
+        "is_of_earlier_row": one.is_of_earlier_row,
+        "cells": [asdict(cell) for cell in one.cells],
+    }
+
+
+def lines(report: Report, width: int) -> list[str]:
     """The report as lines, without the next steps (`ending`)."""
     return [
         *_head(report),
         *_outcome_lines(report),
         *_property_lines(report),
         *_example_lines(report),
+        *(line for one in report.rows for line in _row_lines(one, report, width)),
         "",
         "not visible in a preview:",
         *(f"  {text}" for text in NOT_SEEN),
@@ -130,7 +158,7 @@ def _outcome_lines(report: Report) -> Iterator[str]:
         count = tallies.outcomes[outcome]
         if count or outcome in usual:
             note = f"  ({notes[outcome]})" if outcome in notes else ""
-            yield f"{outcome.value:>12}  {count:>12,}{note}"
+            yield f"{WOULD.get(outcome, outcome):>12}  {count:>12,}{note}"
         if outcome is Outcome.SKIPPED:
             yield from (f"{'':>26}  {n:,}: {printable(why)}" for why, n in tally.skipped.most_common())
     if tallies.open:
@@ -144,9 +172,9 @@ def _property_lines(report: Report) -> Iterator[str]:
     kinds = [kind for kind in KINDS if tally.total(kind)]
     ranked = sorted(tally.properties.items(), key=lambda item: (-item[1].total(), item[0]))
     width = max(len(printable(name, 40)) for name, _ in ranked[:_SHOWN_PROPERTIES])
-    width = max(width, len("values of"))
+    width = max(width, len(_WOULD_BE))
     yield ""
-    yield f"{'values of':<{width}}" + "".join(f"{kind:>13}" for kind in kinds)
+    yield f"{_WOULD_BE:<{width}}" + "".join(f"{kind:>13}" for kind in kinds)
     for name, counts in ranked[:_SHOWN_PROPERTIES]:
         cells = "".join(f"{counts[kind]:>13,}" for kind in kinds)
         yield f"{printable(name, 40):<{width}}{cells}"
@@ -161,7 +189,7 @@ def _example_lines(report: Report) -> Iterator[str]:
             continue
         meaning = f" ({_MEANING[kind]})" if kind in _MEANING else ""
         yield ""
-        yield f"{kind}{meaning}, such as:"
+        yield f"would be {kind}{meaning}, such as:"
         for one in examples:
             where = f" of {report.sources[one.source]}" if len(report.sources) > 1 else ""
             yield f"  row {one.row}{where}: {_what(one)}"
@@ -175,6 +203,51 @@ def _what(one: Example) -> str:
     if one.kind in {Change.PRESERVED, Change.KEPT}:
         return f"{name}: {before} {'may be' if one.kind == Change.KEPT else 'is'} kept; the row has {asked}"
     return f"{name}: {before} -> {after}"
+
+
+_ROW_HEADER = ("column", "property", "cell", "sent", "HubSpot now")
+
+
+def _row_lines(one: RowDetail, report: Report, width: int) -> Iterator[str]:
+    """One row as a table, with what becomes of it above."""
+    where = f" of {printable(report.sources[one.source])}" if len(report.sources) > 1 else ""
+    yield ""
+    yield printable(f"row {one.row}{where}: {one.key or 'no key'}: {_outcome_text(one)}")
+    shown = [cell for cell in one.cells if cell.cell or cell.sent is not None or cell.reason]
+    table = table_lines(_ROW_HEADER, [_cells(cell) for cell in shown], width - 2) if shown else []
+    yield from (f"  {line}" for line in table)
+    if blank := len(one.cells) - len(shown):
+        yield f"  and {blank:,} blank {'cell' if blank == 1 else 'cells'}, not sent"
+
+
+def _outcome_text(one: RowDetail) -> str:
+    if one.outcome is Outcome.CREATED:
+        return "would create a record"
+    if one.outcome is Outcome.UPDATED and one.is_of_earlier_row:
+        return "would update the record that an earlier row would create"
+    if one.outcome is Outcome.UPDATED:
+        return f"would update record {one.contact}"
+    return f"{one.outcome.value}{f': {one.reason}' if one.reason else ''}"
+
+
+def _cells(one: CellDetail) -> tuple[str, ...]:
+    name = one.property if one.property != one.column else ""
+    held = "" if one.hubspot is None else _text(one.hubspot)
+    return (printable(one.column or "(no column)", 60), printable(name, 60), *_sent(one), held)
+
+
+def _sent(one: CellDetail) -> tuple[str, str]:
+    """The cell, and what is sent of it."""
+    cell = printable(one.cell, _SHOWN_CHARACTERS)
+    if one.sent is not None:
+        return cell, printable(one.sent, _SHOWN_CHARACTERS) or "(clears it)"
+    if one.change == REFUSED:
+        return cell, f"nothing: {printable(one.reason, 160)}"
+    if one.change == Change.PRESERVED:
+        return cell, "nothing: HubSpot's value stays"
+    if one.change == Change.SAME:
+        return cell, "nothing: HubSpot has it"
+    return cell, "nothing" if one.property else "nothing: left out"
 
 
 def _text(text: str) -> str:

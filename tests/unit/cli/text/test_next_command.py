@@ -4,8 +4,11 @@ import os
 import shlex
 import subprocess
 
+import click
+import pytest
 from hypothesis import given, strategies as st
 
+from uploader.cli.commands import check, preview, upload
 from uploader.cli.text.next_command import (
     account_words,
     by_hand,
@@ -33,6 +36,14 @@ def test_options_of_upload_stay_as_they_were_typed(parts):
     typed = [word for is_kept, kept, dropped in parts for word in (kept if is_kept else dropped)]
     wanted = [word for is_kept, kept, _ in parts if is_kept for word in kept]
     assert shlex.split(next_command(["check", *typed], "upload")) == ["uploader", "upload", *wanted]
+
+
+@pytest.mark.parametrize("command", [check.command, preview.command])
+def test_no_option_of_check_or_preview_alone_is_left_in_the_next_command(command):
+    of_upload = {name for parameter in upload.command.params for name in parameter.opts}
+    own = [one for one in command.params if isinstance(one, click.Option) and not of_upload & {*one.opts}]
+    typed = [word for one in own for word in (one.opts[0], *([] if one.is_flag else ["1"]))]
+    assert next_command([command.name, "a.csv", *typed], "upload") == "uploader upload a.csv"
 
 
 def test_of_a_url_only_what_may_be_shown_is_said():
