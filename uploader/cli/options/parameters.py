@@ -14,6 +14,7 @@ ONE_RUN = {
     "--accept-changed-settings": "accept settings that were changed by mistake",
     "--accept-changed-results": "begin a new results file whenever one is damaged",
     "--yes": "confirm questions that nobody has read",
+    "--limit": "stop at the same row",
 }
 
 
