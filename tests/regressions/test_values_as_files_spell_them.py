@@ -253,6 +253,30 @@ def test_check_counts_texts_that_a_spreadsheet_may_have_changed(tmp_path, name):
     assert "'1.23457E+11' is a number in E notation" in text
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.ndjson"])
+def test_check_names_what_excel_does_to_numbers_dates_and_postal_codes(tmp_path, name):
+    header = ("email", "phone", "score", "renewal_date", "firstname", "zip")
+    rows = [
+        ("a@x.com", "4.15555E+09", "2.00E+05", "1899-12-30", "12/31/1899", "2134"),
+        ("b@x.com", "+49 30 1", "200000", "2024-12-30", "30.12.1899 08:00", "10115"),
+        ("c@x.com", "", "2", "1899-11-30", "Ann 1899", "94107"),
+    ]
+    source = tmp_path / name
+    if name == "a.csv":
+        write_csv(source, [dict(zip(header, row, strict=True)) for row in rows])
+    else:
+        source.write_text("".join(json.dumps(dict(zip(header, row, strict=True))) + "\n" for row in rows))
+    report = check(Job(source, make_simulator()))
+    assert {(one["category"], one["column"], one["count"]) for one in as_dict(report)["remarks"]} == {
+        ("LOST_DIGITS", "phone", 1),
+        ("LOST_DIGITS", "score", 1),
+        ("NO_DATE", "renewal_date", 1),
+        ("NO_DATE", "firstname", 2),
+        ("LOST_ZEROS", "zip", 1),
+    }
+    assert report.findings.sendable == len(rows)
+
+
 # --- addresses ---
 
 

@@ -140,6 +140,26 @@ def add_remarks(report: Report, rules: Rules) -> None:
                 report.columns[place] = replace(column, remark=remark_on(column.type, samples))
 
 
+def add_proposals(report: Report, rules: Rules) -> None:
+    """Add what may be meant to columns that are undecided. Blocks a little."""
+    for index, source in enumerate(report.sources):
+        undecided = {one.column for one in report.columns if one.source == index and one.is_undecided}
+        if not undecided or source.size_bytes is None or report.schema is None:
+            continue
+        taken = {one.property for one in report.columns if one.source == index}
+        proposed = {
+            one.column: one
+            for one in drafted_mapping(source, report.schema, rules).columns
+            if one.ignore or one.suppress or (one.property and one.property not in taken)
+        }
+        report.columns = [
+            replace(one, proposal=proposed.get(one.column))
+            if one.source == index and one.column in undecided
+            else one
+            for one in report.columns
+        ]
+
+
 def with_orders(mapper: Mapper, rules: Rules, schema: Schema | None, undecided: frozenset[str]) -> Mapper:
     """The mapper with the date and number orders of `rules`, without undecided columns: all of their rows
     would be invalid.

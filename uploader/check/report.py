@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from uploader.check.bad_columns import BadColumn
-from uploader.check.mapping_draft import Draft
+from uploader.check.mapping_draft import Draft, Drafted
 from uploader.hubspot.account import Account
 from uploader.hubspot.schema import Schema
 from uploader.jobs.preflight import TokenAndLimits
@@ -30,6 +30,7 @@ class Column:
     is_left_out: bool = False  #: by an option, or one of uploader's own columns
     is_undecided: bool = False  #: there is a problem about it
     remark: str = ""  #: about its values
+    proposal: Drafted | None = None  #: for a column that is undecided
 
 
 @dataclass(frozen=True, slots=True)

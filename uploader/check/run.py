@@ -16,6 +16,7 @@ from uploader.check.account import (
 from uploader.check.bad_columns import BadColumn, bad_columns
 from uploader.check.blank_candidates import blank_candidates
 from uploader.check.columns import (
+    add_proposals,
     add_remarks,
     count_drafted,
     drafted_mapping,
@@ -122,6 +123,7 @@ class Check:
             await self._draft_properties(sources, reader)
         mappers = resolve_sources(report, settings)
         await unless_ended(reader.run(lambda: add_remarks(report, settings.rules)))
+        await unless_ended(reader.run(lambda: add_proposals(report, settings.rules)))
         place = settings.checkpoint_path.absolute().parent
         limit = settings.max_failures
         survey = Survey(sources, mappers, place, report.findings, limit=limit, finds_shared=True)

@@ -5,7 +5,10 @@ The keys of `--json`, which others script against:
     sources         name, rows and notices of each; the sheet of an Excel file
     account         portal, kind, time_zone, token_kind, scopes (null: unknown), burst and its seconds,
                     day_limit, day_left, records_used, records_limit; null where HubSpot was not asked
-    columns         source, column, property ("": left out, or undecided), type, undecided, remark
+    columns         source, column, property ("": left out, or undecided), type, undecided, remark,
+                    proposal (the property that an undecided column may be, or null), cells, filled (cells
+                    with a value), distinct (different values), distinct_complete (false: there may be more),
+                    samples (the first values); the counts of a column that is left out are 0
     problems, warnings, not_checked     texts; with a problem `upload` would not start
     would_stop      why `upload` would stop before its end; "" where it would not
     unseen          texts: what happens all the same, and no request shows
@@ -38,7 +41,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from uploader.check.blank_candidates import mapping_lines
-from uploader.check.report import Report
+from uploader.check.report import Column, Report
 from uploader.cli.project_file import PROJECT_OPTION
 from uploader.cli.text.bad_values import bad_value_dicts, bad_value_lines
 from uploader.cli.text.forecast import reads_text
@@ -46,6 +49,7 @@ from uploader.cli.text.next_command import by_hand, next_command, portal_option,
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.account import PRODUCTION
 from uploader.hubspot.object_types import noun
+from uploader.jobs.scans.column_counts import ColumnCounts
 from uploader.jobs.scans.row_findings import Example, Group
 from uploader.pipeline.rate.forecast import CHAIN_SECONDS
 from uploader.records.not_a_row import NOT_A_ROW
@@ -80,6 +84,7 @@ def as_dict(report: Report) -> dict[str, object]:
         "columns": [
             {"source": names[c.source], "column": c.column, "property": c.property, "type": c.type}
             | {"undecided": c.is_undecided, "remark": c.remark}
+            | _column_counts(report, c)
             for c in report.columns
         ],
         "problems": report.problems,
@@ -97,6 +102,18 @@ def as_dict(report: Report) -> dict[str, object]:
         "requests": report.requests,
         "elapsed_seconds": round(report.elapsed_seconds, 3),
         "exit_code": report.exit_code,
+    }
+
+
+def _column_counts(report: Report, column: Column) -> dict[str, object]:
+    counts = report.findings.columns.get((column.source, column.column)) or ColumnCounts()
+    return {
+        "proposal": column.proposal.property if column.proposal and column.proposal.property else None,
+        "cells": counts.cells,
+        "filled": counts.filled,
+        "distinct": counts.distinct,
+        "distinct_complete": counts.is_exact,
+        "samples": list(map(printable, counts.samples)),
     }
 
 

@@ -7,7 +7,7 @@ Raise nothing.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from heapq import nsmallest
@@ -15,6 +15,8 @@ from itertools import compress
 from typing import NamedTuple, cast
 
 from uploader.jobs.scans.bad_values import BadValues
+from uploader.jobs.scans.column_counts import ColumnCounts
+from uploader.jobs.scans.postal_codes import PostalCodes, is_postal
 from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, Record, Unsent
 from uploader.model.rows import UNREADABLE, Fault, Row, RowSlice, Unreadable, readable
@@ -34,15 +36,22 @@ from uploader.records.values.placeholders import (
     words_in,
 )
 from uploader.records.values.top_level_domains import may_have_remarks, remark_on_domain
-from uploader.records.values.wrappings import have_remarks, remark_on
+from uploader.records.values.wrappings import have_lost_digits, have_remarks, may_be_no_date, remark_on
 
 #: Types of properties that take any text. Of a text so many characters are shown.
 _TEXTS, _SHOWN = frozenset({"string", "phone_number"}), 40
 _DATES = frozenset({"date", "datetime"})
 #: The category of numbers in columns of dates.
 DATE_NUMBER = "DATE_NUMBER"
+#: The category of postal codes that may have lost their zeros.
+LOST_ZEROS = "LOST_ZEROS"
+_LACKS_ZEROS = "may have lost a zero: other postal codes of the column have 5 digits, and none begins with 0"
 #: Maximum number of groups of faults, and of owners; the rest is counted together.
 _MOST_GROUPS, _MOST_OWNERS = 500, 2_000
+#: Maximum number of columns whose cells are counted: rows may name their own fields.
+_MOST_COLUMNS = 2_000
+#: Rows of a source without a mapping in which cells are counted.
+_MOST_UNMAPPED_ROWS = 100_000
 #: Maximum number of words of a column that may stand for no value.
 _MOST_WORDS = 200
 #: Names of properties with telephone numbers, where the account's are not known.
@@ -69,6 +78,7 @@ class Findings:
 
     most_examples: int = 10
     rows: int = 0
+    columns: dict[tuple[int, str], ColumnCounts] = field(default_factory=dict)  #: by source and column
     sendable: int = 0
     invalid: int = 0
     keyless: int = 0  #: of the invalid ones, those that hold no key
@@ -82,6 +92,7 @@ class Findings:
     #: By column, words that may stand for no value.
     nothings: dict[str, Counter[str]] = field(default_factory=dict)
     remarks: dict[tuple[str, str], Group] = field(default_factory=dict)  #: texts that may have been changed
+    postal_codes: dict[tuple[int, str], PostalCodes] = field(default_factory=dict)  #: by source and column
     date_numbers: dict[tuple[str, str], Group] = field(default_factory=dict)  #: numbers that are dates
     bad_values: BadValues = field(default_factory=BadValues)  #: of options, by column
     owners: dict[str, Counter[str]] = field(default_factory=dict)  #: by column, the owners with their counts
@@ -132,15 +143,37 @@ class Findings:
         if len(group.examples) < self.most_examples:
             group.examples.append(Example(mapped.source, mapped.row, fault.reason))
 
-    def count(self, source: int, rows: RowSlice) -> None:
+    def count_cells(self, source: int, column: str, texts: Sequence[str]) -> Collection[str]:
+        """Count the cells of a column, see `ColumnCounts.add`."""
+        counts = self.columns.get((source, column))
+        if counts is None:
+            if len(self.columns) >= _MOST_COLUMNS:
+                return texts
+            counts = self.columns[source, column] = ColumnCounts()
+        return counts.add(texts)
+
+    def count(self, source: int, header: Sequence[str], rows: RowSlice) -> None:
         """Count rows of a source that can't be mapped, and note those that can't be read."""
         self.rows += len(rows.rows)
+        self._count_columns(source, header, rows)
         self.row_bytes += rows.end.offset - rows.start.offset
         for row in rows.rows:
             if type(row.content) is Unreadable:
                 reason = row.content.reason
                 invalid = Outcome.INVALID
                 self._note_unsent(Unsent(0, source, row.number, "", (), invalid, UNREADABLE, reason, row.raw))
+
+    def _count_columns(self, source: int, header: Sequence[str], rows: RowSlice) -> None:
+        """Count the cells of columns that can't be mapped, in the first rows of a source."""
+        known = self.columns.get((source, header[0])) if header else None
+        if known is not None and known.cells >= _MOST_UNMAPPED_ROWS:
+            for column in header:
+                if counts := self.columns.get((source, column)):
+                    counts.stop()
+            return
+        cells = [content for row in rows.rows if isinstance(content := readable(row.content), list | tuple)]
+        for column, texts in zip(header, zip(*cells, strict=True), strict=bool(cells)):
+            self.count_cells(source, column, _texts(texts))
 
     def note_remark(self, source: int, row: int, remark: Fault) -> None:
         """Count a text that may have been changed on its way into the source, or a number that is a date."""
@@ -151,6 +184,15 @@ class Findings:
             group.count += 1
             if len(group.examples) < self.most_examples:
                 group.examples.append(Example(source, row, remark.reason))
+
+    def note_lost_zeros(self) -> None:
+        """Add remarks on postal codes that may have lost their zeros, after all rows."""
+        for (source, column), codes in self.postal_codes.items():
+            if codes.may_lack_zeros:
+                group = self.remarks.setdefault((LOST_ZEROS, column), Group())
+                group.count += codes.too_short
+                found = [Example(source, row, f"{text!r} {_LACKS_ZEROS}") for row, text in codes.examples]
+                group.examples += found[: self.most_examples - len(group.examples)]
 
     def note_repeats(self, found: Sequence[Repeat]) -> None:
         firsts = sum(repeat.comes_before for repeat in found)
@@ -237,19 +279,33 @@ class Surveyor:
             counts = found.owners.setdefault(column.property, Counter())
             is_counted = bool if len(counts) < _MOST_OWNERS else counts.__contains__
             counts.update(filter(is_counted, texts))
-        self._note_words(name, self._words_of(column))
+        distinct = found.count_cells(self._mapper.source, name, texts)
+        self._note_words(name, self._words_of(column, distinct))
+        self._look_for_damage(column, distinct)
+
+    def _look_for_damage(self, column: "_Column", distinct: Collection[str]) -> None:
+        """Note texts that look wrong, and numbers that are read as dates. `distinct`: each of the texts."""
+        name, found, texts = column.name, self._findings, column.texts
         if column.property == EMAIL and self._mapper.rules.has_addresses:
             if may_have_remarks(texts):
                 self._note_remarks(column, _remark_on_address)
         elif self._is_text(column.property) and have_remarks(texts):
             self._note_remarks(column, _remark_on_text)
-        elif self._type_of(column.property) in _DATES and any(map(str.isdecimal, texts)):
-            self._note_remarks(column, self._reading_of(column))
+        elif (type_ := self._type_of(column.property)) in _DATES:
+            if any(map(str.isdecimal, texts)):
+                self._note_remarks(column, self._reading_of(column))
+            if may_be_no_date(distinct):
+                self._note_remarks(column, _remark_on_text)
+        elif type_ == "number" and have_lost_digits(distinct):
+            self._note_remarks(column, _remark_on_text)
+        if is_postal(column.property, name):
+            place = self._mapper.source, name
+            found.postal_codes.setdefault(place, PostalCodes(found.most_examples)).add(texts, column.rows)
 
-    def _words_of(self, column: "_Column") -> list[str]:
+    def _words_of(self, column: "_Column", distinct: Collection[str]) -> list[str]:
         """The texts of a column that may stand for no value, and are no values of the property."""
         name, texts = column.property, column.texts
-        found = words_in(texts)
+        found = words_in(texts, distinct)
         if self._mapper.rules.has_addresses and name in ADDRESSES:
             found += addresses_of_nobody(texts)
         if self._are_phones(name):

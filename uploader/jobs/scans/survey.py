@@ -53,6 +53,7 @@ class Survey:
         with closing(KeySorter(self.folder, self.rule)) as sorter, closing(KeySorter(self.folder)) as others:
             for step in self._read(sorter, others, most_rows):
                 yield step
+            self.findings.note_lost_zeros()
             for done, found in enumerate(sorter.repeats(), 1):
                 self.findings.note_repeats(found)
                 self.findings.longest_chain = sorter.longest
@@ -79,7 +80,7 @@ class Survey:
                         self.findings.keys.add(keyed.values)
                         self._add_others(others, surveyor.records)
                     else:
-                        self.findings.count(index, rows)
+                        self.findings.count(index, source.shape.columns, rows)
                     position += len(rows.rows)
                     if self.stops_at is None and self.limit.exceeded(self.findings.invalid, position):
                         self.stops_at = self.findings.invalid, position

@@ -98,9 +98,9 @@ def phones_of_one_digit(texts: Collection[str]) -> list[str]:
     return list(filter(is_phone_of_one_digit, texts)) if _ANY_OF_ONE_DIGIT.search("\n".join(texts)) else []
 
 
-def words_in(texts: Collection[str]) -> list[str]:
-    """Return the words among many texts; fast where there are none."""
-    return [] if _WORDS.isdisjoint(texts) else list(filter(_WORDS.__contains__, texts))
+def words_in(texts: Collection[str], distinct: Iterable[str]) -> list[str]:
+    """Return the words among many texts; fast where there are none. `distinct`: each of these texts."""
+    return [] if _WORDS.isdisjoint(distinct) else list(filter(_WORDS.__contains__, texts))
 
 
 def real_words(options: Iterable[Option]) -> frozenset[str]:

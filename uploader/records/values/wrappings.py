@@ -36,6 +36,11 @@ _KINDS = (
         r"#(?:NAME\?|REF!|VALUE!|DIV/0!|NUM!|SPILL!|CALC!|FIELD!|GETTING_DATA)|#{2,}",
         "is an error of a spreadsheet",
     ),
+    _Kind(
+        "NO_DATE",
+        r"(?:1899-12-3[01]|12/3[01]/1899|3[01][./]12[./]1899)(?:[ T].*)?",
+        "is a date of 1899, as spreadsheets show a zero or a time without a date",
+    ),
     _Kind("SEVERAL_VALUES", r".+:::.+", "holds several values, joined by :::"),
 )
 #: Control characters and invisible ones, without those that join signs and letters to one.
@@ -74,6 +79,7 @@ _HINTS = (
     (",", ",0\n"),
     ("#", "\n#"),
     (":", ":::"),
+    ("8", "1899"),
 )
 _HELD = re.compile("|".join(kind.pattern for kind in _HELD_KINDS))
 #: How a match of `_HELD` begins. A set of characters is found much faster.
@@ -172,6 +178,11 @@ def have_lost_digits(texts: Iterable[str]) -> bool:
     """Whether any of the texts may be a number in E notation; fast for many texts."""
     joined = "\n".join(texts)
     return "+" in joined and ("E+" in joined or "e+" in joined) and _LOST.search(joined) is not None
+
+
+def may_be_no_date(texts: Iterable[str]) -> bool:
+    """Whether any of the texts may be a date of 1899, on which spreadsheets begin to count."""
+    return "1899" in "\n".join(texts)
 
 
 def has_lost_digits(text: str) -> bool:
