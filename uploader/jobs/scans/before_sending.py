@@ -60,7 +60,7 @@ def notices_of(settings: Settings, sources: Sequence[Source]) -> list[str]:
 def remarks_notice(findings: Findings | None) -> str:
     """A notice about texts that are sent and look wrong; "" if there are none. None: not looked for."""
     if findings is None:
-        return "`check` counts texts that a spreadsheet or an export may have changed"
+        return ""
     counts = Counter[str]()
     for (category, column), group in findings.remarks.items():
         counts[f"{category} in {column}"] += group.count
