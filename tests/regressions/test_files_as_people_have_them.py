@@ -19,7 +19,8 @@ from support.jobs import Job
 from support.mock_transport import make_simulator
 from uploader.check.run import Check
 from uploader.cli.options.columns import parse_map
-from uploader.cli.text.check import as_dict, lines
+from uploader.cli.text.check.as_json import as_dict
+from uploader.cli.text.check.details import lines
 from uploader.cli.text.numbers import printable
 from uploader.errors import SettingsError, SourceError
 from uploader.sources.open import open_source

@@ -16,7 +16,8 @@ from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
 from uploader.check.run import Check
 from uploader.cli.options.suppression_file import read_suppression
-from uploader.cli.text.check import as_dict, lines
+from uploader.cli.text.check.as_json import as_dict
+from uploader.cli.text.check.details import lines
 from uploader.errors import SettingsError
 
 

@@ -18,6 +18,9 @@ from uploader.pipeline.rate.limiter import Quota
 from uploader.records.repeated_keys import KeyCount
 from uploader.sources.source import Source
 
+#: Repeated keys that are named.
+_MOST_KEYS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -107,6 +110,12 @@ class Report:
     def schema(self) -> Schema | None:
         """The account's properties, None if they are not known."""
         return self.account.schema if self.account else None
+
+    def most_repeated_keys(self) -> list[tuple[KeyCount, bool]]:
+        """The keys that most rows have, and whether each is doubtful."""
+        most = self.findings.keys.most_repeated()
+        rare = [key for key in self.doubtful_keys if key not in most][: max(0, _MOST_KEYS - len(most))]
+        return [(key, key in self.doubtful_keys) for key in [*most, *rare]]
 
     @property
     def exit_code(self) -> int:

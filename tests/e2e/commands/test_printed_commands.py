@@ -47,14 +47,14 @@ PRINTED = {
     "cli.commands.upload:_report": ("the order of their rows is not certain: ",),
     "cli.options.connection:_note_readers": ("holds a secret that other users can read; run: ",),
     "cli.text.canary:approving_line": ("to continue: ", "to continue (pipe the same rows into it): "),
-    "cli.text.check:_next": (
+    "cli.text.check.next_steps:next_steps": (
         "have it drafted: ",
         "next: correct this, then ",
         "next: set HUBSPOT_ACCESS_TOKEN to the token, then ",
         "next: preview the changes: ",
         "next: preview the changes (pipe the same rows into it): ",
     ),
-    "cli.text.check:_unseen_lines": ("records are assigned to (",),
+    "cli.text.check.details:_unseen_lines": ("records are assigned to (",),
     "cli.text.next_command:upload_line": (
         "then upload: ",
         "next upload so that it can be undone, at twice the requests: ",

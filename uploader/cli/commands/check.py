@@ -24,7 +24,8 @@ from uploader.cli.output import print_json, print_lines, refuse_existing, write_
 from uploader.cli.progress import displaying, survey_line
 from uploader.cli.project_file import PROJECT_OPTION, project_in_use
 from uploader.cli.signals import stop_on_signals
-from uploader.cli.text.check import as_dict, lines
+from uploader.cli.text.check.as_json import as_dict
+from uploader.cli.text.check.details import lines
 from uploader.cli.text.control_characters import harmless
 from uploader.cli.text.next_command import account_words, command_line
 from uploader.cli.text.numbers import duration, printable

@@ -1,0 +1,210 @@
+"""The report of `check` as JSON for scripts. Values in, values out.
+
+The keys of `--json`, which others script against:
+
+    sources         name, rows and notices of each; the sheet of an Excel file
+    account         portal, kind, time_zone, token_kind, scopes (null: unknown), burst and its seconds,
+                    day_limit, day_left, records_used, records_limit; null where HubSpot was not asked
+    columns         source, column, property ("": left out, or undecided), type, undecided, remark,
+                    proposal (the property that an undecided column may be, or null), cells, filled (cells
+                    with a value), distinct (different values), distinct_complete (false: there may be more),
+                    samples (the first values); the counts of a column that is left out are 0
+    problems, warnings, not_checked     texts; with a problem `upload` would not start
+    would_stop      why `upload` would stop before its end; "" where it would not
+    unseen          texts: what happens all the same, and no request shows
+    rows, sendable, invalid, no_key, skipped, suppressed (of the skipped), values_dropped, sample
+    not_rows, faults, dropped     category, column, count, examples (source, row, reason); counts are exact
+    repeated_keys, repeated_rows, repeats     how many, and the first (source, row, first_source, first_row)
+    most_repeated_keys      property, key, rows, doubtful: those that most rows have; a doubtful one is a
+                    problem, unless --on-duplicate is given
+    shared_rows, shared     rows with a unique value that a row of another key has, and the first of them
+    bad_values      values that options do not take: column, property, count (of cells), values (value, count,
+                    near: the option that may have been meant, or null), other_values (how many more),
+                    complete (false: rare values were forgotten, and counts may be too low), options (value,
+                    label)
+    owners, unknown_owners  property -> value -> rows; the second: of owners that the account does not have
+    cleared         column -> blanks that clear
+    remarks                 the same, of texts that are sent and may have been changed on their way
+    date_numbers            the same, of numbers that are read as dates
+    words_for_nothing       column -> word, such as NULL -> cells
+    blank_candidates        word, columns (column -> cells), options (values of --blank-value): such words,
+                    unless they are blank already
+    forecast        batches, requests, seconds (where rows may turn out not to be written, once their contacts
+                    are read: at most), days (pauses at midnight), ends_at,
+                    longest_chain (rows of one key, 0: none; written one after the other), chain_seconds,
+                    without_multi_status (refused_share, requests, seconds); null without rows to send
+    requests, elapsed_seconds, exit_code
+"""
+
+from collections.abc import Mapping
+
+from uploader.check.report import Column, Report
+from uploader.cli.text.bad_values import bad_value_dicts
+from uploader.cli.text.numbers import printable
+from uploader.jobs.scans.column_counts import ColumnCounts
+from uploader.jobs.scans.row_findings import Group
+from uploader.pipeline.rate.forecast import CHAIN_SECONDS
+from uploader.records.not_a_row import NOT_A_ROW
+from uploader.storage.duplicates_file import source_of
+
+
+def as_dict(report: Report) -> dict[str, object]:
+    """The report as JSON. The keys are documented at the top of this file."""
+    found = report.findings
+    names = [source.name for source in report.sources]
+    ends = [*report.starts[1:], found.rows]
+    return {
+        "sources": [
+            {"name": source.name, "rows": end - start, "notices": list(source.notices)}
+            | ({"sheet": source.shape.sheet} if source.shape.sheet else {})
+            for source, start, end in zip(report.sources, report.starts, ends, strict=True)
+        ],
+        "account": _account_dict(report),
+        "columns": [
+            {"source": names[c.source], "column": c.column, "property": c.property, "type": c.type}
+            | {"undecided": c.is_undecided, "remark": c.remark}
+            | _column_counts(report, c)
+            for c in report.columns
+        ],
+        "problems": report.problems,
+        "warnings": report.warnings,
+        "not_checked": report.not_checked,
+        "would_stop": report.would_stop,
+        "unseen": list(report.unseen),
+        "sample": report.sample,
+        **_findings_dict(report, names),
+        "blank_candidates": [
+            {"word": one.word, "columns": dict(one.columns), "options": one.entries()}
+            for one in report.blank_candidates
+        ],
+        "forecast": _forecast_dict(report),
+        "requests": report.requests,
+        "elapsed_seconds": round(report.elapsed_seconds, 3),
+        "exit_code": report.exit_code,
+    }
+
+
+def _column_counts(report: Report, column: Column) -> dict[str, object]:
+    counts = report.findings.columns.get((column.source, column.column)) or ColumnCounts()
+    return {
+        "proposal": column.proposal.property if column.proposal and column.proposal.property else None,
+        "cells": counts.cells,
+        "filled": counts.filled,
+        "distinct": counts.distinct,
+        "distinct_complete": counts.is_exact,
+        "samples": list(map(printable, counts.samples)),
+    }
+
+
+def _findings_dict(report: Report, names: list[str]) -> dict[str, object]:
+    found = report.findings
+    return {
+        "rows": found.rows,
+        "sendable": found.sendable,
+        "invalid": found.invalid,
+        "no_key": found.keyless,
+        "skipped": found.skipped,
+        "suppressed": found.suppressed,
+        "values_dropped": found.values_dropped,
+        "not_rows": _groups({(NOT_A_ROW, ""): found.not_rows} if found.not_rows.count else {}, names),
+        "faults": _groups(found.faults, names),
+        "dropped": _groups(found.dropped, names),
+        "repeated_keys": found.repeated_keys,
+        "repeated_rows": found.repeated_rows,
+        "repeats": _repeats(report, names),
+        "most_repeated_keys": [
+            {"property": one.property, "key": one.value, "rows": one.rows, "doubtful": is_doubtful}
+            for one, is_doubtful in report.most_repeated_keys()
+        ],
+        "shared_rows": found.shared_rows,
+        "shared": [
+            {
+                "source": names[one.source],
+                "row": one.row,
+                "property": one.name,
+                "first_source": names[one.first_source],
+                "first_row": one.first_row,
+            }
+            for one in found.shared
+        ],
+        "bad_values": bad_value_dicts(report.bad_columns),
+        "owners": {column: dict(counts.most_common()) for column, counts in found.owners.items()},
+        "unknown_owners": {name: dict(who.most_common()) for name, who in report.unknown_owners.items()},
+        "cleared": dict(found.cleared),
+        "remarks": _groups(found.remarks, names),
+        "date_numbers": _groups(found.date_numbers, names),
+        "words_for_nothing": {column: dict(words.most_common()) for column, words in found.nothings.items()},
+    }
+
+
+def _account_dict(report: Report) -> dict[str, object] | None:
+    account, closer, quota = report.account, report.closer, report.quota
+    if account is None:
+        return None
+    burst = quota.burst if quota else None
+    scopes = closer.token.scopes if closer else None
+    record_limit = closer.record_limit if closer else None
+    return {
+        "portal": account.portal or (closer.token.portal if closer else ""),
+        "kind": account.kind,
+        "time_zone": account.time_zone,
+        "token_kind": report.token_kind,
+        "scopes": sorted(scopes) if scopes is not None else None,
+        "burst": burst.requests if burst else None,
+        "burst_seconds": burst.seconds if burst else None,
+        "day_limit": quota.day_limit if quota else None,
+        "day_left": quota.day_left if quota else None,
+        "records_used": record_limit.used if record_limit else None,
+        "records_limit": record_limit.limit if record_limit else None,
+    }
+
+
+def _groups(groups: Mapping[tuple[str, str], Group], names: list[str]) -> list[dict[str, object]]:
+    return [
+        {
+            "category": category,
+            "column": column,
+            "count": group.count,
+            "examples": [
+                {"source": names[one.source], "row": one.row, "reason": printable(one.reason)}
+                for one in group.examples
+            ],
+        }
+        for (category, column), group in sorted(groups.items(), key=lambda item: -item[1].count)
+    ]
+
+
+def _repeats(report: Report, names: list[str]) -> list[dict[str, object]]:
+    return [
+        {
+            "source": names[source_of(repeat.position, report.starts)],
+            "row": repeat.number,
+            "first_source": names[source_of(repeat.other_position, report.starts)],
+            "first_row": repeat.other_number,
+        }
+        for repeat in report.findings.repeats
+    ]
+
+
+def _forecast_dict(report: Report) -> dict[str, object] | None:
+    work = report.workload
+    if work is None:
+        return None
+    ahead = work.forecast
+    return {
+        "batches": work.batches,
+        "requests": ahead.requests,
+        "seconds": _finite(ahead.seconds),
+        "days": ahead.pauses,
+        "ends_at": ahead.ends_at.isoformat() if ahead.ends_at else None,
+        "longest_chain": work.longest_chain,
+        "chain_seconds": round(work.longest_chain * CHAIN_SECONDS, 1),
+        "without_multi_status": [
+            {"refused_share": share, "requests": other.requests, "seconds": _finite(other.seconds)}
+            for share, other in work.halved.items()
+        ],
+    }
+
+
+def _finite(seconds: float) -> float | None:
+    return round(seconds, 1) if seconds != float("inf") else None
