@@ -18,4 +18,5 @@ summary_file      `--summary-file`
 text              findings and summaries as text
 text_file         small text files that options name
 typed_answer      a line typed at the terminal
+workbook          texts in an Excel workbook
 """

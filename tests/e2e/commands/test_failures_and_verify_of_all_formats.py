@@ -61,6 +61,35 @@ CASES = {
 }
 
 
+def mended_workbook(path):
+    """Correct the address of the only row, as a person would in Excel."""
+    book = openpyxl.load_workbook(path)
+    header, row = book.active.iter_rows()
+    for name, cell in zip(header, row, strict=True):
+        if name.value in {"email", "[email]"}:
+            cell.value = "mended@example.com"
+    book.save(path)
+
+
+def test_a_workbook_of_failures_is_sent_with_the_printed_command(tmp_path, hubspot_mock):
+    write_csv(tmp_path / "contacts.csv", "windows-1252", ";")
+    mock = hubspot_mock()
+    (tmp_path / "job.toml").write_text(
+        'source = "contacts.csv"\nencoding = "windows-1252"\ndelimiter = ";"\nformat = "csv"\n'
+        f'base_url = "{mock.url}"\nmax_failures = 9\n[columns]\n"num" = "numemployees"\n'
+    )
+    assert run("upload", "-f", "job.toml", cwd=tmp_path).code == 1
+    ended = run("failures", "-f", "job.toml", "-o", "failed.xlsx", cwd=tmp_path)
+    assert ended.code == 0, ended
+    mended_workbook(tmp_path / "failed.xlsx")
+    words = shlex.split(ended.err.splitlines()[-1].partition(": uploader ")[2])
+    assert words[:2] == ["upload", "failed.xlsx"]
+    again = run(*words, "--json", cwd=tmp_path)
+    assert (again.code, again.summary["created"]) == (0, 1), again
+    held = {one["email"]: one for one in (c["properties"] for c in mock.contacts())}
+    assert held["mended@example.com"]["firstname"] == BAD[1]
+
+
 @pytest.mark.parametrize("kind", CASES)
 def test_failures_are_written_mended_and_sent_and_the_job_is_verified(tmp_path, hubspot_mock, kind):
     options, write = CASES[kind]

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import sys
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from support.jobs import Job, contacts, write_csv
@@ -220,6 +222,87 @@ def test_a_number_that_csv_does_not_change_is_written_as_csv(tmp_path, decimals,
     Job(source, simulator, {"decimals": decimals}).run_virtual()
     assert failures_command(Path(f"{source}.checkpoint")).endswith(".failures.csv")
     assert main.run(["failures", f"{source}.checkpoint", "-o", str(tmp_path / "mend.csv")]) == 0
+
+
+def workbook_rows(path) -> list[dict[str, str]]:
+    header, *rows = openpyxl.load_workbook(path).active.iter_rows(values_only=True)
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def test_a_workbook_of_failed_rows_is_sent_again_in_order_once_it_is_mended(tmp_path, capsys):
+    """Rows of one key and of several categories: the last one is what the record holds in the end."""
+    rows = [{**one, "city": "", "renewal_date": ""} for one in contacts(120)]
+    rows[10] = {"email": "c5@example.com", "firstname": "=1+1", "city": "00123"}
+    rows[20] = {"email": "C5@example.com", "firstname": "third", "city": "Rome", "renewal_date": "2025-02-30"}
+    rows[30] = {"email": "c5@@example.com", "firstname": "fourth"}
+    faults = [{"kind": "reject", "keys": ["c5@example.com"]}]
+    source = write_csv(tmp_path / "contacts.csv", rows)
+    Job(source, make_simulator(quota="none", faults=faults)).run_virtual()
+    output = tmp_path / "failed.xlsx"
+    assert main.run(["failures", f"{source}.checkpoint", "-o", str(output)]) == 0
+    assert "4 failed rows" in capsys.readouterr().err
+    found = workbook_rows(output)
+    assert list(found[0])[:3] == ["uploader_category", "uploader_message", "uploader_outcome"]
+    assert [(one["uploader_row"], one["firstname"]) for one in found] == [
+        *(("7", "F5"), ("12", "=1+1"), ("22", "third"), ("32", "fourth")),
+    ]
+    book = openpyxl.load_workbook(output)
+    header = [cell.value for cell in book.active[1]]
+    book.active.cell(4, header.index("renewal_date") + 1).value = "2025-02-28"
+    book.active.cell(5, header.index("email") + 1).value = "c5@example.com"
+    book.save(output)
+    again = Job(output, make_simulator(quota="none"))
+    assert again.run_virtual().exit_code == 0
+    assert again.held()["c5@example.com"].items() >= {"firstname": "fourth", "city": "Rome"}.items()
+
+
+def test_columns_without_a_name_are_none_in_a_workbook_either(tmp_path):
+    source = tmp_path / "contacts.csv"
+    source.write_text("email,,firstname,\nnobody,,A,\na@x.com,stray,B,\n")
+    Job(source, make_simulator(quota="none"), {"max_failures": FailureLimit(count=9)}).run_virtual()
+    output = tmp_path / "failed.xlsx"
+    assert main.run(["failures", f"{source}.checkpoint", "-o", str(output)]) == 0
+    again = Job(output, make_simulator(quota="none"), {"max_failures": FailureLimit(count=9)})
+    again.run_virtual()
+    assert again.outcomes() == {2: "invalid", 3: "invalid"}
+
+
+@pytest.mark.parametrize("text", ["1.250", "1234.5"])
+def test_a_text_that_a_workbook_would_make_another_number_of_is_refused(tmp_path, capsys, text):
+    """In a column of decimal commas it is 1250 or no number; a workbook has numbers of its own."""
+    source = write_csv(
+        tmp_path / "c.csv", [{"email": "c@x.com", "num": text}, {"email": "d@x.com", "num": "1,5"}]
+    )
+    refused = [{"kind": "reject", "keys": ["c@x.com", "d@x.com"]}]
+    simulator = make_simulator(quota="none", faults=refused, properties=[{"name": "num", "type": "number"}])
+    options = {"max_failures": FailureLimit(count=9), "decimals": {"num": ","}}
+    Job(source, simulator, options).run_virtual()
+    output = tmp_path / "failed.xlsx"
+    assert main.run(["failures", f"{source}.checkpoint", "-o", str(output)]) == 2
+    assert "Excel cannot express; use -o FILE.csv" in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_rows_that_no_cell_holds_are_refused_in_a_workbook_as_in_csv(tmp_path, capsys):
+    rows = [{"email": "nobody", "phone": ["1", ["2"]]}, {"email": "nobody", "address": "x" * 40_000}]
+    for place, message in enumerate(
+        ["holds a list or an object in 'phone'", "has a text of 40,000 characters"]
+    ):
+        source = write_ndjson(tmp_path / f"{place}.ndjson", [rows[place]])
+        Job(source, make_simulator(quota="none"), {"max_failures": FailureLimit(count=9)}).run_virtual()
+        assert main.run(["failures", f"{source}.checkpoint", "-o", str(tmp_path / "failed.xlsx")]) == 2
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / "failed.xlsx").exists()
+
+
+def test_without_openpyxl_one_line_says_what_is_missing(tmp_path, capsys, monkeypatch):
+    source = write_csv(tmp_path / "contacts.csv", [{"email": "nobody"}])
+    Job(source, make_simulator(quota="none")).run_virtual()
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    assert main.run(["failures", f"{source}.checkpoint", "-o", str(tmp_path / "failed.xlsx")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "the extra `xlsx`" in line
+    assert not (tmp_path / "failed.xlsx").exists()
 
 
 def test_before_a_job_has_ended_no_file_of_its_failures_is_proposed_for_upload(tmp_path, capsys):

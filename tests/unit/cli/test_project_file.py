@@ -302,6 +302,12 @@ def test_a_command_has_only_what_the_file_does_not_give():
         ('delimiter = ";"\n', "x.tsv", "\t", ["--delimiter", "\t"]),
         ('delimiter = ";"\nformat = "csv"\n', "x.ndjson", "", ["--format", "ndjson"]),
         ('sheet = "Contacts"\n', "x.csv", ",", ["--sheet", ""]),
+        (
+            'sheet = "Contacts"\nencoding = "cp1252"\nformat = "csv"\n',
+            "x.xlsx",
+            "",
+            ["--encoding", "", "--format", "", "--sheet", ""],
+        ),
         ('checkpoint_dir = "state"\n', "x.csv", ",", []),
         ('checkpoint = "a.checkpoint"\n', "-x.csv", ",", ["--checkpoint", "./-x.csv.checkpoint"]),
         ('results = "a.results"\n', "x.csv", ",", ["--results", "x.csv.results.csv"]),

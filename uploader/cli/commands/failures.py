@@ -18,6 +18,7 @@ from uploader.cli.output import rows_out
 from uploader.cli.project_file import checkpoint_argument, job_words, project_of
 from uploader.cli.text.next_command import command_line, seen_from
 from uploader.cli.text.upload_again import unnamed_files, upload_again_command
+from uploader.cli.workbook import MOST_CHARACTERS, escaped, need_openpyxl, write_workbook
 from uploader.errors import SettingsError, StorageError
 from uploader.model.column_names import folded
 from uploader.model.rows import UNREADABLE, Unreadable
@@ -46,7 +47,9 @@ _OWN = (
     "uploader_superseded",
     "uploader_raw",
 )
-_NDJSON = frozenset({".ndjson", ".jsonl"})
+#: The first columns of a workbook.
+_REASONS = ("uploader_category", "uploader_message", "uploader_outcome", "uploader_row", "uploader_source")
+_NDJSON, _WORKBOOK = frozenset({".ndjson", ".jsonl"}), ".xlsx"
 #: Number of reasons that are shown; all others are counted as one.
 _TOP_REASONS = 5
 #: The rows that each `--kind` includes. All open rows of a key are in one file: sent from two files, an
@@ -64,7 +67,7 @@ KINDS: Mapping[str, Callable[[DeadLetter], bool]] = {
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="File to write, .csv or .ndjson. Default: CSV on stdout.",
+    help="File to write, .csv, .xlsx or .ndjson. Default: CSV on stdout.",
 )
 @click.option(
     "--kind",
@@ -84,9 +87,13 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
 
     Correct the file and upload it: upload ignores the uploader_* columns, and skips rows whose key a later
     row has written since (uploader_superseded) unless --include-superseded is given. CSV is written in UTF-8
-    with the delimiter of the (first) source.
+    with the delimiter of the (first) source. In a workbook (.xlsx) the reasons are the first columns, and all
+    cells are texts, which Excel does not change.
     """
     as_ndjson = output is not None and output.suffix.lower() in _NDJSON
+    as_workbook = output is not None and output.suffix.lower() == _WORKBOOK
+    if spreadsheet_safe and as_workbook:
+        raise SettingsError("leave --spreadsheet-safe out: all cells of a workbook are texts, not formulas")
     if spreadsheet_safe and as_ndjson:
         raise SettingsError("--spreadsheet-safe works with CSV only")
     if output is not None:
@@ -94,24 +101,18 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
     with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
         identity, repeated = opened.identity(), seen_from(Path.cwd(), opened.repeated_options())
         has_ended = opened.state().state == "complete"
-        with opened.as_of_now(), _writing(output) as stream:
-            if as_ndjson:
-                count = _write_ndjson(opened, KINDS[kind], stream)
+        with opened.as_of_now():
+            if as_workbook and output is not None:
+                count = _write_workbook(opened, KINDS[kind], output)
             else:
-                if output is not None and _has_mark(checkpoint, identity):
-                    stream.write("\ufeff")
-                cell = _safe_cell if spreadsheet_safe else _cell
-                more = [TO_LOOK_AT] if spreadsheet_safe else []
-                delimiter = _delimiter(output, identity)
-                count = _write_csv(
-                    opened,
-                    KINDS[kind],
-                    stream,
-                    delimiter,
-                    cell=cell,
-                    more=more,
-                    is_safe=spreadsheet_safe,
-                )
+                with _writing(output) as stream:
+                    if as_ndjson:
+                        count = _write_ndjson(opened, KINDS[kind], stream)
+                    else:
+                        if output is not None and _has_mark(checkpoint, identity):
+                            stream.write("\ufeff")
+                        delimiter = _delimiter(output, identity)
+                        count = _write_csv(opened, KINDS[kind], stream, delimiter, is_safe=spreadsheet_safe)
     print_message(f"{count:,} failed rows{f', in {output}' if output else ''}")
     if count and not has_ended:
         print_message(
@@ -126,8 +127,10 @@ def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_saf
 
 def _check_output(path: Path) -> None:
     """SettingsError if failed rows cannot be written to this file."""
-    if path.suffix.lower() not in {".csv", ".tsv", ".txt", *_NDJSON}:
-        raise SettingsError(f"-o {path}: the file name must end in .csv or .ndjson")
+    if path.suffix.lower() not in {".csv", ".tsv", ".txt", _WORKBOOK, *_NDJSON}:
+        raise SettingsError(f"-o {path}: the file name must end in .csv, .xlsx or .ndjson")
+    if path.suffix.lower() == _WORKBOOK:
+        need_openpyxl(path)
     if path.exists():
         raise SettingsError(f"{path} exists already; choose another file, such as {unused(path)}")
 
@@ -136,7 +139,8 @@ def _upload_again(
     checkpoint: Path, output: Path, identity: Identity, repeated: Mapping[str, Sequence[str]]
 ) -> str:
     """The command that uploads the file of failed rows, after a colon."""
-    delimiter = "" if output.suffix.lower() in _NDJSON else _delimiter(output, identity)
+    has_cells = output.suffix.lower() not in {_WORKBOOK, *_NDJSON}
+    delimiter = _delimiter(output, identity) if has_cells else ""
     project = project_of(checkpoint, repeated)
     mapping = _mapping(repeated) or (project.mapping if project else None)
     again = upload_again_command(str(output), delimiter, identity, repeated, mapping, project=project)
@@ -163,7 +167,7 @@ def failures_command(checkpoint: Path) -> str:
         tables = {place for place, source in enumerate(identity.sources) if source.shape.format == "csv"}
         others = (letter for letter in opened.dead_letters() if letter.source not in tables)
         has_commas = _column_test(opened.dead_letters(), identity)
-        kept = "ndjson" if any(_why_not_csv(letter, identity, has_commas) for letter in others) else "csv"
+        kept = "ndjson" if any(_why_no_cells(letter, identity, has_commas) for letter in others) else "csv"
     stem = checkpoint.stem.split(".")[0]
     fresh = unused(checkpoint.with_name(f"{stem}.failures.{kept}"))
     return command_line("failures", *job_words(checkpoint, repeated), "-o", fresh)
@@ -225,36 +229,103 @@ def _write_csv(
     stream: TextIO,
     delimiter: str,
     *,
-    cell: Callable[[object], object],
-    more: Sequence[str] = (),
-    is_safe: bool = False,
+    is_safe: bool,
 ) -> int:
-    """Write the failed rows as CSV. `cell` formats a value; `more` are empty columns at the end.
+    """Write the failed rows as CSV. `is_safe`: for a spreadsheet program, and not for `upload`.
 
     SettingsError if `upload` would read another row from the cells, unless `is_safe`.
     """
     identity = checkpoint.identity()
-    has_commas = _column_test(filter(admits, checkpoint.dead_letters()), identity)
-    columns = [*_columns(checkpoint, identity), *_OWN, *more]
+    columns = [*_columns(checkpoint, identity), *_OWN, *([TO_LOOK_AT] if is_safe else [])]
+    cell = _safe_cell if is_safe else _cell
     lines = csv.DictWriter(stream, columns, restval="", lineterminator="\n", delimiter=delimiter)
     lines.writerow({name: cell(name) for name in columns})
+    check = (lambda _: None) if is_safe else _cell_check(checkpoint, admits, identity)
     count = 0
     for letter in filter(admits, checkpoint.dead_letters()):
+        check(letter)
         fields = flat_fields(_fields(letter, identity), str(identity.settings["id_property"]))
-        if not is_safe and (problem := _why_not_csv(letter, identity, has_commas)):
-            source = identity.sources[letter.source].name
-            raise SettingsError(
-                f"{source}, row {letter.row:,} {problem}, which CSV cannot express; use -o FILE.ndjson"
-            )
         lines.writerow({name: cell(value) for name, value in fields.items()})
         count += 1
     return count
 
 
-def _column_test(letters: Iterable[DeadLetter], identity: Identity) -> Callable[[str], bool]:
-    """Whether `upload` reads a column of the failed rows as one of decimal commas, if they are CSV."""
+def _write_workbook(checkpoint: Checkpoint, admits: Callable[[DeadLetter], bool], output: Path) -> int:
+    """Write the failed rows as one sheet of texts, in file order.
+
+    One sheet, not one a category: rows of one key are sent in the order of the sheet, and a corrected key may
+    be that of a row of another category.
+    SettingsError if `upload` would read another row from the cells.
+    """
+    identity = checkpoint.identity()
+    columns = [*_REASONS, *(name for name in _OWN if name not in _REASONS), *_columns(checkpoint, identity)]
+    check = _cell_check(checkpoint, admits, identity, in_workbook=True)
+
+    def rows() -> Iterator[list[str]]:
+        for letter in filter(admits, checkpoint.dead_letters()):
+            check(letter)
+            fields = flat_fields(_fields(letter, identity), str(identity.settings["id_property"]))
+            yield [_text_of(name, fields.get(name), letter, identity) for name in columns]
+
+    header = _renumbered(columns, identity)
+    return write_workbook(output, "failed rows", header, rows(), wide=("uploader_message",))
+
+
+def _renumbered(columns: Sequence[str], identity: Identity) -> list[str]:
+    """The columns, of which those without a name are called by their number: the reasons move them."""
+    settings = identity.settings
+    named = {*settings.get("map", {}), *settings.get("ignore", ()), *settings.get("suppress_where", {})}
+    nameless = {
+        name
+        for source in identity.sources
+        for number, name in enumerate(source.shape.columns, 1)
+        if name == f"column {number}" and name not in named
+    }
+    return [f"column {number}" if name in nameless else name for number, name in enumerate(columns, 1)]
+
+
+def _text_of(name: str, value: object, letter: DeadLetter, identity: Identity) -> str:
+    """The text of a cell of a workbook. Reasons are cut; SettingsError for a longer text of the row."""
+    text = _cell(value)
+    if len(escaped(text)) <= MOST_CHARACTERS:
+        return text
+    if name.startswith(OWN_PREFIX):
+        return f"{text[: MOST_CHARACTERS // 8]}..."
+    raise SettingsError(
+        f"{identity.sources[letter.source].name}, row {letter.row:,} has a text of {len(text):,} characters "
+        f"in {name!r}, and an Excel cell holds {MOST_CHARACTERS:,}; use -o FILE.csv or FILE.ndjson"
+    )
+
+
+def _cell_check(
+    checkpoint: Checkpoint,
+    admits: Callable[[DeadLetter], bool],
+    identity: Identity,
+    *,
+    in_workbook: bool = False,
+) -> Callable[[DeadLetter], None]:
+    """A function that raises SettingsError for a row from whose cells `upload` would read another row."""
+    has_commas = _column_test(filter(admits, checkpoint.dead_letters()), identity, in_workbook=in_workbook)
+
+    def check(letter: DeadLetter) -> None:
+        if problem := _why_no_cells(letter, identity, has_commas, in_workbook=in_workbook):
+            source = identity.sources[letter.source]
+            kind = "Excel" if in_workbook else "CSV"
+            other = "csv" if source.shape.format == "csv" else "ndjson"
+            raise SettingsError(
+                f"{source.name}, row {letter.row:,} {problem}, which {kind} cannot express; "
+                f"use -o FILE.{other}"
+            )
+
+    return check
+
+
+def _column_test(
+    letters: Iterable[DeadLetter], identity: Identity, *, in_workbook: bool = False
+) -> Callable[[str], bool]:
+    """Whether `upload` reads a column of the failed rows as one of decimal commas, if they are cells."""
     decimals, shown = identity.settings.get("decimals", {}), set[str]()
-    if any(source.shape.has_numbers for source in identity.sources):
+    if any(source.shape.has_numbers is not in_workbook for source in identity.sources):
         for letter in letters:
             texts = _texts(letter, identity)
             shown.update(name for name, text in texts.items() if text and marks_of(text) == {","})
@@ -267,14 +338,19 @@ def _texts(letter: DeadLetter, identity: Identity) -> dict[str, str | None]:
     return {folded(name): spell(value) for name, value in flat.items() if not name.startswith(OWN_PREFIX)}
 
 
-def _why_not_csv(letter: DeadLetter, identity: Identity, has_commas: Callable[[str], bool]) -> str:
-    """Why CSV cannot hold a failed row; "" if it can. `has_commas`: of a column."""
+def _why_no_cells(
+    letter: DeadLetter, identity: Identity, has_commas: Callable[[str], bool], *, in_workbook: bool = False
+) -> str:
+    """Why cells cannot hold a failed row; "" if they can. `has_commas`: of a column.
+
+    A workbook has numbers of its own, which CSV has not: a text that is read as one is another number.
+    """
     fields, texts = _fields(letter, identity), _texts(letter, identity)
     id_property = str(identity.settings["id_property"])
     nested = [name for name, text in texts.items() if text is None]
     if nested:
         return f"holds a list or an object in {nested[0]!r}"
-    if identity.sources[letter.source].shape.has_numbers:
+    if identity.sources[letter.source].shape.has_numbers is not in_workbook:
         for name, text in texts.items():
             if text and has_commas(name) and differs_with_commas(text):
                 return f"has a number with a point in {name!r}, a column of decimal commas"

@@ -47,6 +47,13 @@ class NameList(click.ParamType[Any]):
         return value if isinstance(value, str) else ",".join(value)
 
 
+class ChoiceOrNone(click.Choice[str]):
+    """A choice that "" leaves open, also if a project file makes it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401  # as the base class has it
+        return None if value == "" else super().convert(value, param, ctx)
+
+
 def option_of(parameter: click.Parameter) -> str:
     """`--rate`, or `SOURCE` for an argument: its name in the usage."""
     if isinstance(parameter, click.Argument):

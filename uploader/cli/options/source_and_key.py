@@ -13,7 +13,7 @@ from uploader.cli.options.connection import (
     connection_settings,
 )
 from uploader.cli.options.group import Command, Heading, add_options, option
-from uploader.cli.options.parameters import NameList
+from uploader.cli.options.parameters import ChoiceOrNone, NameList
 from uploader.cli.options.suppression import SUPPRESSION_OPTIONS, suppression_settings
 from uploader.cli.options.write_policy import WRITE_POLICY_OPTIONS, write_policy_settings
 from uploader.cli.project_file import PROJECT
@@ -27,7 +27,7 @@ _OPTIONS = (
         Heading.SOURCE,
         "--format",
         "format_",
-        type=click.Choice(["csv", "ndjson", "json"]),
+        type=ChoiceOrNone(["csv", "ndjson", "json"]),
         help="Format of the source. Default: detected.",
     ),
     option(
@@ -146,8 +146,9 @@ def job_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     fields = suppression_settings(write_policy_settings(column_settings(connection_settings(values))))
     fields["repeated_options"] = {**fields["repeated_options"], **account_options(values)}
     fields["match"] = _keys(fields.pop("id_property"), fields.pop("match"))
+    # "": not that of the project file
     fields["format"] = fields.pop("format_")
-    fields["sheet"] = fields["sheet"] or None  # "": not that of the project file
+    fields["encoding"], fields["sheet"] = fields["encoding"] or None, fields["sheet"] or None
     rule = fields["on_duplicate"] = fields["on_duplicate"] and OnDuplicate(fields["on_duplicate"])
     if rule is OnDuplicate.IN_ORDER:  # the job records others
         fields["repeated_options"]["--on-duplicate"] = (rule.value,)

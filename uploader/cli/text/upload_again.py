@@ -24,7 +24,7 @@ def upload_again_command(
     *,
     project: Project | None = None,
 ) -> str:
-    """`output`: the file of failed rows; `delimiter`: of its cells, "" for NDJSON. `repeated`: of the
+    """`output`: the file of failed rows; `delimiter`: of its cells, "" unless it is CSV. `repeated`: of the
     checkpoint. `mapping`: the content of the file that describes the columns there, if it can be read.
     `project`: the job's project file, if it has one.
     """
@@ -48,9 +48,10 @@ def upload_again_command(
 
 def instead_of_file(output: str, delimiter: str, project: Project) -> list[str]:
     """Options in place of those that a project file has for its own sources."""
+    is_workbook = output.lower().endswith(".xlsx")
     instead = {
-        "--encoding": "utf-8",
-        "--format": "csv" if delimiter else "ndjson",
+        "--encoding": "" if is_workbook else "utf-8",
+        "--format": "" if is_workbook else "csv" if delimiter else "ndjson",
         "--delimiter": delimiter or project.values.get("--delimiter"),
         "--sheet": "",
         "--checkpoint": path_word(f"{output}.checkpoint"),
