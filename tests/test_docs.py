@@ -199,10 +199,12 @@ def test_every_page_begins_with_its_task(path):
     assert (title[:2], blank, task[:7]) == ("# ", "", "*Task: ")
 
 
-def test_the_manual_is_installed_with_the_package():
+def test_the_manual_and_all_data_are_installed_with_the_package():
     patterns = PROJECT["tool"]["setuptools"]["package-data"]["uploader"]
     installed = {path for pattern in patterns for path in (ROOT / "uploader").glob(pattern)}
-    assert set(MANUAL) <= installed
+    data = {path for path in (ROOT / "uploader").rglob("*") if path.suffix in {".toml", ".html", ".typed"}}
+    assert data
+    assert set(MANUAL) | data <= installed
 
 
 def test_the_outcomes_are_those_of_the_program():

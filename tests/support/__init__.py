@@ -3,6 +3,7 @@
 builders              builds records, batches and replies
 check_runs            runs of check in virtual time
 conflicts             which open rows are linked, found by comparing all of them
+exports               exports of other systems, each with a made-up person, as `source_files` reads them
 fork_server           forks processes of the command line from an interpreter that has imported the package
 hostile_proxy         a server in front of the mock server that puts escape codes into every text
 inline_thread         replaces a worker thread in virtual time
@@ -18,7 +19,7 @@ processes             the command line as real processes: run, start, kill, wait
 programs              programs that use the Python API
 property_runs         properties created and archived in virtual time
 schema_check          what the mock server gets and gives, held against the official schemas
-source_files          files written in every format, and their cells as read
+source_files          files written in every format, and their cells as read; the exports
 undo_runs             jobs to be undone, undo in virtual time, and what an account holds
 verify_runs           verify in virtual time
 virtual_loop          an event loop whose clock jumps to the next timer

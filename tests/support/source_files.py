@@ -1,6 +1,8 @@
-"""Writes sources in every format, and reads their cells."""
+"""Writes sources in every format, and reads their cells; exports of other systems."""
 
 import csv
+from pathlib import Path
+from typing import NamedTuple
 
 import openpyxl
 import pyarrow as pa
@@ -10,6 +12,28 @@ from openpyxl.cell import WriteOnlyCell
 from uploader.errors import SourceError
 
 COLUMNS = ("email", "first", "note")
+
+#: Exports of other systems, each with a made-up person: the files in exports/.
+EXPORTS = sorted(path.stem for path in (Path(__file__).parent / "exports").glob("*.csv"))
+_SYSTEMS = {"dynamics": "Dynamics 365", "google": "Google Contacts", "hubspot": "HubSpot"}
+
+
+class ExportedCell(NamedTuple):
+    column: str
+    text: str
+    wanted: str  #: the property; "-": the column is left out; "?": only the user can decide
+
+
+def export(name):
+    """The cells of an export. The third line of its file says what is wanted of each column."""
+    with (Path(__file__).parent / "exports" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return [ExportedCell(*cells) for cells in zip(*csv.reader(file), strict=True)]
+
+
+def system_of(name):
+    """The system that an export is from."""
+    system = name.partition("-")[0]
+    return _SYSTEMS.get(system, system.capitalize())
 
 
 def cells_of(source):

@@ -22,11 +22,12 @@ from uploader.jobs.column_rules import (
     rules_of,
 )
 from uploader.jobs.scans.row_findings import Findings
-from uploader.jobs.scans.survey import Step, first_rows
+from uploader.jobs.scans.survey import Step, Survey, first_rows
 from uploader.model.rows import readable
 from uploader.records.blank_words import BlankWords
 from uploader.records.column_problems import likely_key, resolve_leniently
 from uploader.records.columns import Columns, MappingError, Rules, refuse_unknown, resolve_name
+from uploader.records.headers.recognition import Recognized, recognize
 from uploader.records.mapper import Mapper, columns_of
 from uploader.records.repeated_keys import question
 from uploader.records.values.wrappings import unwrapped
@@ -149,7 +150,7 @@ def add_proposals(report: Report, rules: Rules) -> None:
         taken = {one.property for one in report.columns if one.source == index}
         proposed = {
             one.column: one
-            for one in drafted_mapping(source, report.schema, rules).columns
+            for one in drafted_mapping(source, report.schema, rules, report.origins[index]).columns
             if one.ignore or one.suppress or (one.property and one.property not in taken)
         }
         report.columns = [
@@ -188,9 +189,19 @@ def note_doubtful_keys(report: Report, settings: Settings, mappers: Sequence[Map
         report.problems.append(question(report.doubtful_keys, lambda name: columns_of(name, mappers)))
 
 
-def drafted_mapping(source: Source, schema: Schema | None, rules: Rules) -> Draft:
+def origins_of(survey: Survey) -> list[Recognized]:
+    """Where the sources are exported from, by their headers and last rows."""
+    found = []
+    for source, rows in zip(survey.sources, survey.last_rows, strict=True):
+        contents = [readable(row.content) for row in rows]
+        cells = [content for content in contents if isinstance(content, list | tuple)]
+        found.append(recognize(source.shape.columns, cells))
+    return found
+
+
+def drafted_mapping(source: Source, schema: Schema | None, rules: Rules, origin: Recognized) -> Draft:
     """A mapping file for the source, drafted from its header and first rows. Blocks a little."""
-    return draft(source.shape.columns, schema, _first_cells(source, rules))
+    return draft(source.shape.columns, schema, _first_cells(source, rules), origin)
 
 
 def rules_as_drafted(report: Report, rules: Rules) -> Rules:

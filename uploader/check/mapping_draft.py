@@ -9,7 +9,6 @@ Rules It is only a draft: nothing uses it before the user gives it to `upload`. 
       even if a property has their name.
 """
 
-import difflib
 import tomllib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -22,17 +21,10 @@ from uploader.check.value_draft import add_to_table, toml_comment, toml_text, va
 from uploader.hubspot.schema import Schema
 from uploader.model.column_names import folded
 from uploader.records.columns import COSTLY, OWN_PREFIX
-from uploader.records.known_headers import (
-    ASK,
-    COMMON,
-    IGNORE,
-    OPT_OUT,
-    SYSTEMS,
-    bare,
-    carries_consent,
-    carries_opt_out,
-    holds_whatever,
-)
+from uploader.records.headers.near_properties import NearProperties
+from uploader.records.headers.recognition import Recognized, recognize
+from uploader.records.headers.tables import ASK, IGNORE, OPT_OUT, usual_target
+from uploader.records.known_headers import carries_consent, carries_opt_out, holds_whatever
 from uploader.records.values.date_numbers import dates_text, needs_unit, readings
 from uploader.records.values.datetimes import DateOrder, as_moment, lacks_zone, orders_of
 from uploader.records.values.options import BOOLEANS, clash_in, clashing_options
@@ -115,16 +107,24 @@ class _Guess(NamedTuple):
     is_sure: bool
 
 
-def draft(header: Sequence[str], schema: Schema | None, rows: Sequence[Sequence[str]]) -> Draft:
-    """Draft a mapping. `rows`: cells of the first rows, as many as the header has; a few rows are enough."""
-    system = _system(header)
+def draft(
+    header: Sequence[str],
+    schema: Schema | None,
+    rows: Sequence[Sequence[str]],
+    origin: Recognized | None = None,
+) -> Draft:
+    """Draft a mapping. `rows`: cells of the first rows, as many as the header has; a few rows are enough.
+    `origin`: where the file is from, by default by its header.
+    """
+    origin = recognize(header) if origin is None else origin
+    near = NearProperties(schema.labels) if schema else None
     drafted: list[Drafted] = []
     taken: dict[str, str] = {}
     for index, column in enumerate(header):
         if column.startswith(OWN_PREFIX):
             continue
         samples = tuple(dict.fromkeys(text for row in rows if (text := row[index].strip())))
-        one = _drafted(column, _guess(column, system, schema), schema, samples)
+        one = _drafted(column, _guess(column, origin, schema, near), schema, samples)
         if one.property in taken and not one.ignore:
             other = f"{taken[one.property]!r} is mapped to the same property"
             one = Drafted(
@@ -133,7 +133,7 @@ def draft(header: Sequence[str], schema: Schema | None, rows: Sequence[Sequence[
         elif one.is_sure and one.property:
             taken[one.property] = column
         drafted.append(one)
-    return Draft(system, tuple(drafted))
+    return Draft(origin.name, tuple(drafted))
 
 
 def _drafted(column: str, guess: _Guess, schema: Schema | None, samples: Sequence[str]) -> Drafted:
@@ -209,8 +209,7 @@ def _is_date(text: str) -> bool:
 _DAY_OR_MONTH_FIRST = (DateOrder.DMY, DateOrder.MDY)
 
 
-def _guess(column: str, system: str, schema: Schema | None) -> _Guess:
-    plain = bare(column)
+def _guess(column: str, origin: Recognized, schema: Schema | None, near: NearProperties | None) -> _Guess:
     if carries_opt_out(column):
         what = (
             "consent, where a no keeps from e-mail" if carries_consent(column) else "an opt-out or a bounce"
@@ -221,49 +220,43 @@ def _guess(column: str, system: str, schema: Schema | None) -> _Guess:
     if column in labels or len(labelled) == 1:
         by = "name" if column in labels else "label"
         return _Guess(column if column in labels else labelled[0], f"by {by}", is_sure=True)
-    if system and (target := SYSTEMS[system].get(plain)):
-        return _known(target, f"{system}'s name")
-    if target := COMMON.get(plain):
+    same = near.same(column) if near else ()
+    if origin.name == _HUBSPOT and len(same) == 1:
+        return _Guess(same[0], _SAME, is_sure=True)
+    if target := origin.target(column):
+        return _known(target, f"a name of {origin.name}")
+    if target := usual_target(column):
         return _known(target, "a usual name")
-    if schema is None:
+    return _like(column, same, near)
+
+
+def _like(column: str, same: Sequence[str], near: NearProperties | None) -> _Guess:
+    if near is None:
         return _Guess(column, "unchecked: the account's properties are unknown", is_sure=False)
-    return _like(plain, schema)
+    if same:
+        several = f", and also of {' and '.join(same[1:])}" * (len(same) > 1)
+        return _Guess(same[0], _SAME + several, is_sure=len(same) == 1)
+    misspelled = near.misspelled(column)
+    why = "a similar name" if misspelled else "no property with a similar name"
+    return _Guess(misspelled, why, is_sure=False)
 
 
-def _like(plain: str, schema: Schema) -> _Guess:
-    properties = {bare(text): name for name, label in schema.labels.items() for text in (label, name)}
-    if plain in properties:
-        return _Guess(properties[plain], "the same name, apart from case and punctuation", is_sure=True)
-    close = difflib.get_close_matches(plain, properties, n=1, cutoff=0.8)
-    if close:
-        return _Guess(properties[close[0]], "a similar name", is_sure=False)
-    return _Guess("", "no property with a similar name", is_sure=False)
+#: Its columns are labels of properties.
+_HUBSPOT = "HubSpot"
+_SAME = "the same name, apart from case and punctuation"
 
 
 def _known(target: str, whose: str) -> _Guess:
     if target == IGNORE:
-        return _Guess(IGNORE, f"{whose} for data that HubSpot has no property for", is_sure=True)
+        return _Guess(IGNORE, f"{whose}, for data that HubSpot has no property for", is_sure=True)
+    if target == ASK:
+        return _Guess(ASK, f"{whose}; HubSpot has no usual property for it", is_sure=False)
     if target.startswith(ASK):
-        return _Guess(target[1:] or ASK, f"{whose}; check its values", is_sure=False)
+        return _Guess(target[1:], f"{whose}; check its values", is_sure=False)
     return _Guess(target, whose, is_sure=True)
 
 
-def _system(header: Sequence[str]) -> str:
-    """The system whose column names match most, if at least three match no other system."""
-    plain = {bare(column) for column in header}
-    hits = {
-        system: sum(1 for name in plain if name in names and not _elsewhere(name, system))
-        for system, names in SYSTEMS.items()
-    }
-    best = max(hits, key=lambda system: hits[system])
-    return best if hits[best] >= _ENOUGH else ""
-
-
-def _elsewhere(name: str, system: str) -> bool:
-    return name in COMMON or any(name in names for other, names in SYSTEMS.items() if other != system)
-
-
-_ENOUGH, _SAMPLES, _SHOWN = 3, 3, 24
+_SAMPLES, _SHOWN = 3, 24
 _OPT_OUT_TEXT = (
     "HubSpot keeps opt-outs as subscriptions, not as a property: skip these rows, or import the opt-outs "
     "before any mail is sent"

@@ -15,6 +15,7 @@ from uploader.jobs.summary import EarlyEnd
 from uploader.model.column_names import quoted
 from uploader.pipeline.rate.forecast import Forecast
 from uploader.pipeline.rate.limiter import Quota
+from uploader.records.headers.recognition import Recognized
 from uploader.records.repeated_keys import KeyCount
 from uploader.sources.source import Source
 
@@ -86,6 +87,7 @@ class Report:
     unknown_owners: dict[str, Counter[str]] = field(default_factory=dict)  #: by property
     starts: list[int] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
+    origins: list[Recognized] = field(default_factory=list)  #: of each source
     problems: list[str] = field(default_factory=list)  #: for each of these `upload` would not start
     account_problems: Sequence[str] = ()  #: those that are no problems of the sources
     warnings: list[str] = field(default_factory=list)

@@ -21,11 +21,13 @@ from uploader.check.columns import (
     count_drafted,
     drafted_mapping,
     note_doubtful_keys,
+    origins_of,
     resolve_sources,
     rules_as_drafted,
     with_orders,
 )
 from uploader.check.forecast import warn_of_record_limit, workload_of
+from uploader.check.mapping_draft import Draft
 from uploader.check.missing_properties import MissingProperties
 from uploader.check.report import Report
 from uploader.hubspot.sign_in.token_info import token_kind
@@ -38,6 +40,7 @@ from uploader.jobs.scans.survey import Survey
 from uploader.jobs.session import Seams, Session, early_end, exact_clock, reason_of
 from uploader.jobs.summary import advice
 from uploader.model.stop import Cause, StopRun
+from uploader.records.headers.recognition import recognize
 from uploader.settings import Settings
 from uploader.sources.source import Source
 from uploader.system.blocking_calls import Offload
@@ -105,6 +108,7 @@ class Check:
         unless_ended = self.ending.unless_ended
         sources = await unless_ended(reader.run(lambda: open_sources(settings)))
         report.sources = sources
+        report.origins = [recognize(source.shape.columns) for source in sources]
         self.bytes_total = total_bytes(sources)
         if settings.offline:
             report.not_checked.append(
@@ -117,20 +121,29 @@ class Check:
                 await self._check_account(session, sources)
             report.account_problems = tuple(report.problems)
         if self._drafts:
-            make = partial(drafted_mapping, sources[0], report.schema, settings.rules)
-            report.draft = await unless_ended(reader.run(make))
+            report.draft = await self._drafted(reader)
         if self._drafts_properties:
             await self._draft_properties(sources, reader)
         mappers = resolve_sources(report, settings)
         await unless_ended(reader.run(lambda: add_remarks(report, settings.rules)))
-        await unless_ended(reader.run(lambda: add_proposals(report, settings.rules)))
         place = settings.checkpoint_path.absolute().parent
         limit = settings.max_failures
         survey = Survey(sources, mappers, place, report.findings, limit=limit, finds_shared=True)
         await self._find_orders(survey, reader)
         await self._check_rows(survey, reader)
+        report.origins = origins_of(survey)
+        await unless_ended(reader.run(lambda: add_proposals(report, settings.rules)))
+        if report.draft is not None and report.draft.system != report.origins[0].name:
+            report.draft = await self._drafted(reader)
         if report.draft is not None:
             report.draft = replace(report.draft, values=tuple(await self._draft_values(survey, reader)))
+
+    async def _drafted(self, reader: Offload) -> Draft:
+        """Draft a mapping of the first source."""
+        report = self.report
+        source, origin, rules = report.sources[0], report.origins[0], self.settings.rules
+        make = partial(drafted_mapping, source, report.schema, rules, origin)
+        return await self.ending.unless_ended(reader.run(make))
 
     async def _check_account(self, session: Session, sources: list[Source]) -> None:
         """Read the account, in a handful of requests. A wrong token or URL is reported as a problem: the file

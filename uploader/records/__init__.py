@@ -8,7 +8,8 @@ duplicates         rows that share a key, and which of them are written
 fields             the property and the conversion of a column, or of a field that a row names
 fixed_values       values that every record gets (`--set`)
 format_inference   date order, decimal mark and time zone of columns, inferred from their values
-known_headers      column names in exports of other systems, opt-outs included
+headers            which system a header is from, and what its columns may mean
+known_headers      names of columns as they are compared, and which of them tell of opt-outs and consent
 layouts            columns that are sent together, and the type that holds a record's properties
 mapper             rows become records, or unsent rows with all that is wrong
 mapping_file       the mapping file, parsed from TOML

@@ -8,7 +8,6 @@ Rules A column acts by its property's exact name, its exact label, or the user's
       starts. Properties that make contacts cost money must be allowed by name.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,9 @@ from uploader.hubspot.object_types import are_contacts
 from uploader.hubspot.schema import Schema
 from uploader.model.column_names import folded, quoted
 from uploader.model.records import EMAIL
-from uploader.records.known_headers import ASK, COMMON, bare, carries_consent, carries_opt_out, holds_whatever
+from uploader.records.headers.near_properties import NearProperties
+from uploader.records.headers.tables import ASK, usual_target
+from uploader.records.known_headers import carries_consent, carries_opt_out, holds_whatever
 from uploader.records.not_a_row import row_in_header
 from uploader.records.suppression_list import Suppression
 from uploader.records.values.datetimes import DateOrder
@@ -243,8 +244,9 @@ def _target(column: str, given: str, schema: Schema | None) -> str:
         raise MappingError(
             f"{column!r} cannot be mapped to {given!r}, which is the label of {' and '.join(sorted(named))}"
         )
-    close = difflib.get_close_matches(given, schema.labels, n=1, cutoff=0.7)
-    meant = f"; did you mean {close[0]}?" if close else ""
+    near = NearProperties(schema.labels)
+    close = (*near.same(given), near.misspelled(given))[0]
+    meant = f"; did you mean {close}?" if close else ""
     raise MappingError(
         f"{column!r} cannot be mapped to {given!r}: {schema.no_property('with that name or label')}{meant}"
     )
@@ -282,7 +284,7 @@ def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
 
 def unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
     """Return the message about columns that are no property."""
-    likely = {column: _likeness(column, schema) if schema else "" for column in unmapped[:8]}
+    likely = _likely_properties(unmapped[:8], schema)
     words = ["--map " + quoted(f"{column}={name or 'PROPERTY'}") for column, name in likely.items()]
     which = f"with the name or label {_listed(unmapped)}"
     none = schema.no_property(which) if schema else f"this account has no property {which}"
@@ -293,25 +295,25 @@ def unmapped_text(unmapped: Sequence[str], schema: Schema | None) -> str:
     )
 
 
-def _likeness(column: str, schema: Schema) -> str:
-    """Return a property whose name or label is similar; it is only proposed, never used."""
-    usual = COMMON.get(bare(column), "").lstrip(ASK)
-    if usual in schema.labels and usual not in schema.read_only:
-        return usual
-    properties = {
-        bare(text): name
-        for name, label in schema.labels.items()
-        for text in (label, name)
-        if name not in schema.read_only
-    }
-    close = difflib.get_close_matches(bare(column), properties, n=1, cutoff=0.8)
-    return properties[close[0]] if close else ""
+def _likely_properties(columns: Sequence[str], schema: Schema | None) -> Mapping[str, str]:
+    """By column, a property that it may be, or ""; it is only proposed, never used."""
+    labels = {n: t for n, t in schema.labels.items() if n not in schema.read_only} if schema else {}
+    near = NearProperties(labels)
+
+    def likely(column: str) -> str:
+        usual = usual_target(column).removeprefix(ASK)
+        if usual in labels:
+            return usual
+        same = near.same(column)
+        return same[0] if same else near.misspelled(column)
+
+    return {column: likely(column) if labels else "" for column in columns}
 
 
 def _key_column(header: Sequence[str], rules: Rules, schema: Schema | None) -> str:
     """Return a column that may be the key, for a message."""
-    likely = [column for column in header if schema and _likeness(column, schema) == rules.id_property]
-    return likely[0] if likely else "COLUMN"
+    likely = _likely_properties(header, schema)
+    return next((column for column, name in likely.items() if name == rules.id_property), "COLUMN")
 
 
 def _refuse_clashes(header: Sequence[str], names: Mapping[int, str]) -> None:

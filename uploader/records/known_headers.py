@@ -1,97 +1,22 @@
-"""Names of columns in the exports of other systems, and in files of no particular system. Tables.
-
-A target is a property's name; `?` before it, or alone, if the values have to be looked at first; IGNORE for
-columns that a system keeps for itself or HubSpot keeps elsewhere; OPT_OUT for columns that tell who must not
-be written to, because they opted out or their address bounces.
+"""Names of columns as they are compared, and which of them tell who must not be written to: by an opt-out, or
+an address that bounces. What exports of other systems have is in `records.headers`.
 """
 
 import re
-from collections.abc import Mapping
 from functools import lru_cache
-
-IGNORE, OPT_OUT, ASK = "-", "!", "?"
 
 
 def bare(text: str) -> str:
+    """A name without case, blanks and punctuation."""
     return "".join(character for character in text.casefold() if character.isalnum())
 
 
-def _table(text: str) -> Mapping[str, str]:
-    pairs = (entry.split("=") for entry in text.replace("\n", "|").strip("|").split("|"))
-    return {bare(column): target.strip() for column, target in pairs}
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a name, in lower case. `JobTitle` and `job_title` have two."""
+    return tuple(_LETTERS.findall(_HUMPS.sub(" ", text).casefold()))
 
 
-#: Of no system in particular.
-COMMON = _table("""
-E-mail Address=email|E-mail=email|Mail=email|Email Address=email|Primary Email=email
-Work Email Address=email|First=firstname|Given Name=firstname|FName=firstname|Forename=firstname
-Vorname=firstname|Prénom=firstname|Last=lastname|Surname=lastname|Family Name=lastname|LName=lastname
-Nachname=lastname|Telephone=phone|Tel=phone|Phone=phone|Business Phone=phone|Telefon=phone
-Mobile=mobilephone|Mobile Phone=mobilephone|Cell=mobilephone|Cell Phone=mobilephone|Mobil=mobilephone
-Fax Number=fax|Title=?jobtitle|Position=jobtitle|Organization=company|Organisation=company|Firma=company
-Postcode=zip|Zip Code=zip|Zip=zip|PLZ=zip|Street=address|Strasse=address|Straße=address|Town=city|Ort=city
-Province=state|Land=country|Web=website|URL=website|Homepage=website|Birthday=?date_of_birth
-Birth date=date_of_birth|Date of Birth=date_of_birth|Geburtsdatum=date_of_birth|Owner=hubspot_owner_id
-Full Name=?|Name=?|Notes=?|Comments=?|Tags=?|Owner Email=hubspot_owner_id|Owner Name=hubspot_owner_id
-Contact Owner=hubspot_owner_id|Lead Owner=hubspot_owner_id|Lifecycle=?lifecyclestage|Stage=?lifecyclestage
-Mailing Street=address|Mailing Address=address|Street Address=address|Mailing City=city|Mailing State=state
-Mailing Zip=zip|Mailing Postal Code=zip|Postal Code=zip|Mailing Country=country|Company Name=company
-""")
-SYSTEMS: Mapping[str, Mapping[str, str]] = {
-    "Salesforce": _table("""
-Id=?|AccountId=-|Account.Name=company|Account Name=company|FirstName=firstname|LastName=lastname|Name=?
-Email=email|Phone=phone|MobilePhone=mobilephone|HomePhone=?phone|OtherPhone=?phone|Fax=fax|Title=jobtitle
-MailingStreet=address|MailingCity=city|MailingState=state|MailingPostalCode=zip|MailingCountry=country
-OtherStreet=?|OtherCity=?|OtherPostalCode=?|Department=?|LeadSource=?|Description=?|Birthdate=date_of_birth
-OwnerId=?hubspot_owner_id|HasOptedOutOfEmail=!|HasOptedOutOfFax=?|DoNotCall=?|EmailBouncedReason=!
-EmailBouncedDate=!|IsEmailBounced=!|CreatedDate=-|CreatedById=-|LastModifiedDate=-|LastModifiedById=-|SystemModstamp=-
-IsDeleted=-|MasterRecordId=-|ReportsToId=-|LastActivityDate=-|LastViewedDate=-|LastReferencedDate=-
-PhotoUrl=-|Jigsaw=-|JigsawContactId=-|IndividualId=-|CleanStatus=-|LastCURequestDate=-|LastCUUpdateDate=-
-Company=company|Website=website|Industry=industry|AnnualRevenue=annualrevenue|NumberOfEmployees=numemployees
-Status=?hs_lead_status|IsConverted=-|ConvertedDate=-|Street=address|PostalCode=zip|Country=country
-"""),
-    "Pipedrive": _table("""
-Person - ID=?|Person - Name=?|Person - First name=firstname|Person - Last name=lastname|Person - Label=?
-Person - Email - Work=email|Person - Email=email|Person - Email - Home=?|Person - Email - Other=?
-Person - Phone - Work=phone|Person - Phone=phone|Person - Phone - Mobile=mobilephone|Person - Phone - Home=?
-Person - Phone - Other=?|Person - Organization=company|Person - Owner=hubspot_owner_id|Person - Visible to=-
-Person - Person created=-|Person - Update time=-|Person - Next activity date=-|Person - Last activity date=-
-Person - Open deals=-|Person - Won deals=-|Person - Lost deals=-|Person - Closed deals=-
-Person - Total activities=-|Person - Done activities=-|Person - Activities to do=-
-Person - Email messages count=-|Person - Profile picture=-|Person - Last email received=-
-Person - Last email sent=-|Person - Marketing status=!|Person - Birthday=date_of_birth
-Person - Job title=jobtitle|Person - Postal address=address|Person - Notes=?|Person - Instant messenger=?
-Person - Organization ID=-
-"""),
-    "Zoho": _table("""
-Record Id=?|Contact Id=?|Contact Owner=hubspot_owner_id|Contact Owner.id=-|Contact Owner Id=-|Lead Source=?
-First Name=firstname|Last Name=lastname|Full Name=?|Email=email|Secondary Email=?|Phone=phone
-Other Phone=?phone|Home Phone=?phone|Mobile=mobilephone|Fax=fax|Title=jobtitle|Department=?
-Account Name=company|Account Name.id=-|Vendor Name=-|Assistant=?|Asst Phone=?|Date of Birth=date_of_birth
-Email Opt Out=!|Skype ID=?|Twitter=twitterhandle|Salutation=salutation|Created By=-|Created By.id=-
-Modified By=-|Modified By.id=-|Created Time=-|Modified Time=-|Last Activity Time=-|Tag=?|Reporting To=-
-Unsubscribed Mode=!|Unsubscribed Time=!|Mailing Street=address|Mailing City=city|Mailing State=state
-Mailing Zip=zip|Mailing Country=country|Other Street=?|Other City=?|Other State=?|Other Zip=?
-Other Country=?|Description=?|Currency=-|Exchange Rate=-|Layout=-|Locked=-
-"""),
-    "Mailchimp": _table("""
-Email Address=email|First Name=firstname|Last Name=lastname|Address=?address|Phone Number=phone|Birthday=?
-MEMBER_RATING=-|OPTIN_TIME=?|OPTIN_IP=-|CONFIRM_TIME=?|CONFIRM_IP=-|LATITUDE=-|LONGITUDE=-|GMTOFF=-|DSTOFF=-
-TIMEZONE=-|CC=?country|REGION=?state|LAST_CHANGED=-|LEID=-|EUID=-|NOTES=?|TAGS=?|UNSUB_TIME=!
-UNSUB_CAMPAIGN_TITLE=!|UNSUB_CAMPAIGN_ID=!|UNSUB_REASON=!|UNSUB_REASON_OTHER=!|CLEAN_TIME=!
-CLEAN_CAMPAIGN_ID=!
-"""),
-    "HubSpot": _table("""
-Record ID=hs_object_id|Record ID - Contact=hs_object_id|Contact owner=hubspot_owner_id
-Create Date=createdate|Last Modified Date=lastmodifieddate|Lead Status=hs_lead_status
-Lifecycle Stage=lifecyclestage|Last Activity Date=-|Associated Company=-|Associated Company IDs=-
-Associated Company IDs (Primary)=-|Associated Company (Primary)=-|Associated Deal=-|Associated Deal IDs=-
-Associated Note=-|Associated Note IDs=-|Marketing contact status=-|Unsubscribed from all email=!
-Marketing emails bounced=!|Email hard bounce reason=!|Email address quarantined=!|Invalid email address=!
-Email Domain=hs_email_domain|Additional email addresses=?|Original Traffic Source=-
-Record source=hs_object_source|Favorite Content Topics=?|Preferred channels=?
-"""),
-}
+_LETTERS, _HUMPS = re.compile(r"[^\W_]+"), re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 # --- who must not be written to ---
@@ -110,7 +35,8 @@ complained objected widerspr widerruf withdrawn revoked abmeld abgemeldet désin
 werbesperr mailsperr kontaktsperr nichtkontaktieren keinewerbung keinnewsletter robinson
 """)
 _OPT_OUT_NAMES = _words("""
-cleaned cleantime marketingstatus emailstatus subscriptionstatus noemail noemails nomarketing nonewsletter
+cleaned cleantime cleancampaigntitle cleancampaignid marketingstatus personmarketingstatus emailstatus
+subscriptionstatus noemail noemails nomarketing nonewsletter
 """)
 _OPT_OUT_WORDS = frozenset({"unsub", "dnc"})
 #: The same of columns that tell who has agreed to e-mail: a no keeps from it.
@@ -137,7 +63,7 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 def carries_opt_out(column: str) -> bool:
     """Whether a column, by its name, tells who has opted out, has not agreed, or whose address bounces."""
     plain = bare(column)
-    if any(names.get(plain) == OPT_OUT for names in SYSTEMS.values()) or plain in _OPT_OUT_NAMES:
+    if plain in _OPT_OUT_NAMES:
         return True
     words = {word.casefold() for word in _WORD.findall(column)}
     if not words.isdisjoint(_CHANNELS) and "mail" not in plain:

@@ -5,6 +5,7 @@ import tomllib
 import pytest
 from hypothesis import given, strategies as st
 
+from support.source_files import EXPORTS, export, system_of
 from uploader.check.mapping_draft import draft
 from uploader.hubspot.schema import Schema
 from uploader.mockserver.account.default_properties import properties_of
@@ -14,59 +15,11 @@ from uploader.records.mapping_file import parse_mapping
 
 SCHEMA = Schema.decode({"results": Catalogue(properties_of(CONTACTS)).definitions("non_sensitive")})
 
-#: Header and a row in the shape of each system's export; what each column ought to end as: a property, "-"
-#: for ignored, "?" for what only the user can decide.
-EXPORTS = {
-    "Salesforce": """
-Id=0035g00000XyZ=external_id|AccountId=0015g00000Abc=-|FirstName=Ann=firstname|LastName=Lee=lastname
-Email=ann@example.com=email|Phone=+49 30 1234=phone|MobilePhone==mobilephone|Title=CTO=jobtitle
-MailingStreet=Main St 1=address|MailingCity=Berlin=city|MailingPostalCode=01099=zip|MailingCountry=DE=country
-Birthdate=1980-02-03=date_of_birth|OwnerId=0055g00000Own=hubspot_owner_id|HasOptedOutOfEmail=0=?|Salutation=Dr.=salutation
-CreatedDate=2025-12-31T00:00:00.000+0000=-|SystemModstamp=2025-12-31T10:00:00.000+0000=-|LeadSource=Web=?
-Industry_Segment__c=A=?
-""",
-    "Pipedrive": """
-Person - ID=17=external_id|Person - Name=Ann Lee=?|Person - First name=Ann=firstname
-Person - Last name=Lee=lastname
-Person - Email - Work=ann@example.com=email|Person - Email - Home==?|Person - Phone - Mobile=017=mobilephone
-Person - Organization=Acme=company|Person - Owner=Bob Stone=hubspot_owner_id|Person - Open deals=2=-
-Person - Marketing status=subscribed=?|Person - Person created=2025-12-31 10:00:00=-|Person - Label=Hot=?
-""",
-    "Zoho": """
-Record Id=zcrm_55=external_id|Contact Owner=Bob Stone=hubspot_owner_id|Lead Source=Web=?
-First Name=Ann=firstname
-Last Name=Lee=lastname|Email=ann@example.com=email|Phone=030=phone|Mobile=017=mobilephone|Title=CTO=jobtitle
-Account Name=Acme=company|Email Opt Out=false=?|Date of Birth=03/02/1980=date_of_birth
-Created Time=2025-12-31 10:00:00=-|Mailing Zip=01099=zip|Mailing City=Berlin=city|Secondary Email==?
-Salutation=Dr.=salutation
-""",
-    "Mailchimp": """
-Email Address=ann@example.com=email|First Name=Ann=firstname|Last Name=Lee=lastname|Birthday=02/03=?
-Phone Number=030=phone|MEMBER_RATING=2=-|OPTIN_TIME=2025-12-31 10:00:00=?|OPTIN_IP=1.2.3.4=-|CC=DE=country
-LEID=55=-|EUID=abc=-|TAGS="a","b"=?|LAST_CHANGED=2025-12-31 10:00:00=-|NOTES==?
-""",
-    "HubSpot": """
-Record ID=51=-|First Name=Ann=firstname|Last Name=Lee=lastname|Email=ann@example.com=email
-Phone Number=030=phone|Contact owner=Bob Stone=hubspot_owner_id|Lead Status=New=hs_lead_status
-Create Date=2025-12-31 10:00=-|Last Activity Date==-|Associated Company=Acme=-|Associated Company IDs=9=-
-Lifecycle Stage=Lead=lifecyclestage|Marketing contact status=Marketing contact=-|Close Date==closedate
-""",
-}
-#: What is not drafted as it ought to be. None of it acts: the user is asked instead. Which property keeps
-#: another system's ids can't be known, nor which owner an id of it means; a country's code is not its name.
-WRONG: dict[str, dict[str, str]] = {
-    "Salesforce": {"Id": "?", "OwnerId": "?"},
-    "Pipedrive": {"Person - ID": "?"},
-    "Zoho": {"Record Id": "?"},
-    "Mailchimp": {"CC": "?"},
-    "HubSpot": {},
-}
 
-
-def drafted_of(text):
-    cells = [entry.split("=") for entry in text.replace("\n", "|").strip("|").split("|")]
-    header, values, wanted = ([c[i] for c in cells] for i in range(3))
-    return draft(header, SCHEMA, [values]), dict(zip(header, wanted, strict=True))
+def drafted_of(name):
+    cells = export(name)
+    header, texts, wanted = zip(*cells, strict=True)
+    return draft(header, SCHEMA, [texts]), dict(zip(header, wanted, strict=True))
 
 
 def word(one):
@@ -75,15 +28,21 @@ def word(one):
 
 @pytest.mark.parametrize("system", EXPORTS)
 def test_the_columns_of_known_exports_are_drafted(system):
-    found, wanted = drafted_of(EXPORTS[system])
-    assert found.system == system
-    got = {one.column: word(one) for one in found.columns}
-    assert {column: got[column] for column in wanted if got[column] != wanted[column]} == WRONG[system]
+    found, wanted = drafted_of(system)
+    assert found.system == system_of(system)
+    assert {one.column: word(one) for one in found.columns} == wanted
+
+
+def test_labels_of_the_account_in_any_spelling_go_before_the_table_of_hubspot():
+    labels = {"email": "Email", "team": "HubSpot Team", "a": "Original source", "b": "ORIGINAL SOURCE"}
+    header = ["Email", "Record ID", "Associated Company IDs", "HubSpot team", "Original Source"]
+    found = {one.column: word(one) for one in draft(header, Schema(labels=labels), []).columns}
+    assert (found["HubSpot team"], found["Original Source"]) == ("team", "-")
 
 
 @pytest.mark.parametrize("system", EXPORTS)
 def test_the_text_is_a_mapping_file_of_what_is_sure(system):
-    found, _ = drafted_of(EXPORTS[system])
+    found, _ = drafted_of(system)
     parsed = parse_mapping(found.toml())
     assert parsed.mapped == {
         one.column: one.property for one in found.columns if one.is_sure and not one.ignore

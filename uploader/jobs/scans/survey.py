@@ -10,7 +10,7 @@ from pathlib import Path
 from uploader.errors import SourceError
 from uploader.jobs.scans.row_findings import Findings, Surveyor
 from uploader.model.records import Record
-from uploader.model.rows import RowSlice
+from uploader.model.rows import Row, RowSlice
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.records.duplicates import OnDuplicate, Repeat, shared_values, values_beside_keys
 from uploader.records.mapper import Mapper
@@ -41,6 +41,7 @@ class Survey:
     rule: OnDuplicate = OnDuplicate.IN_ORDER  #: for rows that share a key
     finds_shared: bool = False  #: look for unique values that rows of several keys have
     names: dict[str, int] = field(default_factory=dict)  #: a number for each property of such values
+    last_rows: list[deque[Row]] = field(default_factory=list)  #: of each source: the footer of a report
     stops_at: tuple[int, int] | None = None  #: numbers of invalid rows and of rows that exceeded the limit
 
     def steps(
@@ -71,6 +72,7 @@ class Survey:
         yield Step()
         for index, (source, mapper) in enumerate(zip(self.sources, self.mappers, strict=True)):
             self.starts.append(position)
+            self.last_rows.append(deque(maxlen=_LAST_ROWS))
             surveyor = Surveyor(mapper, self.findings, self.rule) if mapper else None
             try:
                 for rows in first_rows(source, most_rows):
@@ -82,6 +84,7 @@ class Survey:
                     else:
                         self.findings.count(index, source.shape.columns, rows)
                     position += len(rows.rows)
+                    self.last_rows[-1].extend(rows.rows[-_LAST_ROWS:])
                     if self.stops_at is None and self.limit.exceeded(self.findings.invalid, position):
                         self.stops_at = self.findings.invalid, position
                     yield Step(position, before + min(source.bytes_read(), rows.end.offset))
@@ -101,6 +104,7 @@ def last(steps: Iterator[Step]) -> Step | None:
 
 
 _STEPS = 10
+_LAST_ROWS = 10
 
 
 def first_rows(source: Source, most_rows: int | None) -> Iterator[RowSlice]:

@@ -2,7 +2,8 @@
 
 The keys of `--json`, which others script against:
 
-    sources         name, rows and notices of each; the sheet of an Excel file
+    sources         name, rows and notices of each; the sheet of an Excel file; export_of (the system that it
+                    seems to be exported from) and export_signs (columns and lines), if one is recognised
     account         portal, kind, time_zone, token_kind, scopes (null: unknown), burst and its seconds,
                     day_limit, day_left, records_used, records_limit; null where HubSpot was not asked
     columns         source, column, property ("": left out, or undecided), type, undecided, remark,
@@ -57,7 +58,10 @@ def as_dict(report: Report) -> dict[str, object]:
         "sources": [
             {"name": source.name, "rows": end - start, "notices": list(source.notices)}
             | ({"sheet": source.shape.sheet} if source.shape.sheet else {})
-            for source, start, end in zip(report.sources, report.starts, ends, strict=True)
+            | ({"export_of": origin.name, "export_signs": list(origin.signs)} if origin.systems else {})
+            for source, start, end, origin in zip(
+                report.sources, report.starts, ends, report.origins, strict=True
+            )
         ],
         "account": _account_dict(report),
         "columns": [

@@ -15,12 +15,13 @@ from uploader.hubspot.account import PRODUCTION
 from uploader.hubspot.object_types import noun
 from uploader.jobs.scans.row_findings import Example, Group
 from uploader.pipeline.rate.forecast import CHAIN_SECONDS
+from uploader.records.headers.recognition import Recognized
 from uploader.records.not_a_row import NOT_A_ROW
 from uploader.records.values.top_level_domains import TOP_LEVEL_DOMAIN
 from uploader.settings import Settings
 from uploader.storage.duplicates_file import source_of
 
-_SHOWN_OWNERS = 20
+_SHOWN_OWNERS, _SHOWN_SIGNS = 20, 3
 #: A key is mentioned if more rows than this have it, although it is not doubtful.
 _MENTIONED_ROWS = 2
 #: A chain of rows of one key is mentioned if it takes longer than this.
@@ -70,6 +71,7 @@ def _column_lines(report: Report) -> list[str]:
     for index, source in enumerate(report.sources):
         columns = [column for column in report.columns if column.source == index]
         where = f"{source.name}: " if several else ""
+        texts += _origin_lines(report.origins[index], where)
         for column in columns:
             what = f"{column.property} ({column.type or 'type unknown'})" if column.property else "UNDECIDED"
             if column.property or column.is_undecided:
@@ -79,6 +81,16 @@ def _column_lines(report: Report) -> list[str]:
             texts.append(f"  {where}left out: {', '.join(out)}")
         texts += [f"  {printable(notice)}" for notice in source.notices]
     return texts
+
+
+def _origin_lines(origin: Recognized, where: str) -> list[str]:
+    """The line about the system that a source seems to be exported from."""
+    if not origin.systems:
+        return []
+    shown = ", ".join(repr(printable(sign, 60)) for sign in origin.signs[:_SHOWN_SIGNS])
+    rest = len(origin.signs) - _SHOWN_SIGNS
+    more = f" and {rest:,} more" if rest > 0 else ""
+    return [f"  {where}looks like an export of {origin.name}, by {shown}{more}"]
 
 
 def _row_lines(report: Report, settings: Settings) -> list[str]:

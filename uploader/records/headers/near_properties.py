@@ -1,0 +1,79 @@
+"""The property that a column may be, by its name. It is proposed, and never used before the user approves it.
+
+In    the name of a column, and the properties.
+Out   names of properties.
+Raise nothing.
+Rules Names are compared word by word, so that `Account Name` is not `Account manager`, and `Mobile Phone` not
+      `Phone`. A word is a misspelling of another one if it differs by a letter or two and is no word itself:
+      no word of a label, and none of the names that exports have. So a contract is no contact.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+from uploader.records.headers.tables import tables
+from uploader.records.known_headers import bare, words_of
+
+#: A misspelled word has so many letters at least, and lacks one or has one in addition; a long one may do
+#: both.
+_SHORTEST, _LONG = 4, 5
+_ENDINGS = frozenset({"s", "es", "d", "ed"})
+_DIGITS = re.compile(r"\d+")
+
+
+class NearProperties:
+    """Finds properties with a similar name or label."""
+
+    def __init__(self, labels: Mapping[str, str]) -> None:
+        """`labels`: by the property's name."""
+        self._named = [(n, text) for n, label in labels.items() for text in (label, n) if bare(text)]
+
+    def same(self, column: str) -> tuple[str, ...]:
+        """The properties whose name or label is the same, apart from case, blanks and punctuation."""
+        return tuple(dict.fromkeys(self._by_bare.get(bare(column), ())))
+
+    def misspelled(self, column: str) -> str:
+        """The one property whose name or label the column may be a misspelling of; "" if there is none."""
+        found = self._near(words_of(column))
+        return found[0] if len(found) == 1 else ""
+
+    def _near(self, words: Sequence[str]) -> list[str]:
+        alike = (
+            name
+            for name, others in self._words
+            if len(others) == len(words)
+            and all(self._is_like(one, other) for one, other in zip(words, others, strict=True))
+        )
+        return list(dict.fromkeys(alike)) if words else []
+
+    def _is_like(self, word: str, other: str) -> bool:
+        if word == other:
+            return True
+        longer, shorter = (word, other) if len(word) > len(other) else (other, word)
+        if longer.startswith(shorter) and longer[len(shorter) :] in _ENDINGS:
+            return len(shorter) >= _SHORTEST
+        if len(shorter) < _SHORTEST or len(longer) - len(shorter) > 2 or word in self._known:
+            return False
+        if _DIGITS.findall(word) != _DIGITS.findall(other):
+            return False
+        blocks = difflib.SequenceMatcher(None, word, other, autojunk=False).get_matching_blocks()
+        different = len(word) + len(other) - 2 * sum(block.size for block in blocks)
+        is_transposed = sorted(word) == sorted(other)
+        return different <= (2 if is_transposed or len(shorter) >= _LONG else 1)
+
+    @cached_property
+    def _by_bare(self) -> Mapping[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, text in self._named:
+            found.setdefault(bare(text), []).append(name)
+        return found
+
+    @cached_property
+    def _words(self) -> list[tuple[str, tuple[str, ...]]]:
+        return [(name, words_of(text)) for name, text in self._named]
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return tables().words.union(*(words for _, words in self._words))
