@@ -220,20 +220,21 @@ def _guess(column: str, origin: Recognized, schema: Schema | None, near: NearPro
     if column in labels or len(labelled) == 1:
         by = "name" if column in labels else "label"
         return _Guess(column if column in labels else labelled[0], f"by {by}", is_sure=True)
-    same = near.same(column) if near else ()
-    if origin.name == _HUBSPOT and len(same) == 1:
-        return _Guess(same[0], _SAME, is_sure=True)
+    read_only = schema.read_only if schema else frozenset[str]()
+    labelled = [name for name in near.labelled(column) if name not in read_only] if near else []
+    if len(labelled) == 1:
+        return _Guess(labelled[0], _SAME, is_sure=True)
     if target := origin.target(column):
         return _known(target, f"a name of {origin.name}")
     if target := usual_target(column):
         return _known(target, "a usual name")
-    return _like(column, same, near)
+    return _like(column, near)
 
 
-def _like(column: str, same: Sequence[str], near: NearProperties | None) -> _Guess:
+def _like(column: str, near: NearProperties | None) -> _Guess:
     if near is None:
         return _Guess(column, "unchecked: the account's properties are unknown", is_sure=False)
-    if same:
+    if same := near.same(column):
         several = f", and also of {' and '.join(same[1:])}" * (len(same) > 1)
         return _Guess(same[0], _SAME + several, is_sure=len(same) == 1)
     misspelled = near.misspelled(column)
@@ -241,8 +242,6 @@ def _like(column: str, same: Sequence[str], near: NearProperties | None) -> _Gue
     return _Guess(misspelled, why, is_sure=False)
 
 
-#: Its columns are labels of properties.
-_HUBSPOT = "HubSpot"
 _SAME = "the same name, apart from case and punctuation"
 
 

@@ -33,11 +33,25 @@ def test_the_columns_of_known_exports_are_drafted(system):
     assert {one.column: word(one) for one in found.columns} == wanted
 
 
-def test_labels_of_the_account_in_any_spelling_go_before_the_table_of_hubspot():
-    labels = {"email": "Email", "team": "HubSpot Team", "a": "Original source", "b": "ORIGINAL SOURCE"}
-    header = ["Email", "Record ID", "Associated Company IDs", "HubSpot team", "Original Source"]
-    found = {one.column: word(one) for one in draft(header, Schema(labels=labels), []).columns}
-    assert (found["HubSpot team"], found["Original Source"]) == ("team", "-")
+def test_labels_of_the_account_in_any_spelling_go_before_the_tables():
+    labels = {
+        "email": "Email",
+        "team": "HubSpot Team",
+        "a": "Original source",
+        "b": "ORIGINAL SOURCE",
+        "hs_object_id": "Record ID",
+        "source": "lead source",
+        "title": "Rank",
+    }
+    schema = Schema(labels=labels, read_only=frozenset({"hs_object_id"}))
+
+    def words(*header):
+        return [word(one) for one in draft(["Email", *header], schema, []).columns[1:]]
+
+    hubspot = ("Associated Company IDs", "HubSpot team", "Original Source", "Record Id")
+    assert words(*hubspot) == ["-", "team", "-", "-"]
+    zoho = ("Contact Owner.id", "Created Time", "Mailing Zip", "Lead Source", "Record Id", "Title")
+    assert words(*zoho)[3:] == ["source", "?", "?"]
 
 
 @pytest.mark.parametrize("system", EXPORTS)

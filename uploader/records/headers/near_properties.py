@@ -28,7 +28,12 @@ class NearProperties:
 
     def __init__(self, labels: Mapping[str, str]) -> None:
         """`labels`: by the property's name."""
+        self._labels = [(name, label) for name, label in labels.items() if bare(label)]
         self._named = [(n, text) for n, label in labels.items() for text in (label, n) if bare(text)]
+
+    def labelled(self, column: str) -> tuple[str, ...]:
+        """The properties whose label is the same, apart from case, blanks and punctuation."""
+        return tuple(self._by_label.get(bare(column), ()))
 
     def same(self, column: str) -> tuple[str, ...]:
         """The properties whose name or label is the same, apart from case, blanks and punctuation."""
@@ -64,11 +69,12 @@ class NearProperties:
         return different <= (2 if is_transposed or len(shorter) >= _LONG else 1)
 
     @cached_property
+    def _by_label(self) -> Mapping[str, list[str]]:
+        return _by_bare(self._labels)
+
+    @cached_property
     def _by_bare(self) -> Mapping[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for name, text in self._named:
-            found.setdefault(bare(text), []).append(name)
-        return found
+        return _by_bare(self._named)
 
     @cached_property
     def _words(self) -> list[tuple[str, tuple[str, ...]]]:
@@ -77,3 +83,10 @@ class NearProperties:
     @cached_property
     def _known(self) -> frozenset[str]:
         return tables().words.union(*(words for _, words in self._words))
+
+
+def _by_bare(named: Sequence[tuple[str, str]]) -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, text in named:
+        found.setdefault(bare(text), []).append(name)
+    return found
