@@ -67,6 +67,7 @@ class Options(TypedDict, total=False):
     skip_unchanged: bool
     suppression: Suppression | None
     suppress_where: Mapping[str, Iterable[str]]
+    opt_outs: Literal["", "list", "skip"]
     constants: Mapping[str, str]
     allowed: Iterable[str]
     snapshot: bool

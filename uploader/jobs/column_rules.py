@@ -3,7 +3,7 @@
 Raise `SettingsError` for a problem of a whole source, in one line, with what to do.
 """
 
-from collections.abc import Iterator, Sequence, Set as AbstractSet
+from collections.abc import Iterable, Iterator, Sequence, Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -21,6 +21,7 @@ from uploader.records.columns import (
     resolve_columns,
     resolve_name,
 )
+from uploader.records.known_headers import carries_consent
 from uploader.records.mapper import Mapper, fields_of
 from uploader.records.replacements import unfit_replacements
 from uploader.records.write_policy import Policy, WritePolicy
@@ -84,8 +85,11 @@ def resolve_as_far(
 
 
 def rules_of(rules: Rules, source: Source) -> Rules:
-    """The rules for one source, with what its format adds."""
-    return replace(rules, has_numbers=source.shape.has_numbers)
+    """The rules for one source, with what its format adds, and its first rows if they name their fields."""
+    consents = frozenset[str]()
+    if rules.opt_outs and not source.shape.columns:
+        consents = frozenset(filter(carries_consent, filter(rules.tells_opt_outs, _first_fields(source))))
+    return replace(rules, has_numbers=source.shape.has_numbers, consent_fields=consents)
 
 
 def refuse_undecided_fields(sources: Sequence[Source], rules: Rules) -> None:
@@ -93,8 +97,12 @@ def refuse_undecided_fields(sources: Sequence[Source], rules: Rules) -> None:
     for source in sources:
         if source.shape.columns or not rules.has_addresses:
             continue
-        names = dict.fromkeys(folded(name) for row in source.first_rows() for name in fields_of(row.content))
-        refuse_undecided([name for name in names if rules.is_undecided(name)])
+        refuse_undecided([name for name in _first_fields(source) if rules.is_undecided(name)])
+
+
+def _first_fields(source: Source) -> Iterable[str]:
+    """The names of the fields of a source's first rows."""
+    return dict.fromkeys(folded(name) for row in source.first_rows() for name in fields_of(row.content))
 
 
 def refuse_unfit_replacements(settings: ColumnSettings, schema: Schema | None) -> None:
@@ -148,6 +156,7 @@ def may_name_others(settings: ColumnSettings, sources: Sequence[Source], schema:
             for index, column in enumerate(source.shape.columns)
             if column not in rules.mapped.keys() | rules.suppress_where.keys() | {f"column {index + 1}"}
             and not rules.leaves_out(column)
+            and not rules.only_suppresses(column)
         )
     return not names - {""} <= schema.labels.keys() | set(schema.labels.values())
 

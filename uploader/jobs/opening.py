@@ -31,6 +31,7 @@ from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.duplicates_file import Duplicates
 from uploader.storage.file_names import duplicates_path, keys_of_one_contact_path, snapshot_path
 from uploader.storage.keys_of_one_contact_file import KeysOfOneContactFile
+from uploader.storage.opt_outs_file import OptOutsFile, put_opt_outs_aside
 from uploader.storage.results_file import HEADER, Extent, ResultsFile, is_unchanged, put_results_aside
 from uploader.storage.rows_without_snapshot import save_rows_without_snapshot
 from uploader.storage.snapshot import SnapshotFile
@@ -77,6 +78,7 @@ class Job:
     lock: Lock
     id: str
     rows_not_in_results: int  #: rows that were settled before the results file was begun anew
+    opt_outs: OptOutsFile | None = None  #: None where opt-outs are not listed
     duplicates: Duplicates | None = None  #: None where rows of one key are written in order
 
     @property
@@ -192,7 +194,7 @@ def _find_checkpoint(
     settings: OutputSettings, sources: Sequence[Source], stack: ExitStack
 ) -> Checkpoint | None:
     """Open the checkpoint of a job begun before, checked against the sources but not the settings."""
-    path, results = settings.checkpoint_path, settings.results_path
+    path, results, opt_outs = settings.checkpoint_path, settings.results_path, settings.opt_outs_path
     _refuse_sources(settings)
     if settings.restart:
         _refuse_foreign(path, results)
@@ -203,6 +205,12 @@ def _find_checkpoint(
             raise CheckpointError(
                 f"there is a results file {results} but no checkpoint {path}: "
                 "put the checkpoint back, move the results away, or start over with --restart"
+            )
+        if opt_outs and opt_outs.exists():
+            raise CheckpointError(
+                f"there is a list of opt-outs {opt_outs} but no checkpoint {path}: import the list in "
+                "HubSpot and move it away, put the checkpoint back, or start over with --restart, which "
+                "renames it"
             )
         return None
     checkpoint = Checkpoint.open(path)
@@ -249,6 +257,7 @@ def open_job(
         found.lock,
         checkpoint.job_id(),
         checkpoint.rows_not_in_results(),
+        OptOutsFile(settings.opt_outs_path, checkpoint) if settings.opt_outs_path else None,
     )
     if found.checkpoint is None:
         found.lock.forget()
@@ -310,7 +319,8 @@ def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack)
 
 def _refuse_sources(settings: OutputSettings) -> None:
     """CheckpointError if an output file is a source under another name, such as a link."""
-    written = [path for path in (settings.checkpoint_path, settings.results_path) if path and path.exists()]
+    paths = (settings.checkpoint_path, settings.results_path, settings.opt_outs_path)
+    written = [path for path in paths if path and path.exists()]
     for source in settings.sources:
         for path in written:
             if settings.is_file(source) and not is_open_pattern(source) and path.samefile(source):
@@ -380,5 +390,7 @@ def _discard_job(settings: OutputSettings, in_doubt_below: int) -> None:
         snapshot.put_aside(snapshot_path(settings.checkpoint_path))
         if settings.results_path:
             settings.results_path.unlink(missing_ok=True)
+        if settings.opt_outs_path:
+            put_opt_outs_aside(settings.opt_outs_path)
     except OSError as error:
         raise CheckpointError(f"cannot remove {error.filename}: {error.strerror}") from error

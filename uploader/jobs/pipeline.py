@@ -117,6 +117,7 @@ class Pipeline:
             wait_for_space=wait_for_space,
             known=committed.known,
             limit=job.settings.limit,
+            list_opt_outs=self.collector.list_opt_outs if job.opt_outs else None,
         )
 
     def _make_collector(self, parts: Parts, in_doubt_below: int, rows_estimated: int | None) -> Collector:
@@ -143,6 +144,7 @@ class Pipeline:
             on_commit=self.feed.note_commit,
             on_committed=on_committed,
             gives_up=self._ending.abort.is_set,
+            opt_outs=job.opt_outs,
         )
         sender.count_into(collector.tallies, collector.note_change, timeline)
         return collector

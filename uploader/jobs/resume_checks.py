@@ -14,7 +14,7 @@ from uploader.hubspot.account import Account
 from uploader.hubspot.missing_scopes import DETAILS
 from uploader.model.column_names import folded, quoted
 from uploader.records.blank_words import as_compared
-from uploader.records.columns import Columns
+from uploader.records.columns import LIST, Columns
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.known_headers import carries_consent
 from uploader.records.values.wrappings import cell_text
@@ -90,6 +90,7 @@ def recorded_values(settings: Settings) -> dict[str, Any]:
         "suppress_where": {
             column: list(values) for column, values in sorted(settings.suppress_where.items())
         },
+        "opt_outs": settings.opt_outs,
         "set": dict(sorted(settings.constants.items())),
         "allow": sorted(settings.allowed),
         "skip_unchanged": settings.skip_unchanged,
@@ -120,6 +121,7 @@ def recorded_settings(known: Mapping[str, Any]) -> dict[str, Any]:
         "suppress_where": {
             column: tuple(values) for column, values in known.get("suppress_where", {}).items()
         },
+        "opt_outs": known.get("opt_outs", ""),
         "constants": known.get("set", {}),
         "allowed": frozenset(known.get("allow", ())),
         "policy": Policy(known.get("policy", Policy.OVERWRITE)),
@@ -254,6 +256,7 @@ def check_settings(
     Call `check_account` first. `in_doubt_below`: open rows below this position may have been sent.
     """
     known = checkpoint.identity()
+    _check_opt_outs(checkpoint, known, identity)
     changed = _differences(known.settings, identity.settings)
     older = _read_otherwise(known)
     if older and may_be_sent and not settings.accept_changed_settings:
@@ -268,6 +271,16 @@ def check_settings(
     if changed or (identity.portal and not known.portal):
         kept = identity.portal or known.portal
         checkpoint.accept(replace(identity, portal=kept), changed, in_doubt_below)
+
+
+def _check_opt_outs(checkpoint: Checkpoint, known: Identity, identity: Identity) -> None:
+    """CheckpointError if opt-outs are to be listed from now on: those of settled rows would be missing."""
+    is_new = known.settings.get("opt_outs", "") != LIST == identity.settings.get("opt_outs", "")
+    if is_new and checkpoint.state().tallies.settled:
+        raise CheckpointError(
+            f"{checkpoint.path}: this job began without --opt-outs {LIST}, so the list would lack the "
+            "opt-outs of the rows settled so far; continue without that option, or start over with --restart"
+        )
 
 
 def older_rules_error(checkpoint: Checkpoint, what: str) -> CheckpointError:

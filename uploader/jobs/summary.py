@@ -61,6 +61,8 @@ class Summary:
             "num_errors": tallies.num_errors,
             "aliases": tallies.aliases,
             "held_back": tallies.held_back,
+            "opt_outs": tallies.opt_outs,
+            "opt_outs_unlisted": tallies.opt_outs_unlisted,
             **self.chain.as_dict(),
             "records_per_upsert": round(tallies.records_per_upsert, 2),
             "skipped_because": dict(sorted(tallies.skips.items())),
@@ -102,6 +104,8 @@ _COME_BACK = frozenset({Cause.OUTAGE, Cause.DAILY, Cause.MIGRATION, Cause.DURATI
 #: Causes that need a fix first, even if nothing was written yet.
 _MEND = frozenset({Cause.FAILURES, Cause.STORAGE, Cause.RESULTS})
 
+#: What to do with a list of opt-outs.
+IMPORT_IT = "import that file in HubSpot as an opt-out list before anything is mailed"
 _AGAIN = "then run the same command again"
 _ADVICE = {
     Cause.OUTAGE: "run the same command again when the server is available",

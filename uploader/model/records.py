@@ -31,6 +31,7 @@ class Record(msgspec.Struct, gc=False):
     dropped: tuple[Fault, ...] = ()  #: values left out because HubSpot would refuse them
     preserved: int = 0  #: how many of its values are not sent because HubSpot's stay
     contact_id: str = ""  #: of the contact that was read for it; "" if none was
+    opt_outs: tuple[str, ...] | None = None  #: as of `Unsent`
 
 
 @dataclass(slots=True)
@@ -50,6 +51,8 @@ class Unsent:
     reason: str
     raw: bytes
     faults: tuple[Fault, ...] = ()  #: all that is wrong with the row; the first is `category` and `reason`
+    #: If the row says "opted out" and such rows are listed, its addresses, in small letters; else None
+    opt_outs: tuple[str, ...] | None = None
 
     @property
     def all_reasons(self) -> str:
@@ -69,6 +72,7 @@ class Slice:
     unsent: list[Unsent]
     bytes_read: int = 0  #: of all source files on disk, after this slice
     end: Mark | None = None
+    opt_outs: Sequence[str] = ()  #: addresses to be listed, of all rows of the `RowSlice`
 
 
 def lock_key(name: str, value: str) -> str:

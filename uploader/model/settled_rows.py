@@ -76,6 +76,8 @@ class Tallies:
     upserts: int = 0  #: requests that carried records
     sent: int = 0  #: records in them, including those sent again
     held_back: int = 0  #: rows that had to wait for an earlier row, over the whole job
+    opt_outs: int = 0  #: addresses in the list of opt-outs; counted when they are listed, not with their rows
+    opt_outs_unlisted: int = 0  #: records sent that say "opted out" and have no address to list
     batches: dict[str, int] = field(default_factory=dict)
     skips: dict[str, int] = field(default_factory=dict)  #: rows that were skipped, by the rule
     pauses: dict[str, int] = field(default_factory=dict)  #: number of pauses, by cause

@@ -27,6 +27,7 @@ from uploader.records.mapper import common_fault
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.keys_of_one_contact_file import KeysOfOneContactFile
+from uploader.storage.opt_outs_file import OptOutsFile
 from uploader.storage.results_file import ResultsFile
 from uploader.storage.snapshot import SnapshotFile
 from uploader.system.blocking_calls import Offload
@@ -58,8 +59,9 @@ class Collector:
         on_commit: Callable[[Sequence[Record]], None] = lambda _: None,
         on_committed: Callable[[Sequence[Settlement]], None] | None = None,
         gives_up: Callable[[], bool] = lambda: False,
+        opt_outs: OptOutsFile | None = None,
     ) -> None:
-        """Pass `on_committed`, `gives_up`, `snapshot` and `timeline` on to `Commits`.
+        """Pass `on_committed`, `gives_up`, `opt_outs`, `snapshot` and `timeline` on to `Commits`.
 
         `in_doubt_below`: an earlier invocation may have sent open rows before this position. `note_sent`
         stores the same number for this one where a kill does not lose it. `is_canary`: keep the rows that are
@@ -75,6 +77,7 @@ class Collector:
             rows_estimated=rows_estimated,
             on_committed=on_committed,
             gives_up=gives_up,
+            opt_outs=opt_outs,
         )
         self.half_done = 0  #: records that were read and are still to be written
         self._on_commit = on_commit
@@ -199,6 +202,11 @@ class Collector:
     def ask_for_commit(self) -> None:
         """Have the next commit made at once, because open rows wait for it and no request is in flight."""
         self._is_urgent.set()
+
+    async def list_opt_outs(self, addresses: Sequence[str]) -> None:
+        """Make addresses that opted out durable, before their rows are sent."""
+        await self.commits.list_opt_outs(addresses, self.tallies)
+        self.note_change()
 
     async def commit_regularly(self) -> None:
         """Commit changes until cancelled. Does nothing while nothing changes: a pause may last for a day."""

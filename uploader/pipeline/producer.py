@@ -31,10 +31,12 @@ class Producer:
         wait_for_space: Callable[[], Awaitable[None]] | None = None,
         known: Mapping[int, Sequence[Mark]] | None = None,
         limit: int | None = None,
+        list_opt_outs: Callable[[Sequence[str]], Awaitable[None]] | None = None,
     ) -> None:
         """`wait_for_space` is awaited before each slice is read. `known`: marks of what was read of streams
         before, by source. `limit`: rows of the job that are read. `in_doubt_below`: a killed run may have
         sent records before this position. `duplicates`: of keys; None if all rows are written, in order.
+        `list_opt_outs` is awaited with the addresses of a slice before its rows can be sent.
         """
         self._sources = sources
         self._mappers = mappers
@@ -45,6 +47,7 @@ class Producer:
         self._wait_for_space = wait_for_space
         self._known = known or {}
         self._limit = limit
+        self._list_opt_outs = list_opt_outs
         self.error: SourceError | None = None
         self._is_quick = False  # the next slice costs less than a change of threads
         # No source from this index on blocks. An earlier one may, so its slices are made in a thread.
@@ -63,6 +66,8 @@ class Producer:
             except SourceError as error:
                 # What was read before the error is sent before the run ends with it.
                 self.error, slice_ = error, None
+            if slice_ is not None and slice_.opt_outs and self._list_opt_outs is not None:
+                await self._list_opt_outs(slice_.opt_outs)
             await queue.put(slice_)
             arrived()
             if slice_ is None:
@@ -102,6 +107,7 @@ class Producer:
     def _slice(self, source: int, first: int, rows: RowSlice) -> Slice:
         """Map rows to a slice, without those that are settled already."""
         mapped = self._mappers[source].map(first, rows.rows)
+        opt_outs = [address for one in mapped if one.opt_outs for address in one.opt_outs]
         if self._duplicates is not None:
             for position, repeat in self._duplicates.among(first, first + len(mapped)).items():
                 mapped[position - first] = self._duplicates.judge(mapped[position - first], repeat)
@@ -114,4 +120,6 @@ class Producer:
                 record.in_doubt = record.position < self._in_doubt_below
         before = sum(one.size_bytes or 0 for one in self._sources[:source])
         bytes_read = before + self._sources[source].bytes_at(rows.end)
-        return Slice(first, len(rows.rows), source, rows.start, records, unsent, bytes_read, rows.end)
+        return Slice(
+            first, len(rows.rows), source, rows.start, records, unsent, bytes_read, rows.end, opt_outs
+        )

@@ -97,5 +97,5 @@ _SKIPPED = {
     NOT_A_ROW: "no rows: footers, totals, repeated headers (`check` lists them)",
     "SUPERSEDED": "superseded by a later row with the same key (marked by `failures`)",
     "DUPLICATE": "another row has the same key (--on-duplicate first, last)",
-    SUPPRESSED: "suppressed (--suppress, --suppress-where)",
+    SUPPRESSED: "suppressed (--suppress, --suppress-where, --opt-outs)",
 }

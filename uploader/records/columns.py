@@ -30,6 +30,8 @@ SUPERSEDED = "uploader_superseded"
 TO_LOOK_AT = "uploader_to_look_at"
 #: Properties that hold addresses, of contacts.
 ADDRESSES = (EMAIL, "hs_additional_emails", "work_email")
+#: What --opt-outs takes: the rows are written and their addresses listed, or they are skipped.
+LIST, SKIP = "list", "skip"
 #: Prefix of properties that decide whether a contact costs money.
 COSTLY = "hs_marketable_"
 
@@ -86,6 +88,9 @@ class Rules:
     suppression: Suppression | None = None  #: addresses that must not be written to
     #: Column -> the values that suppress a row; none: a usual yes. See `convert.is_yes`.
     suppress_where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    opt_outs: str = ""  #: what becomes of rows that say "opted out": LIST or SKIP; "": undecided
+    #: Columns of consent in a source whose rows name their fields: a row without one has not agreed.
+    consent_fields: frozenset[str] = frozenset()
     constants: Mapping[str, str] = field(default_factory=dict)  #: property -> its value in all records
     allowed: frozenset[str] = frozenset()  #: properties that cost money and that the user allows
 
@@ -117,22 +122,28 @@ class Rules:
         with it. Where a no suppresses, an option without a value would skip those who have agreed.
         """
         suppresses = bool(self.suppress_where.get(column)) or not carries_consent(column)
-        has_word = (
-            column in self.mapped or column in self.ignored or (column in self.suppress_where and suppresses)
-        )
+        is_read = suppresses if column in self.suppress_where else bool(self.opt_outs)
+        has_word = column in self.mapped or column in self.ignored or is_read
         return not has_word and self.has_addresses and _is_opt_out(column)
+
+    def tells_opt_outs(self, column: str) -> bool:
+        """Whether rows that say "opted out" in this column are listed or skipped by --opt-outs. A column that
+        is written, too, or not among those of --only; not one that the user leaves out by name.
+        """
+        is_read = bool(self.opt_outs) and column not in self.ignored
+        return is_read and self.has_addresses and _is_opt_out(column)
 
     def only_suppresses(self, column: str) -> bool:
         """Whether the column is used for suppression only and not sent, even if it has the name of a
         property.
         """
-        is_named = column in self.suppress_where and column not in self.mapped
-        return is_named and self.has_addresses and _is_opt_out(column)
+        is_named = column in self.suppress_where or self.tells_opt_outs(column)
+        return is_named and column not in self.mapped and self.has_addresses and _is_opt_out(column)
 
     @property
     def suppresses(self) -> bool:
-        """Whether any row may be suppressed."""
-        return self.suppression is not None or bool(self.suppress_where)
+        """Whether any row may be suppressed, or its address listed."""
+        return self.suppression is not None or bool(self.suppress_where) or bool(self.opt_outs)
 
 
 def _is_opt_out(column: str) -> bool:
@@ -195,7 +206,7 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
     _refuse_clearing_keys({names[i]: header[i] for i in names}, rules)
     _refuse_costly({names[i]: header[i] for i in names}, rules)
     _refuse_constants({names[i]: header[i] for i in names}, rules)
-    addresses = _addresses(header, rules, schema) if rules.suppression is not None else ()
+    addresses = _addresses(header, rules, schema)
     return Columns(names, tuple(nameless), superseded, tuple(header), addresses)
 
 
@@ -272,6 +283,11 @@ def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
         "--values": rules.translations,
         "--suppress-where": rules.suppress_where,
     }
+    if rules.opt_outs and not any(map(rules.tells_opt_outs, header)):
+        raise MappingError(
+            f"--opt-outs {rules.opt_outs}: no column tells of opt-outs by its name (columns: "
+            f"{_listed(header)}); if one does, skip its rows with --suppress-where, else leave --opt-outs out"
+        )
     unknown = {option: sorted(set(columns) - set(header) - {""}) for option, columns in named.items()}
     texts = [
         f"{option}: there is no column {_listed(names)}; the columns are {_listed(header)}"
@@ -364,8 +380,9 @@ def undecided_text(columns: Sequence[str]) -> str:
         what = f"{tells} who has opted out or whose address bounces"
         values = "=VALUE: rows with another value than yes, =*: rows with any value"
     return (
-        f"{_listed(columns)} {what}, and HubSpot can send e-mail to every contact it has. Decide: skip these "
-        f"rows with {' '.join(words)} ({values}), write the column with --map "
+        f"{_listed(columns)} {what}, and HubSpot can send e-mail to every contact it has. Decide: write "
+        "these rows and have their addresses listed for HubSpot's opt-out import with --opt-outs list, skip "
+        f"the rows with {' '.join(words)} ({values}), write the column with --map "
         f"{quoted(f'{columns[0]}=PROPERTY')}, or leave it out with --ignore {quoted(columns[0])}"
     )
 
@@ -392,14 +409,23 @@ def _refuse_constants(columns: Mapping[str, str], rules: Rules) -> None:
 
 
 def _addresses(header: Sequence[str], rules: Rules, schema: Schema | None) -> tuple[int, ...]:
-    """Return the indexes of cells that hold addresses of the row's person."""
-    found = tuple(i for i, column in enumerate(header) if _name_at_all(column, rules, schema) in ADDRESSES)
+    """Return what `address_cells` does, if addresses are compared or listed."""
+    lists = rules.opt_outs == LIST and any(map(rules.tells_opt_outs, header))
+    if rules.suppression is None and not lists:
+        return ()
+    found = address_cells(header, rules, schema)
     if not found:
+        what = "--opt-outs list lists" if rules.suppression is None else "--suppress compares"
         raise MappingError(
-            f"--suppress compares addresses, and no column is email (columns: {_listed(header)}); map one "
-            'with --map "COLUMN=email"'
+            f"{what} addresses, and no column is email (columns: {_listed(header)}); map one with --map "
+            '"COLUMN=email"'
         )
     return found
+
+
+def address_cells(header: Sequence[str], rules: Rules, schema: Schema | None) -> tuple[int, ...]:
+    """Return the indexes of cells that hold addresses of the row's person."""
+    return tuple(i for i, column in enumerate(header) if _name_at_all(column, rules, schema) in ADDRESSES)
 
 
 def _name_at_all(column: str, rules: Rules, schema: Schema | None) -> str:

@@ -1,7 +1,8 @@
 """Rows become records, or unsent rows with all that is wrong: a slice at once, column by column.
 
 In    rows (cells or fields), the settings, and what HubSpot knows of its properties, if known.
-Out   for each row, in order, a `Record`, or an `Unsent` with all that is wrong with the row.
+Out   for each row, in order, a `Record`, or an `Unsent` with all that is wrong with the row. Either holds the
+      addresses to be listed if the row says "opted out".
 Raise nothing because of a row.
 Rules A blank is left out: an empty string would clear the property, and clearing is asked for by column. A
       value that cannot be converted makes its row invalid; an option leaves such values out and reports them.
@@ -35,13 +36,13 @@ from uploader.model.rows import (
 )
 from uploader.records.blank_words import INPUT_FIELDS, BlankWords
 from uploader.records.column_conversion import BadValue, Table, filled, shortened
-from uploader.records.columns import OWN_PREFIX, SUPERSEDED, Columns, Rules
+from uploader.records.columns import LIST, OWN_PREFIX, SUPERSEDED, Columns, Rules, address_cells
 from uploader.records.fields import NO_PROPERTY, Fields, spell, why_unspelled
 from uploader.records.fixed_values import resolve_fixed_values
 from uploader.records.layouts import UNSET, Column, Layout, Text
 from uploader.records.not_a_row import NOT_A_ROW, Suspects, TableFacts, why_no_row
 from uploader.records.seen_fields import SeenFields
-from uploader.records.suppressed_rows import SUPPRESSED, SuppressionCheck
+from uploader.records.suppressed_rows import NOTHING_SAID, SUPPRESSED, SuppressionCheck
 from uploader.records.values.convert import Converter, converter, setting_of
 from uploader.records.values.options import clashing_options
 from uploader.records.values.translation import Translate, translator
@@ -207,14 +208,27 @@ class Mapper:
         """Return the rows as everything looks at them: without wrappings, and with blanks for blank words."""
         return self._blank_words.blanked(unwrapped(rows))
 
+    def opt_out_check(self) -> SuppressionCheck | None:
+        """Return what finds the rows that --opt-outs would list, if the user has not decided about them."""
+        columns, rules = self.columns, self.rules
+        if columns is None or rules.opt_outs or not any(map(rules.is_undecided, columns.header)):
+            return None
+        cells = address_cells(columns.header, rules, self.schema)
+        rules, columns = replace(rules, opt_outs=LIST), replace(columns, addresses=cells)
+        return SuppressionCheck(rules, columns, self._name_of, self.replaced)
+
     def map(self, first: int, rows: Sequence[Row]) -> list[Record | Unsent]:
         """Return a record or an unsent row for each of the rows from position `first` on."""
         rows = self.read(rows)
         unsent: dict[int, Unsent] = {}
+        opt_outs: dict[int, tuple[str, ...]] = {}
         contents = [row.content for row in rows]
         if self._suppression is not None or Unreadable in set(map(type, contents)):
             for position, row in enumerate(rows, first):
-                if (one := self._unsent_at_once(position, row, row.content)) is not None:
+                said = self._suppression.look(row.content) if self._suppression else NOTHING_SAID
+                if said.opt_outs is not None:
+                    opt_outs[position] = said.opt_outs
+                if (one := self._unsent_at_once(position, row, said.fault)) is not None:
                     unsent[position] = one
         positions: Sequence[int] = range(first, first + len(rows))
         if unsent:
@@ -224,16 +238,17 @@ class Mapper:
         mapped = [*unsent.values(), *chain.from_iterable(map(self._mapped, tables))]
         if unsent or len(tables) > 1:
             mapped.sort(key=_POSITION)
+        for position, addresses in opt_outs.items():
+            mapped[position - first].opt_outs = addresses
         return mapped
 
-    def _unsent_at_once(self, position: int, row: Row, content: Content) -> Unsent | None:
-        """Return an unsent row if it is unreadable or suppressed, else None."""
-        if type(content) is Unreadable:
-            return self._unsent(position, row, "", [Fault(content.reason, UNREADABLE)])
-        fault = self._suppression.look(content) if self._suppression else None
+    def _unsent_at_once(self, position: int, row: Row, fault: Fault | None) -> Unsent | None:
+        """Return an unsent row if it is unreadable, or has a fault by what it says; else None."""
+        if type(row.content) is Unreadable:
+            return self._unsent(position, row, "", [Fault(row.content.reason, UNREADABLE)])
         if fault is None:
             return None
-        name, key = self._key_of(content)
+        name, key = self._key_of(row.content)
         return self._unsent(position, row, key, [fault], lock_keys=(lock_key(name, key),) if key else ())
 
     def _key_of(self, content: Content) -> tuple[str, str]:
@@ -328,8 +343,9 @@ class Mapper:
         if key is None or not isinstance(name, str):
             fault = Fault("the id or idProperty of the input is not a text")
             return Table(self._layout([], is_lasting=False), [position], [row], [], {0: [fault]})
-        known = INPUT_FIELDS | self.rules.suppress_where.keys()
+        known, tells = INPUT_FIELDS | self.rules.suppress_where.keys(), self.rules.tells_opt_outs
         stray = [field for field in fields if field not in known and not field.startswith(OWN_PREFIX)]
+        stray = [field for field in stray if not tells(folded(field))]
         given = self._given(nested)
         faults = given.faults
         column = self._column(name, name, self._fields[name].convert)

@@ -1,28 +1,47 @@
-"""Which rows are suppressed: by the user's list of addresses, or by what their cells say.
+"""Which rows are suppressed, and which say "opted out": by the user's lists, or by what their cells say.
 
 In    a row's content; the rules; which property each of its fields is.
 Out   a `Fault`: SUPPRESSED for a row that is skipped; another one if it cannot be decided, so that the row is
-      not sent either. Its text contains no address.
-Rules Everything that names the row's person is compared: its key, its addresses, also those in columns that
-      are left out. Suppression comes before anything else that may be wrong with a row.
+      not sent either. Its text contains no address. And the addresses of a row that says "opted out", if such
+      rows are listed.
+Rules Everything that names the row's person is compared, or listed: its key, its addresses, also those in
+      columns that are left out. Suppression comes before anything else that may be wrong with a row. A row is
+      listed whatever becomes of it: also if it is skipped, invalid or refused.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from typing import NamedTuple
 
-from uploader.model.column_names import folded
-from uploader.model.rows import Content, Fault, PartlyReadable, Unreadable
-from uploader.records.columns import ADDRESSES, Columns, Rules
+from uploader.model.column_names import INVISIBLE, folded
+from uploader.model.rows import Content, Fault, PartlyReadable, Unreadable, readable
+from uploader.records.columns import ADDRESSES, LIST, Columns, Rules
 from uploader.records.fields import spell
-from uploader.records.known_headers import carries_consent
-from uploader.records.values.convert import is_yes, lacks_consent
+from uploader.records.known_headers import carries_consent, holds_whatever
+from uploader.records.values.convert import NO, is_yes, lacks_consent, text_fault
+from uploader.records.values.email import plausible_email
+from uploader.records.values.nothing import is_nothing
+from uploader.records.values.options import BOOLEANS
 
 #: The category of a row that is skipped because its person is suppressed.
 SUPPRESSED = "SUPPRESSED"
+#: Texts, each with its column.
+_Cells = Sequence[tuple[str, str]]
+
+
+class Said(NamedTuple):
+    """What a row says of its person."""
+
+    fault: Fault | None = None  #: why the row is not sent
+    opt_outs: tuple[str, ...] | None = None  #: addresses to be listed; None if it does not say "opted out"
+
+
+NOTHING_SAID = Said()
 
 
 class SuppressionCheck:
-    """Decides which rows of one source are suppressed."""
+    """Decides which rows of one source are suppressed, and which addresses are listed."""
 
     def __init__(
         self,
@@ -40,53 +59,83 @@ class SuppressionCheck:
         self._replaced = replaced if rules.translations else None
         header = columns.header if columns else ()
         self._addresses = {i: columns.column(i) for i in columns.addresses} if columns else {}
-        self._suppressing = [(i, c) for i, c in enumerate(header) if c in rules.suppress_where]
-        self._consents = frozenset(filter(carries_consent, rules.suppress_where))
+        self._telling = [(i, column) for i, column in enumerate(header) if self._is_telling(column)]
+        self._consents = frozenset(filter(carries_consent, rules.suppress_where)) | rules.consent_fields
 
-    def look(self, content: Content) -> Fault | None:
-        """Return a fault if the row is suppressed, or if that cannot be decided; else None."""
-        if isinstance(content, PartlyReadable):
-            return self._look_at_readable(content)
+    def look(self, content: Content) -> Said:
+        """Return whether a row is suppressed, or that this cannot be decided, and the addresses to list."""
+        reasons = content.reasons if isinstance(content, PartlyReadable) else {}
+        content = readable(content)
         if isinstance(content, Unreadable):
-            return None
+            return NOTHING_SAID
         if isinstance(content, Mapping):
             fields = _all_fields(content)
-            if self._is_listed(self._addresses_of(content, fields)):
-                return _LISTED
-            named = [(folded(column), value) for column, value in fields]
-            cells = [(column, value) for column, value in named if column in self._rules.suppress_where]
-            # A field that is missing is a blank: nobody has agreed.
-            cells += [(column, "") for column in self._consents.difference(column for column, _ in named)]
-            return self._fault_of((column, _text(value)) for column, value in cells)
-        if self._is_listed((column, content[index]) for index, column in self._addresses.items()):
-            return _LISTED
-        return self._fault_of((column, content[index]) for index, column in self._suppressing)
+            cells, addresses = self._telling_fields(fields), list(self._addresses_of(content, fields))
+        else:
+            # A cell that can't be read is no blank: a blank in a column of consent means no.
+            cells = [(column, content[i]) for i, column in self._telling if i not in reasons]
+            addresses = [(column, content[i]) for i, column in self._addresses.items()]
+        hidden = [column for i, column in self._telling if i in reasons] if reasons else []
+        fault, is_opted_out = self._judge(cells, hidden)
+        if self._is_listed(addresses):
+            fault = _LISTED
+        elif self._list is not None and not reasons.keys().isdisjoint(self._addresses):
+            fault = fault or _MAY_BE_LISTED
+        return Said(fault, self._opt_outs(addresses) if is_opted_out else None)
 
-    def _look_at_readable(self, content: PartlyReadable) -> Fault | None:
-        if self._is_listed((column, content.cells[index]) for index, column in self._addresses.items()):
-            return _LISTED
-        # A cell that can't be read is no blank: a blank in a column of consent means no.
-        seen = ((i, column) for i, column in self._suppressing if i not in content.reasons)
-        fault = self._fault_of((column, content.cells[index]) for index, column in seen)
-        if fault is not None and fault.category == SUPPRESSED:
-            return fault
-        for index, column in self._suppressing:
-            if index in content.reasons:
-                return Fault(f"{column}: {_DOUBT}", "BOOLEAN", column)
-        if self._list is not None and not content.reasons.keys().isdisjoint(self._addresses):
-            return Fault("an address of the row can't be read, and may be on a list of --suppress", "EMAIL")
-        return fault
+    def _is_telling(self, column: str) -> bool:
+        return column in self._rules.suppress_where or self._rules.tells_opt_outs(column)
 
-    def _fault_of(self, cells: Iterator[tuple[str, str]]) -> Fault | None:
-        doubt = None
+    def _telling_fields(self, fields: Sequence[tuple[str, object]]) -> _Cells:
+        """Return the fields of a row that tell."""
+        cells = [(folded(column), value) for column, value in fields]
+        found = [(column, _text(value)) for column, value in cells if self._is_telling(column)]
+        # A field that is missing is a blank: nobody has agreed.
+        return found + [(column, "") for column in self._consents.difference(column for column, _ in found)]
+
+    def _judge(self, cells: _Cells, hidden: Sequence[str]) -> tuple[Fault | None, bool]:
+        """Return why a row is not sent by what its cells say, and whether it is listed. `hidden`: columns
+        that tell, and can't be read.
+        """
+        rules, is_opted_out = self._rules, False
+        skipped: Fault | None = None
+        doubts = list(hidden)
         for column, text in cells:
-            judge = lacks_consent if column in self._consents else is_yes
-            is_suppressed = judge(text, self._rules.suppress_where[column])
-            if is_suppressed:
-                return Fault(f"{column} has a value of --suppress-where", SUPPRESSED, column)
-            if is_suppressed is None:
-                doubt = Fault(f"{column}: {_DOUBT}", "BOOLEAN", column)
-        return doubt
+            says = self._says_yes(column, text)
+            if says is None:
+                doubts.append(column)
+            if not says:
+                continue
+            is_opted_out = is_opted_out or (rules.opt_outs == LIST and rules.tells_opt_outs(column))
+            if column in rules.suppress_where:
+                skipped = Fault(f"{column} has a value of --suppress-where", SUPPRESSED, column)
+            elif rules.opt_outs != LIST:
+                skipped = Fault(f"{column} tells of an opt-out (--opt-outs skip)", SUPPRESSED, column)
+        if is_opted_out:  # a column that only lists says nothing more
+            doubts = [column for column in doubts if column in rules.suppress_where]
+        doubt = Fault(f"{doubts[0]}: {_DOUBT}", "BOOLEAN", doubts[0]) if doubts else None
+        return skipped or doubt, is_opted_out
+
+    def _says_yes(self, column: str, text: str) -> bool | None:
+        """Whether a cell suppresses its row, or says "opted out"; None if that is unclear."""
+        values = self._rules.suppress_where.get(column)
+        if values is not None:
+            return (lacks_consent if column in self._consents else is_yes)(text, values)
+        if carries_consent(column):
+            return lacks_consent(text, (NO,))
+        word = text.strip()
+        if not holds_whatever(column) or BOOLEANS.get(word.casefold()) == "false":
+            return is_yes(word, ())
+        return None if is_nothing(word) else bool(word)
+
+    def _opt_outs(self, addresses: _Cells) -> tuple[str, ...]:
+        """Return the addresses of a row that can be listed."""
+        texts = list(addresses)
+        if self._replaced is not None:
+            texts += [(column, self._replaced(column, [text.strip()])[0]) for column, text in addresses]
+        words = chain.from_iterable(_BETWEEN_ADDRESSES.split(text) for _, text in texts)
+        found = (word.lower() for word in words if plausible_email(word) and text_fault(word) is None)
+        return tuple(dict.fromkeys(found))
 
     def _addresses_of(
         self, content: Mapping[str, object], fields: Sequence[tuple[str, object]]
@@ -119,6 +168,9 @@ def _text(value: object) -> str:
 
 
 _LISTED = Fault("it is on a list of --suppress", SUPPRESSED)
+_MAY_BE_LISTED = Fault("an address of the row can't be read, and may be on a list of --suppress", "EMAIL")
+#: What no address holds.
+_BETWEEN_ADDRESSES = re.compile(rf'[\s,;<>"(){INVISIBLE}]+')
 _DOUBT = (
     "neither a usual yes nor a usual no, so the row is not sent; say which values suppress a row with "
     '--suppress-where "COLUMN=VALUE"'

@@ -4,6 +4,7 @@ Each section has its fields, their checks, and the parsers of their texts. Raise
 
 columns          what columns mean, how values are spelled, which rows are suppressed
 number_or_share  a number or a share, parsed for the options of several sections
+opt_outs         what becomes of rows that say "opted out"
 output           which files a job writes, and where
 safety           the account, the canary, how many rows may fail
 sign_in          the token, and where requests go

@@ -12,17 +12,18 @@ from uploader.errors import SettingsError
 from uploader.hubspot.object_types import are_contacts, noun
 from uploader.model.records import EMAIL
 from uploader.records.blank_words import words_of
-from uploader.records.columns import COSTLY, MappingError, Rules
+from uploader.records.columns import COSTLY, LIST, SKIP, MappingError, Rules
 from uploader.records.known_headers import carries_consent
 from uploader.records.suppression_list import Suppression
 from uploader.records.value_tables import ValueTables
 from uploader.records.values.convert import ANY, find_zone, is_yes, lacks_consent
 from uploader.records.values.datetimes import DateOrder
 from uploader.records.values.options import LABEL, VALUE
+from uploader.settings.opt_outs import OptOutSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class ColumnSettings:
+class ColumnSettings(OptOutSettings):
     """How a row becomes a record. `rules` is the same for the mapper."""
 
     __slots__ = ()  # `Settings` has them
@@ -124,6 +125,10 @@ class ColumnSettings:
     def _check_suppression_and_constants(self) -> None:
         if self.suppression is not None and not are_contacts(self.object_type):
             raise SettingsError("--suppress works for contacts only: other records have no address")
+        if self.opt_outs not in {"", LIST, SKIP}:
+            raise SettingsError(f"--opt-outs {self.opt_outs!r} is neither {LIST} nor {SKIP}")
+        if self.opt_outs and not are_contacts(self.object_type):
+            raise SettingsError("--opt-outs works for contacts only: other records have no address")
         for name in self.constants:
             if not re.fullmatch(r"[A-Za-z0-9_\-]{1,200}", name):
                 raise SettingsError(f"--set {name!r} is not a valid HubSpot name")
@@ -133,8 +138,17 @@ class ColumnSettings:
                 raise SettingsError(f"--allow {name}: only {COSTLY}... needs to be allowed")
 
     def _check_blank_values(self) -> None:
-        """Refuse a blank word that --suppress-where looks for: its rows would be written."""
+        """Refuse a blank word that --suppress-where or --opt-outs looks for: its rows would be written."""
         rules = self.rules
+        for column in sorted({"", *rules.blank_values}) if rules.opt_outs else ():
+            is_read = not column or (rules.tells_opt_outs(column) and not carries_consent(column))
+            yes = [word for word in sorted(words_of(column, rules.blank_values)) if is_yes(word, ())]
+            if is_read and yes:
+                raise SettingsError(
+                    f"--opt-outs {rules.opt_outs}: {yes[0]!r} in a column of opt-outs means yes, and "
+                    "--blank-value makes it a blank cell, so that the opt-out would be lost; give the "
+                    "columns of --blank-value by name"
+                )
         for column, values in rules.suppress_where.items():
             suppresses = lacks_consent if carries_consent(column) else is_yes
             for word in sorted(words_of(column, rules.blank_values)) if ANY not in values else ():
@@ -165,6 +179,7 @@ class ColumnSettings:
             include_superseded=self.include_superseded,
             suppression=self.suppression,
             suppress_where=self.suppress_where,
+            opt_outs=self.opt_outs,
             constants=self.constants,
             allowed=self.allowed,
         )

@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from uploader.errors import SettingsError
+from uploader.records.columns import LIST
 from uploader.records.duplicates import OnDuplicate
+from uploader.settings.opt_outs import OptOutSettings
 from uploader.settings.source import SourceSettings
 from uploader.sources.names import STDIN, is_pattern, is_url, shown, stem
+from uploader.storage.file_names import opt_outs_path
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutputSettings(SourceSettings):
+class OutputSettings(OptOutSettings, SourceSettings):
     """Includes the source settings: files are named after the first source, and none may be a source."""
 
     __slots__ = ()  # `Settings` has them
@@ -68,6 +71,7 @@ class OutputSettings(SourceSettings):
         named = [("the source", source) for source in self.sources if self.is_file(source)]
         named.append(("the checkpoint", str(self.checkpoint_path)))
         named += [("the results file", str(self.results_path))] if self.results_path else []
+        named += [("the list of opt-outs", str(self.opt_outs_path))] if self.opt_outs_path else []
         seen: dict[str, str] = {}
         for what, path in named:
             place = os.path.abspath(path)  # noqa: PTH100  # without following links, as the job will open it
@@ -85,6 +89,11 @@ class OutputSettings(SourceSettings):
         if self.results is None and (self.sources[0] == STDIN or self.sources[0] in self.given):
             return self.checkpoint_path.with_name(f"{self.checkpoint_path.name}.results.csv")
         return self.results or self._named(".results.csv")
+
+    @property
+    def opt_outs_path(self) -> Path | None:
+        """The list of opt-outs; None if none is written."""
+        return opt_outs_path(self.checkpoint_path) if self.opt_outs == LIST else None
 
     def _named(self, ending: str) -> Path:
         """The path of a file of the job, named after its first source."""

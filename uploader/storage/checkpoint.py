@@ -31,6 +31,7 @@ from uploader.storage import duplicates_file
 from uploader.storage.checkpoint_tables import (
     canary as canary_rows,
     failed_and_pending_rows,
+    opt_outs,
     progress_and_tallies,
     settings_periods,
     timeline,
@@ -67,6 +68,7 @@ _LATER = f"""
 {timeline.SCHEMA}
 {failed_and_pending_rows.LATER_SCHEMA}
 {canary_rows.SCHEMA}
+{opt_outs.SCHEMA}
 """
 
 
@@ -330,6 +332,19 @@ class Checkpoint:
                 timeline.write(connection, changes)
             if invocation is not None:
                 timeline.note(connection, invocation)
+
+    def list_opt_outs(self, addresses: Sequence[str]) -> tuple[list[str], int]:
+        """Write addresses that opted out to the disk. Returns the new ones, and how many there are.
+
+        BusyError if readers hold a lock.
+        """
+        with self._storing(), self._waiting_briefly() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            return opt_outs.add(connection, addresses)
+
+    def opt_outs(self) -> Iterator[str]:
+        """The addresses that opted out."""
+        return opt_outs.read(self._connection)
 
     @contextmanager
     def _waiting_briefly(self) -> Iterator[sqlite3.Connection]:

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+CHECKPOINT_ENDING = ".checkpoint"
 SNAPSHOT_ENDING = ".snapshot"
 
 
@@ -12,6 +13,11 @@ def duplicates_path(checkpoint: Path) -> Path:
 
 def keys_of_one_contact_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}.ids")
+
+
+def opt_outs_path(checkpoint: Path) -> Path:
+    """The list of opt-outs, which bears the source's name as the checkpoint does."""
+    return checkpoint.with_name(f"{checkpoint.name.removesuffix(CHECKPOINT_ENDING)}.optouts.csv")
 
 
 def snapshot_path(checkpoint: Path) -> Path:

@@ -11,21 +11,23 @@ from pathlib import Path
 
 from uploader.errors import StorageError
 from uploader.storage.file_names import (
+    CHECKPOINT_ENDING,
     duplicates_path,
     keys_of_one_contact_path,
     snapshot_path,
     undo_path,
     verification_path,
 )
+from uploader.storage.opt_outs_file import HEADER
 from uploader.system import sqlite
 from uploader.system.private_files import open_plain
 
-_CHECKPOINT = ".checkpoint"
 #: CSV files beside the sources: ending, description, first bytes.
 _LISTS = (
     (".results.csv", "the outcome of each row", b"row,key,hubspot_id,outcome,source"),
     (".differences.csv", "the differences that verify found", b"verdict,row,source,key,hubspot_id"),
     (".kept.csv", "what undo kept", b"outcome,row,source,key,hubspot_id"),
+    (".optouts.csv", "the addresses that opted out: import them in HubSpot first", f"{HEADER}\n".encode()),
 )
 _REPORT = b'<meta name="generator" content="uploader '
 _HEAD_BYTES = 1_000
@@ -64,7 +66,7 @@ def _databases(checkpoint: Path) -> Iterator[JobFile]:
 
 
 def _lists(checkpoint: Path) -> Iterator[tuple[Path, str, bytes]]:
-    stem = checkpoint.name.removesuffix(_CHECKPOINT)
+    stem = checkpoint.name.removesuffix(CHECKPOINT_ENDING)
     for ending, what, head in _LISTS:
         for name in dict.fromkeys((f"{stem}{ending}", f"{checkpoint.name}{ending}")):
             for path in _numbered(checkpoint.with_name(name)):

@@ -69,7 +69,7 @@ def test_check_counts_them_and_says_the_command_with_the_lists(tmp_path, hubspot
     arguments = ("check", "contacts.csv", *lists, "--set", "tier=Gold", "--base-url", url)
     ended = run(*arguments, cwd=tmp_path)
     assert ended.code == 0, ended
-    assert f"{len(numbers)}  skipped: suppressed (--suppress, --suppress-where)" in ended.out
+    assert f"{len(numbers)}  skipped: suppressed (--suppress, --suppress-where, --opt-outs)" in ended.out
     assert " ".join(lists) in ended.out.splitlines()[-1]
     assert "--set tier=Gold" in ended.out.splitlines()[-1]
     (unseen,) = [line for line in ended.out.splitlines() if line.startswith("Not visible to uploader: ")]
@@ -190,3 +190,41 @@ def test_check_without_a_token_stops_at_opt_outs_too(tmp_path):
     variables = environment()
     del variables["HUBSPOT_ACCESS_TOKEN"]
     assert run("check", "contacts.csv", cwd=tmp_path, env=variables).code == 2
+
+
+def test_opt_outs_are_listed_also_when_the_run_is_killed(tmp_path, hubspot_mock):
+    numbers = make(tmp_path / "contacts.csv", 4_000, more=",Opted out", cell=",no")
+    text = (tmp_path / "contacts.csv").read_text()
+    for number in numbers:
+        text = text.replace(f"F{number},no\n", f"F{number},yes\n")
+    (tmp_path / "contacts.csv").write_text(text)
+    opted_out = [address(number) for number in sorted(numbers)]
+    path = tmp_path / "contacts.csv.optouts.csv"
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.05)
+    options = ("--opt-outs", "list", "--base-url", mock.url)
+    ended = run("check", "contacts.csv", *options, cwd=tmp_path)
+    assert ended.out.startswith(f"OPT-OUTS: {len(numbers)} rows say so, with {len(numbers)} addresses: ")
+    assert "import that file in HubSpot as an opt-out list before anything is mailed" in ended.out
+    assert "  opt-outs: Opted out\n" in ended.out
+    assert not path.exists()
+    for share in (0.2, 0.6):
+        mock.change_scenario(holding(int(share * 40) + 5 - mock.stats()["records_received"] // 100))
+        process = start("upload", "contacts.csv", *options, cwd=tmp_path)
+        wait_until(lambda share=share: mock.stats()["records_received"] >= share * 4_000, process)
+        kill(process)
+        held = {contact["properties"]["email"] for contact in mock.contacts()}
+        assert held & set(opted_out) <= set(path.read_text().split())
+    mock.change_scenario({})
+    ended = run("upload", "contacts.csv", *options, "--json", cwd=tmp_path)
+    assert (ended.code, ended.summary["opt_outs"], len(mock.contacts())) == (0, len(numbers), 4_000)
+    line = f"opt-outs: {len(numbers)} addresses in contacts.csv.optouts.csv: import that file in HubSpot"
+    assert line in ended.err
+    assert path.read_text().splitlines() == ["Email", *opted_out]
+    assert line in run("status", "contacts.csv.checkpoint", cwd=tmp_path).out
+    run("report", "contacts.csv.checkpoint", cwd=tmp_path)
+    assert line in (tmp_path / "contacts.csv.checkpoint.report.html").read_text()
+    ended = run("verify", "contacts.csv.checkpoint", "--base-url", mock.url, "--json", cwd=tmp_path)
+    assert (ended.code, ended.summary["missing"]) == (0, 0)
+    ended = run("purge", "contacts.csv.checkpoint", "--yes", cwd=tmp_path)
+    assert "contacts.csv.optouts.csv: the addresses that opted out" in ended.err
+    assert not path.exists()

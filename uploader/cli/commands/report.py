@@ -17,7 +17,7 @@ from uploader.cli.logs import print_message
 from uploader.cli.project_file import checkpoint_argument, job_words
 from uploader.cli.text.next_command import command_line, seen_from
 from uploader.cli.text.numbers import duration
-from uploader.cli.text.summary import ending_text
+from uploader.cli.text.summary import ending_text, opt_out_lines
 from uploader.cli.text.undo_state import undone_text
 from uploader.errors import SettingsError, StorageError
 from uploader.jobs.summary import Summary
@@ -38,7 +38,7 @@ from uploader.report.content import (
 from uploader.sources.open import read_row_again
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.checkpoint_tables.timeline import Invocation
-from uploader.storage.file_names import snapshot_path
+from uploader.storage.file_names import opt_outs_path, snapshot_path
 from uploader.system.private_files import create_private
 from uploader.version import __version__
 
@@ -63,6 +63,7 @@ _OPTIONS = {
     "only_records": "records",
     "suppress": "--suppress, fingerprint",
     "suppress_where": "--suppress-where",
+    "opt_outs": "--opt-outs",
     "set": "--set",
     "allow": "--allow",
     "skip_unchanged": "--skip-unchanged",
@@ -167,7 +168,7 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mappin
         "sources": [(source.name, _shape_text(source.shape)) for source in identity.sources],
         "summary": summary,
         "ending": ending_text(summary),
-        "undone": undone_text(path),
+        "undone": [*undone_text(path), *opt_out_lines(summary.tallies, opt_outs_path(path))],
         "tallies": summary.tallies,
         "elapsed": duration(summary.elapsed_seconds),
         "outcomes": outcome_lines(summary.tallies),

@@ -10,10 +10,11 @@ import click
 from uploader.cli.output import print_json, print_lines, rows_out
 from uploader.cli.project_file import checkpoint_argument
 from uploader.cli.status_watch import watch
-from uploader.cli.text.summary import ending_text, summary_text
+from uploader.cli.text.summary import ending_text, opt_out_lines, summary_text
 from uploader.cli.text.undo_state import undone_dict, undone_text
 from uploader.jobs.summary import Summary
 from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.file_names import opt_outs_path
 from uploader.system.private_files import Lock
 
 
@@ -91,6 +92,7 @@ def command(
         print_json(summary.as_dict() | ({"undone": undone} if undone else {}))
     else:
         texts = [*summary_text(summary).splitlines(), ending_text(summary), *undone_text(checkpoint)]
+        texts += opt_out_lines(summary.tallies, opt_outs_path(checkpoint))
         print_lines(texts)
         if summary.state == "stopped":
             word = " with --approve-canary added" if _waits_for_approval(checkpoint) else ""

@@ -36,7 +36,7 @@ from uploader.cli.text.canary import (
 from uploader.cli.text.forecast import forecast_lines, reads_text
 from uploader.cli.text.next_command import command_line
 from uploader.cli.text.numbers import about, printable
-from uploader.cli.text.summary import ending_text, summary_text
+from uploader.cli.text.summary import ending_text, opt_out_lines, summary_text
 from uploader.cli.typed_answer import answer
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
@@ -50,6 +50,7 @@ from uploader.settings import Settings
 from uploader.settings.safety import parse_tolerance
 from uploader.settings.source import SourceSettings
 from uploader.settings.speed import OnLongPause, parse_duration
+from uploader.storage.file_names import opt_outs_path
 
 
 @click.command(cls=CommandWithHeadings)
@@ -432,6 +433,8 @@ def _report(
         )
         left_out = " and the values left out (column note)" if tallies.values_dropped else ""
         print_message(f"outcome of {which}{left_out}: {settings.results_path}")
+    for line in opt_out_lines(tallies, opt_outs_path(checkpoint)):
+        print_message(line)
     if tallies.aliases:
         print_message(
             f"{tallies.aliases:,} {noun(settings.object_type).many} were matched by more than one key of "

@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import click
+
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import Heading, option
 from uploader.cli.options.suppression_file import read_suppression
 from uploader.errors import SettingsError
+from uploader.records.columns import LIST, SKIP
 
 #: The options of `suppression_settings`.
 SUPPRESSION_OPTIONS = (
@@ -20,6 +23,12 @@ SUPPRESSION_OPTIONS = (
         help="Skip rows that have this value in this column, such as an opt-out; =*: any value. Default for "
         "VALUE: yes, true, 1 and the like. For a column of consent, =no: no, false, 0 and the "
         "like, and blanks.",
+    ),
+    option(
+        Heading.OVERWRITING, "--opt-outs", type=click.Choice([LIST, SKIP]),
+        help="What becomes of rows with an opt-out in a column that is known by its name. list: they are "
+        "written, and their addresses go to SOURCE.optouts.csv, which you import in HubSpot as an opt-out "
+        "list. skip: they are not sent.",
     ),
     option(
         Heading.COLUMNS, "--set", "constants", multiple=True, metavar="PROPERTY=VALUE",
@@ -45,6 +54,7 @@ def suppression_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     where = parse_suppress_where(fields["suppress_where"])
     fields["suppress_where"] = {**fields.get("file_suppress_where", {}), **where}  # options go before a file
     fields.pop("file_suppress_where", None)
+    fields["opt_outs"] = fields["opt_outs"] or ""
     fields["constants"] = parse_constants(fields.pop("constants"))
     fields["allowed"] = frozenset(fields.pop("allowed"))
     return fields

@@ -2,10 +2,10 @@
 
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.requests import MAX_INPUTS
-from uploader.jobs.summary import Summary, advice
+from uploader.jobs.summary import IMPORT_IT, Summary, advice
 from uploader.model.chain_of_rows import Chain
 from uploader.model.outcomes import Outcome
-from uploader.model.settled_rows import ONLY
+from uploader.model.settled_rows import ONLY, Tallies
 from uploader.records.duplicates import DUPLICATE
 from uploader.records.mapper import SUPERSEDED_BY
 from uploader.records.not_a_row import NOT_A_ROW
@@ -14,7 +14,7 @@ from uploader.records.suppressed_rows import SUPPRESSED
 #: Why rows were skipped, by the rule.
 _RULES = {
     NOT_A_ROW: "no rows: footers, totals, repeated headers (the results file has their texts)",
-    SUPPRESSED: "suppressed (--suppress, --suppress-where)",
+    SUPPRESSED: "suppressed (--suppress, --suppress-where, --opt-outs)",
     DUPLICATE: "another row has the same key (--on-duplicate first, last)",
     SUPERSEDED_BY: "superseded by a later row with the same key (--include-superseded sends them)",
     ONLY: "the record exists, or does not (--only-new, --only-existing)",
@@ -59,6 +59,23 @@ def summary_text(summary: Summary) -> str:
     if chain := chain_text(summary.chain):
         lines.append(chain)
     return "\n".join(lines)
+
+
+def opt_out_lines(tallies: Tallies, path: object) -> list[str]:
+    """What to do about the rows that say "opted out", if they are listed. `path`: of the list."""
+    lines = []
+    if tallies.opt_outs:
+        lines.append(f"opt-outs: {_counted(tallies.opt_outs, 'address')} in {path}: {IMPORT_IT}")
+    if count := tallies.opt_outs_unlisted:
+        lines.append(
+            f"opt-outs: {count:,} records that say so have no address in their rows, and are not in the "
+            "list: if HubSpot has an address of theirs, unsubscribe it there"
+        )
+    return lines
+
+
+def _counted(count: int, one: str) -> str:
+    return f"{count:,} {one}" if count == 1 else f"{count:,} {one}es"
 
 
 def chain_text(chain: Chain) -> str:

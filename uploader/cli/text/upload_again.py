@@ -165,6 +165,7 @@ def _suppression_words(settings: Mapping[str, Any], named: Options) -> list[str]
     for column, values in settings.get("suppress_where", {}).items():
         for entry in [f"{column}={value}" for value in values] or [column]:
             words += ["--suppress-where", entry]
+    words += ["--opt-outs", settings["opt_outs"]] if settings.get("opt_outs") else []
     for name, value in settings.get("set", {}).items():
         words += ["--set", f"{name}={value}"]
     for name in settings.get("allow", ()):

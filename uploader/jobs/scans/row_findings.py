@@ -85,6 +85,9 @@ class Findings:
     skipped: int = 0
     suppressed: int = 0  #: skipped rows of suppressed people
     not_rows: Group = field(default_factory=Group)  #: skipped lines that are no rows
+    opt_outs: int = 0  #: rows that say "opted out", where they are listed or nobody has decided yet
+    opt_out_addresses: int = 0  #: different addresses of these
+    opt_outs_unlisted: int = 0  #: of these rows that can be sent, those without an address
     row_bytes: int = 0  #: size of the rows in the sources
     faults: dict[tuple[str, str], Group] = field(default_factory=dict)  #: by category and column
     dropped: dict[tuple[str, str], Group] = field(default_factory=dict)  #: values left out of rows
@@ -216,6 +219,8 @@ class Surveyor:
 
     def __init__(self, mapper: Mapper, findings: Findings, rule: OnDuplicate = OnDuplicate.IN_ORDER) -> None:
         self.records: Sequence[Record] = ()  #: of the last slice
+        self.opt_outs: Sequence[str] = ()  #: addresses of rows of the last slice that say "opted out"
+        self._opt_out_check = mapper.opt_out_check()
         self._mapper = mapper
         self._rule = rule
         self._findings = findings
@@ -230,6 +235,7 @@ class Surveyor:
             self._look_at(column)
         mapped = self._mapper.map(first, rows.rows)
         self._findings.note(mapped)
+        self._note_opt_outs(mapped, rows.rows)
         self.records = [one for one in mapped if isinstance(one, Record)]
         keys = [self._key_of(one) for one in mapped]
         if None in keys:
@@ -239,6 +245,18 @@ class Surveyor:
             [one.position for one in mapped],
             [one.row for one in mapped],
         )
+
+    def _note_opt_outs(self, mapped: Sequence[Record | Unsent], rows: Sequence[Row]) -> None:
+        """Count the rows that say "opted out", and keep their addresses."""
+        said = [one.opt_outs for one in mapped]
+        if self._opt_out_check is not None:
+            said = [self._opt_out_check.look(row.content).opt_outs for row in self._mapper.read(rows)]
+        found = self._findings
+        found.opt_outs += len(said) - said.count(None)
+        found.opt_outs_unlisted += sum(
+            texts == () and isinstance(one, Record) for one, texts in zip(mapped, said, strict=True)
+        )
+        self.opt_outs = [address for texts in said if texts for address in texts]
 
     def _key_of(self, mapped: Record | Unsent) -> str | None:
         """The same as `key_of`, but faster: the mapper has checked the addresses of records."""

@@ -12,7 +12,7 @@ from uploader.jobs.scans.row_findings import Findings, Surveyor
 from uploader.model.records import Record
 from uploader.model.rows import Row, RowSlice
 from uploader.pipeline.failure_limits import FailureLimit
-from uploader.records.duplicates import OnDuplicate, Repeat, shared_values, values_beside_keys
+from uploader.records.duplicates import Keyed, OnDuplicate, Repeat, shared_values, values_beside_keys
 from uploader.records.mapper import Mapper
 from uploader.sources.source import Source
 from uploader.storage.duplicates_file import BUCKETS, KeySorter
@@ -51,10 +51,16 @@ class Survey:
 
         StorageError if the disk is full. A source that can't be read to its end is noted in `broken`.
         """
-        with closing(KeySorter(self.folder, self.rule)) as sorter, closing(KeySorter(self.folder)) as others:
-            for step in self._read(sorter, others, most_rows):
+        with (
+            closing(KeySorter(self.folder, self.rule)) as sorter,
+            closing(KeySorter(self.folder)) as others,
+            closing(KeySorter(self.folder)) as opt_outs,
+        ):
+            for step in self._read(sorter, others, opt_outs, most_rows):
                 yield step
             self.findings.note_lost_zeros()
+            for found in opt_outs.repeats() if self.findings.opt_out_addresses else ():
+                self.findings.opt_out_addresses -= sum(not repeat.comes_before for repeat in found)
             for done, found in enumerate(sorter.repeats(), 1):
                 self.findings.note_repeats(found)
                 self.findings.longest_chain = sorter.longest
@@ -66,7 +72,9 @@ class Survey:
                 self.findings.note_shared(shared_values(found, self.names))
                 yield Step(self.findings.rows, step.bytes_read, 1.0)
 
-    def _read(self, sorter: KeySorter, others: KeySorter, most_rows: int | None) -> Iterator[Step]:
+    def _read(
+        self, sorter: KeySorter, others: KeySorter, opt_outs: KeySorter, most_rows: int | None
+    ) -> Iterator[Step]:
         """Read the rows of all sources into the findings, slice by slice."""
         before = position = 0
         yield Step()
@@ -81,6 +89,7 @@ class Survey:
                         sorter.add(keyed)
                         self.findings.keys.add(keyed.values)
                         self._add_others(others, surveyor.records)
+                        self._add_opt_outs(opt_outs, surveyor.opt_outs)
                     else:
                         self.findings.count(index, source.shape.columns, rows)
                     position += len(rows.rows)
@@ -96,6 +105,13 @@ class Survey:
         """Add the unique values beside the keys."""
         if self.finds_shared and any(len(record.lock_keys) > 1 for record in records):
             others.add(values_beside_keys(records, self.names))
+
+    def _add_opt_outs(self, opt_outs: KeySorter, addresses: Sequence[str]) -> None:
+        """Add addresses that opted out, each as an entry of its own, to find those that repeat."""
+        first = self.findings.opt_out_addresses
+        self.findings.opt_out_addresses += len(addresses)
+        places = range(first, first + len(addresses))
+        opt_outs.add(Keyed(addresses, places, places))
 
 
 def last(steps: Iterator[Step]) -> Step | None:

@@ -21,6 +21,7 @@ from uploader.storage.checkpoint_tables.failed_and_pending_rows import Supersedi
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.checkpoint_tables.timeline import Invocation
 from uploader.storage.keys_of_one_contact_file import KeysOfOneContactFile, pack
+from uploader.storage.opt_outs_file import OptOutsFile
 from uploader.storage.results_file import ResultsFile
 from uploader.storage.snapshot import SnapshotFile
 from uploader.system.blocking_calls import Offload
@@ -82,6 +83,7 @@ class Commits:
         rows_estimated: int | None,
         on_committed: Callable[[Sequence[Settlement]], None] | None,
         gives_up: Callable[[], bool],
+        opt_outs: OptOutsFile | None = None,
     ) -> None:
         """`on_committed` is called with settlements once they are durable. `gives_up` returns whether to
         stop waiting for another process to release the checkpoint.
@@ -95,6 +97,7 @@ class Commits:
         self._results = results
         self._keys_file = keys_file
         self._snapshot = snapshot
+        self._opt_outs = opt_outs
         self._offload = offload
         self._timeline = timeline
         self._rows_estimated = rows_estimated
@@ -166,6 +169,21 @@ class Commits:
             if is_cancelled:
                 raise asyncio.CancelledError
             return former.locked
+
+    async def list_opt_outs(self, addresses: Sequence[str], tallies: Tallies) -> None:
+        """Make addresses that opted out durable, and count them in `tallies`. StorageError if that fails.
+
+        It does not wait for a commit: their rows can be sent when this returns.
+        """
+        opt_outs = self._opt_outs
+        assert opt_outs is not None
+
+        def put() -> None:
+            tallies.opt_outs = opt_outs.add(addresses)
+
+        async with self._committing:
+            if await self._until_free(put):
+                raise asyncio.CancelledError
 
     async def _to_completion(self, call: Callable[[], None]) -> bool:
         """Run a disk call to its end even if this task is cancelled. Returns whether it was cancelled."""

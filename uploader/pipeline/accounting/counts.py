@@ -12,7 +12,7 @@ from copy import deepcopy
 from uploader.errors import AccountingError
 from uploader.hubspot.replies import BATCH_STATUSES, Reply
 from uploader.model.outcomes import Outcome
-from uploader.model.records import Slice, Unsent
+from uploader.model.records import Record, Slice, Unsent
 from uploader.model.rows import NO_KEY, Mark
 from uploader.model.settled_rows import Settlement, skip_rule
 from uploader.model.stop import Cause, StopRun
@@ -56,6 +56,7 @@ class Accounting:
             rules = Counter(skip_rule(one) for one in settlements if one.outcome is Outcome.SKIPPED)
             for rule, count in rules.items():
                 tallies.skips[rule] = tallies.skips.get(rule, 0) + count
+        tallies.opt_outs_unlisted += sum([one.opt_outs == () and isinstance(one, Record) for one in records])
         for record in [one for one in records if one.dropped or one.preserved]:
             tallies.values_dropped += len(record.dropped)
             tallies.values_spared += record.preserved

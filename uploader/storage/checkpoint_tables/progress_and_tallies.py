@@ -11,6 +11,7 @@ from uploader.model.outcomes import Outcome
 from uploader.model.rows import Mark
 from uploader.model.settled_rows import Tallies
 from uploader.model.watermark import Progress, Resume
+from uploader.storage.checkpoint_tables import opt_outs
 from uploader.storage.results_file import Extent
 
 SCHEMA = """
@@ -37,7 +38,7 @@ INSERT OR REPLACE INTO state (
 
 _COUNTS = (
     *("replayed", "values_dropped", "keyless", "requests", "throttled", "retries", "num_errors", "aliases"),
-    *("upserts", "sent", "held_back", "values_spared"),
+    *("upserts", "sent", "held_back", "values_spared", "opt_outs_unlisted"),
 )
 _BATCH, _PAUSE, _SKIP = "batches.", "pauses.", "skips."
 
@@ -85,7 +86,11 @@ def read(connection: sqlite3.Connection) -> State:
             tuple((a, b) for a, b in json.loads(named["ranges"])),
             Resume(named["resume_position"], named["resume_source"], mark),
         ),
-        _tallies(dict(connection.execute("SELECT name, value FROM tallies")), named["rows"]),
+        _tallies(
+            dict(connection.execute("SELECT name, value FROM tallies")),
+            named["rows"],
+            opt_outs.count(connection),
+        ),
         named["state"],
         named["reason"],
         named["lost_below"],
@@ -157,8 +162,8 @@ def _named(tallies: Tallies) -> list[tuple[str, int]]:
     return counts + [(_PAUSE + cause, count) for cause, count in tallies.pauses.items()]
 
 
-def _tallies(named: Mapping[str, int], rows: int) -> Tallies:
-    tallies = Tallies(rows=rows)
+def _tallies(named: Mapping[str, int], rows: int, listed: int) -> Tallies:
+    tallies = Tallies(rows=rows, opt_outs=listed)
     for name in _COUNTS:
         setattr(tallies, name, named.get(name, 0))
     tallies.outcomes = {outcome: named.get(outcome.value, 0) for outcome in Outcome}

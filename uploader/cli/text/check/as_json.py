@@ -14,6 +14,8 @@ The keys of `--json`, which others script against:
     would_stop      why `upload` would stop before its end; "" where it would not
     unseen          texts: what happens all the same, and no request shows
     rows, sendable, invalid, no_key, skipped, suppressed (of the skipped), values_dropped, sample
+    opt_outs (rows that say "opted out", where they are listed or nobody has decided), opt_out_addresses
+                    (different ones of them), opt_outs_unlisted (such rows without an address)
     not_rows, faults, dropped     category, column, count, examples (source, row, reason); counts are exact
     repeated_keys, repeated_rows, repeats     how many, and the first (source, row, first_source, first_row)
     most_repeated_keys      property, key, rows, doubtful: those that most rows have; a doubtful one is a
@@ -109,6 +111,9 @@ def _findings_dict(report: Report, names: list[str]) -> dict[str, object]:
         "no_key": found.keyless,
         "skipped": found.skipped,
         "suppressed": found.suppressed,
+        "opt_outs": found.opt_outs,
+        "opt_out_addresses": found.opt_out_addresses,
+        "opt_outs_unlisted": found.opt_outs_unlisted,
         "values_dropped": found.values_dropped,
         "not_rows": _groups({(NOT_A_ROW, ""): found.not_rows} if found.not_rows.count else {}, names),
         "faults": _groups(found.faults, names),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import filterfalse
 from pathlib import Path
 
 from uploader.check.blank_candidates import mapping_lines
@@ -14,6 +15,7 @@ from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.account import PRODUCTION
 from uploader.hubspot.object_types import noun
 from uploader.jobs.scans.row_findings import Example, Group
+from uploader.jobs.summary import IMPORT_IT
 from uploader.pipeline.rate.forecast import CHAIN_SECONDS
 from uploader.records.headers.recognition import Recognized
 from uploader.records.not_a_row import NOT_A_ROW
@@ -31,8 +33,9 @@ _SHOWN_CHAIN_SECONDS = 10.0
 def lines(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]:
     """The report as lines. `typed`: the command after the program's name."""
     return [
+        *_opt_out_lines(report, settings),
         *_account_lines(report),
-        *_column_lines(report),
+        *_column_lines(report, settings),
         *_row_lines(report, settings),
         *_forecast_lines(report, settings),
         *_unseen_lines(report),
@@ -42,6 +45,20 @@ def lines(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]
         verdict(report),
         *next_steps(report, settings, typed),
     ]
+
+
+def _opt_out_lines(report: Report, settings: Settings) -> list[str]:
+    """What becomes of the rows that say "opted out"."""
+    found = report.findings
+    if not found.opt_outs:
+        return []
+    note = f" of the first {report.sample:,}" if report.sample else ""
+    rows = f"OPT-OUTS: {found.opt_outs:,} rows{note} say so, with {found.opt_out_addresses:,} addresses"
+    path = settings.opt_outs_path
+    texts = [f"{rows}: upload writes the list {path}; {IMPORT_IT}" if path else f"{rows}; see the problem"]
+    if found.opt_outs_unlisted:
+        texts.append(f"{'':>10}{found.opt_outs_unlisted:,} of them have no address that could be listed")
+    return texts
 
 
 def _account_lines(report: Report) -> list[str]:
@@ -65,7 +82,7 @@ def _account_lines(report: Report) -> list[str]:
     return texts
 
 
-def _column_lines(report: Report) -> list[str]:
+def _column_lines(report: Report, settings: Settings) -> list[str]:
     texts = []
     several = len(report.sources) > 1
     for index, source in enumerate(report.sources):
@@ -77,8 +94,11 @@ def _column_lines(report: Report) -> list[str]:
             if column.property or column.is_undecided:
                 texts.append(f"  {where}{printable(column.column, 60)} -> {what}")
                 texts += [f"    {column.remark}"] if column.remark else []
-        if out := [printable(c.column, 60) for c in columns if not c.property and not c.is_undecided]:
-            texts.append(f"  {where}left out: {', '.join(out)}")
+        unsent = [column.column for column in columns if not column.property and not column.is_undecided]
+        tells = settings.rules.tells_opt_outs
+        for what, some in (("opt-outs", filter(tells, unsent)), ("left out", filterfalse(tells, unsent))):
+            if names := [printable(name, 60) for name in some]:
+                texts.append(f"  {where}{what}: {', '.join(names)}")
         texts += [f"  {printable(notice)}" for notice in source.notices]
     return texts
 
@@ -102,7 +122,9 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
         return [*texts, f"{'':>14}not checked: first decide what the columns mean"]
     texts.append(f"{found.sendable:>12,}  can be sent")
     if settings.rules.suppresses:
-        texts.append(f"{found.suppressed:>12,}  skipped: suppressed (--suppress, --suppress-where)")
+        texts.append(
+            f"{found.suppressed:>12,}  skipped: suppressed (--suppress, --suppress-where, --opt-outs)"
+        )
     if not_rows := found.not_rows.count:
         texts.append(f"{not_rows:>12,}  skipped: no rows")
         texts += _group_lines({(NOT_A_ROW, ""): found.not_rows}, report)
