@@ -178,7 +178,9 @@ class Mapper:
         if self.columns is None:
             return self
         names = {index: name for index, name in self.columns.names.items() if name in self.rules.match}
-        return Mapper(self.source, self.rules, self.schema, replace(self.columns, names=names))
+        # A stage that --set gives by its name goes by the row's pipeline, which is left out here.
+        rules = replace(self.rules, constants={})
+        return Mapper(self.source, rules, self.schema, replace(self.columns, names=names))
 
     def _called(self, index: int) -> str:
         return self.columns.column(index) if self.columns else ""
