@@ -150,7 +150,7 @@ def add_proposals(report: Report, rules: Rules) -> None:
         taken = {one.property for one in report.columns if one.source == index}
         proposed = {
             one.column: one
-            for one in drafted_mapping(source, report.schema, rules, report.origins[index]).columns
+            for one in drafted_mapping([source], report.schema, rules, [report.origins[index]]).columns
             if one.ignore or one.suppress or (one.property and one.property not in taken)
         }
         report.columns = [
@@ -199,9 +199,17 @@ def origins_of(survey: Survey) -> list[Recognized]:
     return found
 
 
-def drafted_mapping(source: Source, schema: Schema | None, rules: Rules, origin: Recognized) -> Draft:
-    """A mapping file for the source, drafted from its header and first rows. Blocks a little."""
-    return draft(source.shape.columns, schema, _first_cells(source, rules), origin)
+def drafted_mapping(
+    sources: Sequence[Source], schema: Schema | None, rules: Rules, origins: Sequence[Recognized]
+) -> Draft:
+    """A mapping file for the sources, drafted from their headers and first rows. Blocks a little."""
+    drafts = [
+        draft(source.shape.columns, schema, _first_cells(source, rules), origin)
+        for source, origin in zip(sources, origins, strict=True)
+    ]
+    columns = {one.column: one for drafted in reversed(drafts) for one in drafted.columns}
+    named = dict.fromkeys(one.column for drafted in drafts for one in drafted.columns)
+    return replace(drafts[0], columns=tuple(columns[name] for name in named))
 
 
 def rules_as_drafted(report: Report, rules: Rules) -> Rules:

@@ -73,7 +73,7 @@ class Check:
         drafts_properties: bool = False,
     ) -> None:
         """`sample`: read only this many rows of each source. `examples`: name this many rows for each kind of
-        finding. `drafts`: also draft a mapping of the first source. `drafts_properties`: also draft the
+        finding. `drafts`: also draft a mapping of the sources. `drafts_properties`: also draft the
         properties that the columns lack.
         """
         self.settings = settings
@@ -139,10 +139,9 @@ class Check:
             report.draft = replace(report.draft, values=tuple(await self._draft_values(survey, reader)))
 
     async def _drafted(self, reader: Offload) -> Draft:
-        """Draft a mapping of the first source."""
+        """Draft a mapping of the sources."""
         report = self.report
-        source, origin, rules = report.sources[0], report.origins[0], self.settings.rules
-        make = partial(drafted_mapping, source, report.schema, rules, origin)
+        make = partial(drafted_mapping, report.sources, report.schema, self.settings.rules, report.origins)
         return await self.ending.unless_ended(reader.run(make))
 
     async def _check_account(self, session: Session, sources: list[Source]) -> None:

@@ -1,5 +1,6 @@
 """A project file, from its draft to a job that is continued with it."""
 
+import re
 import stat
 
 from support.processes import environment, run
@@ -76,3 +77,14 @@ def test_a_draft_says_what_is_wrong_with_the_account_and_is_written_all_the_same
     assert (nowhere.code, nowhere.err) == (
         2, "uploader: --project client/a.toml: the folder does not exist\n",
     )  # fmt: skip
+
+
+def test_the_columns_of_all_sources_are_drafted(tmp_path):
+    (tmp_path / "a.csv").write_text("email,Vorname,Cats\na@example.com,Jo,1\n")
+    (tmp_path / "b.csv").write_text("Cats,Tier,email\n2,gold,b@example.com\n")
+    env = environment(HUBSPOT_ACCESS_TOKEN="")
+    drafted = run("init", "a.csv", "b.csv", "-f", "all.toml", cwd=tmp_path, env=env)
+    assert drafted.out.startswith("wrote all.toml: 4 columns, ")
+    text = (tmp_path / "all.toml").read_text()
+    samples = re.findall(r'Samples: "(.*)"\n(?:# CAUTION.*\n)?(?:# )?"(\w+)" = ', text)
+    assert samples == [("a@example.com", "email"), ("Jo", "Vorname"), ("1", "Cats"), ("gold", "Tier")]
