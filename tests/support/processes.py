@@ -95,6 +95,23 @@ def kill(process: "Process", number: signal.Signals = signal.SIGKILL) -> Ended:
 
 def at_a_terminal(folder: Path, answer: str, *arguments: object) -> tuple[int, str]:
     """Run a command whose streams are a terminal; type the answer once it asks."""
+    answers = [answer]
+
+    def reply(seen: str) -> str | None:
+        return answers.pop() if answers and "[y/N]" in seen else None
+
+    code, seen, _ = dialogue(folder, reply, *arguments)
+    return code, seen
+
+
+def dialogue(
+    folder: Path, reply: Callable[[str], str | signal.Signals | None], *arguments: object
+) -> tuple[int, str, str]:
+    """Run a command whose streams but stdout are a terminal: its exit code, the terminal's text, and stdout.
+
+    `reply`: what is typed, or the signal that is sent, when the terminal has shown this since it was typed
+    last; None to wait for more.
+    """
     main, other = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "uploader", *map(str, arguments)],
@@ -106,18 +123,21 @@ def at_a_terminal(folder: Path, answer: str, *arguments: object) -> tuple[int, s
         start_new_session=True,
     )
     os.close(other)
-    seen, typed = "", False
+    seen, at = "", 0
     while True:
         try:
             seen += os.read(main, 4_096).decode()
         except OSError:  # the terminal's other end is closed
             break
-        if "[y/N]" in seen and not typed:
-            os.write(main, answer.encode())
-            typed = True
-    process.communicate(timeout=60)
+        if answer := reply(seen[at:]):
+            at = len(seen)
+            if isinstance(answer, signal.Signals):
+                process.send_signal(answer)
+            else:
+                os.write(main, answer.encode())
+    out, _ = process.communicate(timeout=60)
     os.close(main)
-    return process.returncode, seen
+    return process.returncode, seen, out.decode()
 
 
 def holding(requests: int, *, endpoint: str = "upsert", **scenario: Any) -> dict[str, Any]:

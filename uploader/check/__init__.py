@@ -6,6 +6,7 @@ blank_candidates  words that may stand for a blank
 columns        what each column means
 forecast       requests and time of the upload
 mapping_draft  a proposed mapping file
+mapping_edits  decisions, written into the text of a mapping or project file
 missing_properties  columns that have no property, and a draft of properties for them
 report         what a check found, as values
 run            one check, from the token to the last row

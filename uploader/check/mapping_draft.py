@@ -29,6 +29,9 @@ from uploader.records.values.date_numbers import dates_text, needs_unit, reading
 from uploader.records.values.datetimes import DateOrder, as_moment, lacks_zone, orders_of
 from uploader.records.values.options import BOOLEANS, clash_in, clashing_options
 
+#: Stands in a draft for the property that the user has to fill in.
+PROPERTY_TO_FILL_IN = "PROPERTY"
+
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
@@ -92,9 +95,9 @@ def _lines(one: Drafted) -> list[str]:
     of_type = f" Type: {one.type}." if one.type else ""
     lines = ["", f"# {toml_comment(one.why)}.{of_type} Samples: {samples}"]
     lines += [f"# CAUTION: {toml_comment(warning)}" for warning in one.warnings]
-    value = "{ ignore = true }" if one.ignore else toml_text(one.property or "PROPERTY")
+    value = "{ ignore = true }" if one.ignore else toml_text(one.property or PROPERTY_TO_FILL_IN)
     if one.suppress:
-        value = _suppression(one.column)
+        value = suppression(one.column)
     lines.append(f"{'' if one.is_sure else '# '}{toml_text(one.column)} = {value}")
     if not one.is_sure and not one.ignore:
         lines.append(f"# {toml_text(one.column)} = {{ ignore = true }}")
@@ -262,7 +265,7 @@ _OPT_OUT_TEXT = (
 )
 
 
-def _suppression(column: str) -> str:
+def suppression(column: str) -> str:
     """What suppresses the rows that such a column is about."""
     if carries_consent(column):
         return '{ suppress = ["no"] }'

@@ -20,7 +20,7 @@ from uploader.hubspot.owner_lookup import OWNER_TO_FILL_IN
 from uploader.model.column_names import folded
 
 #: Stands for the option that the user has to fill in.
-_OPTION_TO_FILL_IN = "OPTION"
+OPTION_TO_FILL_IN = "OPTION"
 #: Options that are listed in a comment.
 _LISTED = 60
 
@@ -111,7 +111,7 @@ def _about(column: BadColumn) -> list[str]:
 
 
 def _line(value: BadValue) -> str:
-    replacement = value.near.value if value.near else _OPTION_TO_FILL_IN
+    replacement = value.near.value if value.near else OPTION_TO_FILL_IN
     why = f"; {value.near.label}?" if value.near else ""
     count = f"{value.cells:,} cell{'s' if value.cells != 1 else ''}"
     return f"# {toml_text(value.text)} = {toml_text(replacement)}  # {count}{toml_comment(why)}"

@@ -2,6 +2,7 @@
 
 commands          one module a command
 demo_files        the files that `uploader demo` makes
+guide             `init --guide`: a project file completed by questions
 logs              log lines on stderr, for people or as JSON
 main              the list of commands, and how an error reaches the user
 option_variables  options given by environment variables

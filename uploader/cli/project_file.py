@@ -269,6 +269,12 @@ def _upload(context: click.Context) -> click.Command:
     return found
 
 
+def upload_context(path: Path) -> click.Context:
+    """The context of `upload` with this project file, and with the variables that are set."""
+    upload = _upload(click.get_current_context())
+    return upload.make_context("upload", [PROJECT_OPTION, str(path)])
+
+
 def checkpoint_of(project: Project, context: click.Context | None = None) -> Path:
     """The checkpoint of the job that `upload` runs with this file, and with the variables that are set."""
     from uploader.settings import Settings  # noqa: PLC0415  # as above

@@ -34,6 +34,7 @@ class Owners:
 
     def __init__(self, owners: Iterable[Owner]) -> None:
         listed = sorted(owners, key=lambda owner: owner.archived)
+        self.active = tuple(owner for owner in listed if not owner.archived)
         self.ids = frozenset(owner.id for owner in listed)
         self._user_ids = frozenset(id_ for owner in listed for id_ in owner.user_ids)
         self._by_address: dict[str, Owner] = {}

@@ -5,6 +5,7 @@ import contextlib
 import csv
 import io
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from uploader.check.mapping_draft import Draft
 from uploader.check.report import Report
 from uploader.check.run import Check
 from uploader.check.value_draft import owner_map_rows, owner_map_toml
-from uploader.cli.commands.upload import command as upload
+from uploader.cli.commands.upload import command as upload, job_fields
 from uploader.cli.logs import print_message
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import PATH, TOKEN_VARIABLE
@@ -195,6 +196,17 @@ def _refuse_to_write(option: str, path: Path, sources: tuple[str, ...]) -> None:
     refuse_existing(path, option)
     if "-" in sources:
         raise SettingsError(f"{option} needs a file: standard input can be read only once")
+
+
+#: Options of `upload` that are no settings.
+_NO_SETTINGS = ("log_format", "verbose", "as_json", "summary_file", "project")
+
+
+def settings_to_check(values: Mapping[str, Any]) -> Settings:
+    """The settings of a check, from the values of all options of `upload`. Without a token it is offline."""
+    fields = job_fields(**{name: value for name, value in values.items() if name not in _NO_SETTINGS})
+    is_offline = not fields["token"] and fields["sign_in"] is None
+    return Settings(**{**fields, "offline": is_offline, "write_results": False})
 
 
 async def run_check(

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import shutil
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -75,26 +77,41 @@ def command(
       130/143  interrupted by SIGINT/SIGTERM
     """
     configure_messages(log_format, verbose=False)
-    definitions = _read(file)
-    settings = account_settings(definitions.object_type, portal=portal, **connection_settings(connection))
+    definitions = read_definitions(file)
     say_settings(click.get_current_context())
-    approve = partial(_approve, yes=yes or bool(portal) or dry_run)
-    report = asyncio.run(_create(Creation(settings, file, definitions, approve=approve, dry=dry_run)))
+    account = connection_settings(connection)
+    is_approved = yes or bool(portal) or dry_run
+    report = create(file, definitions, account, portal=portal, yes=is_approved, dry_run=dry_run)
     with contextlib.suppress(OSError):
         if as_json:
             print_json(created_dict(report))
         else:
             print_lines(created_lines(report))
-    _say_end(report, account_words(account_options(connection)), dry_run=dry_run)
+    say_end(report, account_words(account_options(connection)), dry_run=dry_run)
     return report.exit_code
 
 
-def _read(file: Path) -> DefinitionsFile:
+def read_definitions(file: Path) -> DefinitionsFile:
     text = read_text(file, "FILE")
     try:
         return parse_definitions(text)
     except SettingsError as error:
         raise SettingsError(f"{file}: {error}") from error
+
+
+def create(
+    file: Path,
+    definitions: DefinitionsFile,
+    connection: Mapping[str, Any],
+    *,
+    portal: str,
+    yes: bool = False,
+    dry_run: bool = False,
+) -> Report:
+    """Create the properties. It asks first, unless `yes`. `connection`: fields of the settings."""
+    settings = account_settings(definitions.object_type, portal=portal, **connection)
+    approve = partial(_approve, yes=yes)
+    return asyncio.run(_create(Creation(settings, file, definitions, approve=approve, dry=dry_run)))
 
 
 async def _create(creation: Creation) -> Report:
@@ -119,7 +136,7 @@ async def _approve(plan: Plan, *, yes: bool) -> bool:
     return (await answer()).strip().lower() in {"y", "yes"}
 
 
-def _say_end(report: Report, words: list[str], *, dry_run: bool) -> None:
+def say_end(report: Report, words: list[str], *, dry_run: bool) -> None:
     if report.end is not None:
         print_message(f"stopped: {printable(report.end.reason)}; {advice(report.end.cause)}")
     elif dry_run:

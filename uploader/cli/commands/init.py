@@ -1,6 +1,10 @@
 """`uploader init`: write a project file, with the columns drafted as `check --write-mapping` does it."""
 
 import asyncio
+import os
+import tomllib
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,27 +12,26 @@ import click
 from click.core import ParameterSource
 
 from uploader.check.report import Report
-from uploader.cli.commands.check import run_check
+from uploader.cli.commands.check import run_check, settings_to_check
 from uploader.cli.commands.schema import schema_text
-from uploader.cli.commands.upload import command as upload, job_fields
+from uploader.cli.commands.upload import command as upload
+from uploader.cli.guide.run import guide, refuse_without_account
+from uploader.cli.guide.terminal import open_terminal
 from uploader.cli.logs import print_message
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import CommandLike
 from uploader.cli.options.parameters import ONE_RUN, key_of, option_of, taken_by
 from uploader.cli.output import print_lines, refuse_existing, write_new
-from uploader.cli.project_file import PROJECT_OPTION
+from uploader.cli.project_file import PROJECT_OPTION, read_project
 from uploader.cli.text.next_command import command_line
 from uploader.cli.text.numbers import printable
 from uploader.cli.text.project_draft import SCHEMA_FILE, beside, project_text
+from uploader.cli.text_file import read_text
 from uploader.errors import SettingsError
 from uploader.jobs.summary import advice
-from uploader.records.columns import OWN_PREFIX
 from uploader.records.mapping_file import parse_mapping
-from uploader.settings import Settings
 from uploader.sources.names import STDIN, shown, stem
-
-#: Options of how a command reports, which are no fields of the settings.
-_OF_MESSAGES = ("log_format", "verbose", "as_json", "summary_file")
+from uploader.sources.patterns import expand
 
 
 @click.command(cls=CommandLike, like=upload, takes_all=True)
@@ -42,12 +45,29 @@ _OF_MESSAGES = ("log_format", "verbose", "as_json", "summary_file")
     help="File to write. Default: the name of the first SOURCE with .toml, in the current folder.",
 )
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Read only the first N rows.")
-def command(sources: tuple[str, ...], *, output: Path | None, sample: int | None, **options: Any) -> int:  # noqa: ANN401  # those of upload
+@click.option(
+    "--guide",
+    "guided",
+    is_flag=True,
+    help="Ask, on a terminal, what is to be decided: columns, blanks, values, owners. A file that exists is "
+    "completed.",
+)
+def command(
+    sources: tuple[str, ...],
+    *,
+    output: Path | None,
+    sample: int | None,
+    guided: bool,
+    **options: Any,  # noqa: ANN401  # those of upload
+) -> int:
     """Write a project file for SOURCE: settings, and a draft of what each column means.
 
     Every command from check to undo takes the file with -f, and needs no other option. Nothing is written
     to HubSpot. Without a token (in HUBSPOT_ACCESS_TOKEN or --token-file) only the file is read. An existing
     file is never replaced.
+
+    With --guide it also asks about everything that is to be decided, and saves the file after each answer.
+    Ctrl-C or q leaves; the same command goes on at the first column that is undecided.
 
     Takes every option of upload, and writes it into the file; see `uploader upload --help`. Below are its
     own.
@@ -60,7 +80,26 @@ def command(sources: tuple[str, ...], *, output: Path | None, sample: int | None
       130/143  interrupted by SIGINT/SIGTERM
     """
     path = output or Path(f"{_name_of(sources[0])}.toml")
-    refuse_existing(path, PROJECT_OPTION)
+    if guided:
+        open_terminal()
+    report = None
+    if guided and path.exists():
+        _refuse_other_settings(path, sources)
+    else:
+        refuse_existing(path, PROJECT_OPTION)
+        _refuse_sources(sources)
+        report = _checked({"sources": sources, **options}, sample)
+        if report.end is not None:
+            print_message(f"stopped: {printable(report.end.reason)}; {advice(report.end.cause)}")
+            return report.exit_code
+        if guided:
+            refuse_without_account(report)
+        _write(path, report, guided=guided)
+    return guide(path, sample, report) if guided else 0
+
+
+def _refuse_sources(sources: Sequence[str]) -> None:
+    """SettingsError for a source that a project file can't name."""
     for source in sources:
         if source == STDIN:
             raise SettingsError("init needs a file: standard input can be read only once")
@@ -68,24 +107,32 @@ def command(sources: tuple[str, ...], *, output: Path | None, sample: int | None
             raise SettingsError(
                 f"{shown(source)}: the rest of this URL may be a secret; init needs another source"
             )
-    report = _checked({"sources": sources, **options}, sample)
-    if report.end is not None:
-        print_message(f"stopped: {printable(report.end.reason)}; {advice(report.end.cause)}")
-        return report.exit_code
-    _write(path, report)
-    return 0
+
+
+def _refuse_other_settings(path: Path, sources: Sequence[str]) -> None:
+    """SettingsError if the command line has other sources or settings than the file, which is completed."""
+    project = read_project(path, upload)
+    given = given_options(path.parent)
+    given.pop("source")
+    named = {key_of(one): option_of(one) for one in upload.params}
+    listed = expand(project.values.get("SOURCE", ()), (), is_resumed=True)
+    if {*map(os.path.abspath, sources)} != {*map(os.path.abspath, listed)}:
+        raise SettingsError(f"{path} is about other sources: {', '.join(listed)}; name another file with -f")
+    said = tomllib.loads(read_text(path, PROJECT_OPTION))
+    for key, value in given.items():
+        if said.get(key) != value:
+            raise SettingsError(f"{path} exists and does not say {named[key]} {value}; write it there")
 
 
 def _checked(options: dict[str, Any], sample: int | None) -> Report:
-    fields = job_fields(**{name: value for name, value in options.items() if name not in _OF_MESSAGES})
-    is_offline = not fields["token"] and fields["sign_in"] is None
-    settings = Settings(**{**fields, "offline": is_offline, "write_results": False})
-    return asyncio.run(run_check(settings, sample, examples=0, drafts=True))
+    return asyncio.run(run_check(settings_to_check(options), sample, examples=0, drafts=True))
 
 
-def _write(path: Path, report: Report) -> None:
+def _write(path: Path, report: Report, *, guided: bool) -> None:
     draft, account = report.draft, report.account
     assert draft is not None
+    if guided:  # values are drafted once the columns are decided
+        draft = replace(draft, values=())
     shape = report.sources[0].shape
     given = given_options(path.parent)
     if shape.delimiter not in {"", ","} and len({one.shape.delimiter for one in report.sources}) == 1:
@@ -95,11 +142,13 @@ def _write(path: Path, report: Report) -> None:
     if not schema.exists():
         write_new(schema, schema_text())
     file = parse_mapping(draft.columns_toml())
-    columns = [name for name in shape.columns if not name.startswith(OWN_PREFIX)]
+    columns = [one.column for one in draft.columns]
     left = len(columns) - len({*file.mapped, *file.ignored, *file.suppress_where})
     asked = "" if account else " Nobody asked the account, so properties are not checked."
     lines = [f"wrote {path}: {len(columns):,} columns, {left:,} of them to be decided.{asked}"]
     print_lines(lines + [f"PROBLEM: {printable(text, 600)}" for text in report.account_problems])
+    if guided:
+        return
     first = "decide on its columns" if left else "review it"
     print_message(f"next: {first}, then {command_line('check', '-f', path)}")
 

@@ -1,0 +1,111 @@
+"""`init --guide` on a terminal: left, resumed, and followed by an upload with the file that it wrote."""
+
+import csv
+import re
+import signal
+import tomllib
+
+from support.processes import dialogue, run
+
+PROMPT = re.compile(r"(?:^|\n)> $|\[y/N\] $")
+HEADER = "Email,First Name,Title,Shoe Size,Lifecycle Stage,Mailing City,Contact Owner,Email Opt Out"
+
+
+def write_contacts(path):
+    with path.open("w", newline="") as file:
+        lines = csv.writer(file, quoting=csv.QUOTE_ALL)
+        lines.writerow(HEADER.split(","))
+        for at in range(60):
+            email = "none@none.com" if at % 10 == 9 else f"p{at}@example.com"
+            stage = ("lead", "Leads", "Prospect")[at % 3]
+            city = ("Berlin", "n/a")[at % 2]
+            owner = ("Ann Lee", "Jon Doe")[at % 2]
+            lines.writerow((email, f"A{at}", "CTO", at % 40, stage, city, owner, "1" if at == 3 else "0"))
+
+
+def answering(answers, asked):
+    """Answers by what a question says; any other one is passed."""
+
+    def reply(seen):
+        if not PROMPT.search(seen.replace("\r", "")):
+            return None
+        found = next((words for words in answers if words in seen), "")
+        asked.append(found or seen)
+        return answers.pop(found, "s\n")
+
+    return reply
+
+
+def test_a_messy_export_is_decided_in_two_sittings_and_uploaded(tmp_path, hubspot_mock):
+    mock = hubspot_mock()
+    write_contacts(tmp_path / "a.csv")
+    command = ("init", "a.csv", "--guide", "--base-url", mock.url)
+    asked = []
+    answers = {'Column "Title"': "jobt\n", "1  jobtitle  Job": "\n", 'Column "Shoe Size"': signal.SIGINT}
+    code, seen, out = dialogue(tmp_path, answering(answers, asked), *command)
+    assert code == 130, seen
+    assert "go on later with: uploader init a.csv --guide" in seen
+    assert out.startswith("wrote a.toml: 8 columns, ")
+    file = tmp_path / "a.toml"
+    first = file.read_text()
+    assert '\n"Title" = "jobtitle"\n' in first
+    file.write_text(f"# my own words\n{first}")
+
+    asked.clear()
+    answers = {
+        'Column "Shoe Size"': "c\n",
+        'Column "Email Opt Out"': "1\n",
+        "create 1 property": "y\n",
+        '"none@none.com" is the email': "2\n",
+        '"n/a" may stand': "\n",
+        '"Leads", ': "\n",
+        '"Prospect", ': "e\n",
+        'Owner "Jon Doe"': "ann\n",
+        "1  ann.lee@example.com": "\n",
+    }
+    code, seen, out = dialogue(tmp_path, answering(dict(answers), asked), *command)
+    assert (code, asked) == (0, list(answers)), seen
+    assert "a.toml is complete" in out
+    text = file.read_text()
+    assert text.startswith("# my own words\n#:schema")
+    assert [line for line in first.splitlines() if line.startswith("# What") and line not in text] == []
+    assert tomllib.loads(text)["columns"]["Shoe Size"] == "shoe_size"
+    assert (tmp_path / "a.properties.toml.44237313.created.json").exists()
+
+    check = run("check", "-f", "a.toml", cwd=tmp_path)
+    assert check.code == 0, check.out
+    assert "UNDECIDED" not in check.out
+    assert "PROBLEM" not in check.out
+    upload = run("upload", "-f", "a.toml", cwd=tmp_path)
+    assert upload.code == 0, upload.out + upload.err
+    contacts = {one["properties"]["email"]: one["properties"] for one in mock.contacts()}
+    assert len(contacts) == 60 - 6 - 1
+    one, two = contacts["p1@example.com"], contacts["p2@example.com"]
+    assert (one["lifecyclestage"], one.get("city"), one["shoe_size"]) == ("lead", None, "1")
+    assert (two.get("lifecyclestage"), two["city"]) == (None, "Berlin")
+    assert one["hubspot_owner_id"] == two["hubspot_owner_id"]
+
+
+def test_it_is_refused_where_it_would_not_do_what_the_command_says(tmp_path, hubspot_mock):
+    (tmp_path / "a.csv").write_text("email\na@example.com\n")
+    (tmp_path / "b.csv").write_text("email\na@example.com\n")
+    piped = run("init", "a.csv", "--guide", cwd=tmp_path)
+    assert (piped.code, piped.err) == (
+        2,
+        "uploader: --guide asks questions, and this is no terminal; leave it out and edit the file\n",
+    )
+    assert not (tmp_path / "a.toml").exists()
+    url = hubspot_mock().url
+    assert run("init", "a.csv", "--base-url", url, cwd=tmp_path).code == 0
+    text = (tmp_path / "a.toml").read_text()
+    nothing = answering({}, [])
+    for words, why in (
+        (("b.csv", "-f", "a.toml"), "a.toml is about other sources: a.csv; name another file with -f"),
+        (
+            ("a.csv", "--encoding", "cp1252"),
+            "a.toml exists and does not say --encoding cp1252; write it there",
+        ),
+    ):
+        code, seen, _ = dialogue(tmp_path, nothing, "init", *words, "--guide")
+        assert (code, seen.replace("\r\n", "")) == (2, f"uploader: {why}")
+    assert (tmp_path / "a.toml").read_text() == text

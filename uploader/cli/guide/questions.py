@@ -1,0 +1,296 @@
+"""What the guide asks, of what a check found. A report and the text of the project file in, questions out.
+
+Rules What the file says already is not asked again. A guess is proposed, and taken by nothing but an answer.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from uploader.check.bad_columns import BadColumn, BadValue
+from uploader.check.mapping_draft import Drafted, suppression
+from uploader.check.mapping_edits import (
+    Value,
+    decisions,
+    with_blank_word,
+    with_column,
+    with_replacement,
+    with_setting,
+)
+from uploader.check.report import Candidate, Column, Report
+from uploader.cli.guide.answers import Choice, Question
+from uploader.cli.text.numbers import printable
+from uploader.hubspot.owner_lookup import Owner
+from uploader.hubspot.schema import Option, Schema
+from uploader.model.column_names import folded
+from uploader.properties.draft import name_for
+from uploader.records.blank_words import words_of
+from uploader.records.columns import COSTLY
+from uploader.records.known_headers import bare
+from uploader.records.mapping_file import MappingFile
+from uploader.records.repeated_keys import KeyCount
+from uploader.records.values.near_options import NearOptions
+
+#: Properties that are proposed for a column, options that are listed for a value.
+_PROPOSED, _OPTIONS = 3, 9
+#: How alike two names have to be, from 0 to 1, to be listed.
+_ALIKE = 0.75
+
+
+# --- columns ---
+
+
+def column_questions(report: Report, text: str) -> list[Question]:
+    """A question for each column that is undecided, opt-outs last."""
+    schema, file = report.schema, decisions(text)
+    assert schema is not None
+    assert report.draft is not None
+    decided = set(map(folded, {*file.mapped, *file.ignored, *file.suppress_where}))
+    undecided = {one.column for one in report.columns if one.is_undecided} - decided
+    drafted = [one for one in report.draft.columns if one.column in undecided]
+    drafted.sort(key=lambda one: one.suppress)
+    return [
+        _column_question(one, f"({at} of {len(drafted)} to be decided)", _beside(one, report.columns), schema)
+        for at, one in enumerate(drafted, 1)
+    ]
+
+
+def _beside(drafted: Drafted, columns: Sequence[Column]) -> Mapping[str, str]:
+    """The other columns of the same sources, with their properties."""
+    sources = {one.source for one in columns if one.column == drafted.column}
+    return {
+        one.column: one.property for one in columns if one.source in sources and one.column != drafted.column
+    }
+
+
+def _column_question(one: Drafted, place: str, beside: Mapping[str, str], schema: Schema) -> Question:
+    properties = {
+        name: _property(one.column, name, schema)
+        for name in sorted(schema.labels)
+        if name not in schema.read_only and not name.startswith(COSTLY)
+    }
+    choices, letters = [], {"s": Choice("leave the column out", write=_as(one.column, {"ignore": True}))}
+    if one.suppress:
+        form = suppression(one.column)
+        choices.append(Choice("skip the rows that it marks", form, _as(one.column, _details(form))))
+    else:
+        choices = [properties[name] for name in _proposals(one, list(properties), schema)]
+        letters["c"] = Choice(
+            f"create the property {name_for(one.column, schema.labels)}",
+            write=partial(_with_new, column=one.column, schema=schema),
+        )
+    samples = f"Samples: {'; '.join(map(printable, one.samples)) or 'none'}"
+    return Question(
+        f'Column "{one.column}" {place}',
+        (samples, _sentence(one.why), *(f"CAUTION: {warning}" for warning in one.warnings)),
+        choices,
+        is_proposed=one.suppress or one.property in properties,
+        letters=letters,
+        known=list(properties.values()),
+        what="properties",
+        beside=beside,
+    )
+
+
+def _proposals(one: Drafted, names: Sequence[str], schema: Schema) -> list[str]:
+    """The drafted property, then those with similar names."""
+    by_text = {bare(text): name for name in names for text in (schema.labels[name], name)}
+    close = difflib.get_close_matches(bare(one.column), by_text, n=2 * _PROPOSED, cutoff=_ALIKE)
+    found = [one.property] if one.property in names else []
+    return list(dict.fromkeys([*found, *(by_text[text] for text in close)]))[:_PROPOSED]
+
+
+def _property(column: str, name: str, schema: Schema) -> Choice:
+    kind = schema.kinds.get(name)
+    about = f"{schema.labels[name]} ({kind.type})" if kind and kind.type else schema.labels[name]
+    return Choice(name, about, _as(column, {"property": name}), name)
+
+
+def _as(column: str, details: Mapping[str, Value]) -> partial[str]:
+    return partial(with_column, column=column, details=details)
+
+
+def _details(form: str) -> Mapping[str, Value]:
+    found: Mapping[str, Value] = tomllib.loads(f"column = {form}")["column"]
+    return found
+
+
+def _with_new(text: str, column: str, schema: Schema) -> str:
+    """The text with a property that does not exist yet: see `new_properties`."""
+    taken = {*schema.labels, *decisions(text).mapped.values()}
+    return with_column(text, column, {"property": name_for(column, taken)})
+
+
+def new_properties(text: str, schema: Schema) -> dict[str, str]:
+    """Column -> property, of the properties in the file that the account lacks."""
+    labels = {folded(label) for label in schema.labels.values()}
+    mapped = decisions(text).mapped.items()
+    return {
+        column: name for column, name in mapped if name not in schema.labels and folded(name) not in labels
+    }
+
+
+# --- what the cells hold ---
+
+
+def key_questions(report: Report) -> list[Question]:
+    """A question for each key that stands for so many rows that `upload` would stop."""
+    return [_key_question(one, _columns_of(one.property, report)) for one in report.doubtful_keys]
+
+
+def _columns_of(name: str, report: Report) -> list[str]:
+    return list(dict.fromkeys(one.column for one in report.columns if one.property == name)) or [name]
+
+
+def _key_question(key: KeyCount, columns: Sequence[str]) -> Question:
+    keep = partial(with_setting, key="on_duplicate", value="in-order")
+    return Question(
+        f'"{printable(key.value, 60)}" is the {key.property} of {key.rows:,} rows',
+        ("All of them would become one record.",),
+        [
+            Choice("it is a blank", write=partial(with_blank_word, word=key.value, columns=columns)),
+            Choice("skip these rows", write=partial(_with_skipped, key=key, columns=columns)),
+            Choice("keep all repeated keys, in file order", write=keep, skips_group=True),
+        ],
+        letters={"s": Choice("decide later")},
+        group="keys",
+    )
+
+
+def _with_skipped(text: str, key: KeyCount, columns: Sequence[str]) -> str:
+    """The text with the rows of a key skipped."""
+    for column in columns:
+        former = decisions(text).suppress_where.get(column, ())
+        details: Mapping[str, Value] = {"property": key.property, "suppress": [*former, key.value]}
+        text = with_column(text, column, details)
+    return text
+
+
+def blank_questions(report: Report, keys: Sequence[str]) -> list[Question]:
+    """A question for each word that may stand for a blank. `keys`: the properties of match keys."""
+    of_keys = {one.column for one in report.columns if one.property in keys}
+    asked = {one.value.lower() for one in report.doubtful_keys}
+    return [
+        _blank_question(one, of_keys)
+        for one in report.blank_candidates
+        if one.word.lower() not in asked or not of_keys.issuperset(one.columns)
+    ]
+
+
+def _blank_question(one: Candidate, of_keys: set[str]) -> Question:
+    counted = ", ".join(f"{printable(column, 60)} ({cells:,})" for column, cells in one.columns.items())
+    # For all columns, a project file takes `a=b` for a column and its word.
+    is_for_all = one.is_for_all and "=" not in one.word
+    columns = [] if is_for_all else list(one.columns)
+    of_key = [column for column in one.columns if column in of_keys]
+    caution = [f"CAUTION: rows without {of_key[0]!r}, their key, are not sent"] if of_key else []
+    where = "in all columns" if is_for_all else "in this column" if len(columns) == 1 else "in these columns"
+    return Question(
+        f'"{printable(one.word, 60)}" may stand for no value: {_cells(one.cells)}',
+        (f"Columns: {counted}", *caution),
+        [Choice(f"it is a blank {where}", write=partial(with_blank_word, word=one.word, columns=columns))],
+        is_proposed=True,
+        letters={"s": Choice("it is a value")},
+    )
+
+
+def bad_values(report: Report, text: str) -> list[BadColumn]:
+    """The values that their properties do not take, without those that are blanks by now."""
+    file = decisions(text)
+    found = []
+    for column in report.bad_columns:
+        values = [one for one in column.values if not _is_blank(one.text, column.column, file)]
+        if values:
+            found.append(column._replace(values=values))
+    return found
+
+
+def value_questions(columns: Sequence[BadColumn]) -> list[Question]:
+    """A question for each value that the property of its column does not take."""
+    return [_value_question(column, value) for column in columns for value in column.values]
+
+
+def _value_question(column: BadColumn, value: BadValue) -> Question:
+    known = [
+        Choice(
+            one.value, one.label if one.label != one.value else "", _value_write(column.column, value, one)
+        )
+        for one in column.options
+        if not one.hidden
+    ]
+    near = value.near.value if value.near else None
+    known.sort(key=lambda one: one.name != near)
+    return Question(
+        f'Column "{column.column}": "{printable(value.text, 60)}", {_cells(value.cells)}',
+        (f"{column.property or 'Its property'} does not take it.",),
+        known[:_OPTIONS],
+        is_proposed=near is not None,
+        letters={
+            "s": Choice("leave it as it is"),
+            "e": Choice("empty: send nothing for it", write=_value_write(column.column, value, _NONE)),
+            "n": Choice("leave it and the others of this column", skips_group=True),
+        },
+        known=known,
+        what="options",
+        group=column.column,
+    )
+
+
+_NONE = Option("", "")
+
+
+def _value_write(column: str, value: BadValue, option: Option) -> partial[str]:
+    return partial(with_replacement, column=column, value=value.text, replacement=option.value)
+
+
+# --- owners ---
+
+
+def unknown_owners(report: Report, text: str) -> list[BadColumn]:
+    """The owners that the account does not have, as values of their columns."""
+    file, schema = decisions(text), report.schema
+    owners = schema.owners.active if schema and schema.owners else ()
+    options = tuple(map(_option, owners))
+    near = NearOptions(options)
+    found = []
+    for name, counts in report.unknown_owners.items():
+        for column in _columns_of(name, report):
+            values = [
+                BadValue(who, cells, near.find(who))
+                for who, cells in counts.most_common()
+                if not _is_blank(who, column, file)
+            ]
+            cells = sum(value.cells for value in values)
+            if values:
+                found.append(BadColumn(column, name, cells, values, 0, is_complete=True, options=options))
+    return found
+
+
+def _option(owner: Owner) -> Option:
+    name = f"{owner.first_name} {owner.last_name}".strip()
+    return Option(name, owner.email or owner.id)
+
+
+def owner_questions(columns: Sequence[BadColumn]) -> list[Question]:
+    """A question for each owner that the account does not have."""
+    return [_owner_question(column, value) for column in columns for value in column.values]
+
+
+def _owner_question(column: BadColumn, value: BadValue) -> Question:
+    title = f'Owner "{printable(value.text, 60)}", {_cells(value.cells)}'
+    about = (f'Column "{column.column}". The account has no such owner.',)
+    return replace(_value_question(column, value), title=title, about=about, what="owners")
+
+
+def _is_blank(text: str, column: str, file: MappingFile) -> bool:
+    return text.strip().lower() in words_of(folded(column), file.blank_values)
+
+
+def _cells(count: int) -> str:
+    return f"{count:,} cell{'s' if count != 1 else ''}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""

@@ -1,0 +1,160 @@
+"""`init --guide`: the columns are asked about first, then what the cells of all rows hold."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from uploader.check.report import Report
+from uploader.check.value_draft import with_value_tables
+from uploader.cli.commands.check import run_check, settings_to_check
+from uploader.cli.commands.create_properties import (
+    command as create_command,
+    create,
+    read_definitions,
+    say_end,
+)
+from uploader.cli.guide.answers import Question
+from uploader.cli.guide.questions import (
+    bad_values,
+    blank_questions,
+    column_questions,
+    key_questions,
+    new_properties,
+    owner_questions,
+    unknown_owners,
+    value_questions,
+)
+from uploader.cli.guide.terminal import ProjectText, ask
+from uploader.cli.logs import print_message
+from uploader.cli.options.connection import TOKEN_VARIABLE, account_options, connection_settings
+from uploader.cli.output import print_lines, write_new
+from uploader.cli.project_file import upload_context
+from uploader.cli.text.new_properties import created_lines
+from uploader.cli.text.next_command import account_words, command_line
+from uploader.cli.text.numbers import printable
+from uploader.errors import DeclinedError, SettingsError
+from uploader.jobs.summary import advice
+from uploader.settings import Settings
+from uploader.storage.file_names import unused
+
+_INTERRUPTED = 130
+#: Options of `create-properties` that are not about the connection.
+_NO_CONNECTION = {"file", "dry_run", "portal", "yes", "log_format", "as_json", "project"}
+
+
+def refuse_without_account(report: Report) -> None:
+    """SettingsError if the account's properties could not be read."""
+    if report.schema is None or report.account_problems:
+        missing = f"--guide needs the account: set {TOKEN_VARIABLE} to the token"
+        raise SettingsError("; ".join(report.account_problems or [missing]))
+
+
+class _Ended(Exception):  # noqa: N818  # it is no error
+    """The guide ends before its last question."""
+
+    def __init__(self, exit_code: int, text: str) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+
+
+def guide(path: Path, sample: int | None, report: Report | None) -> int:
+    """Complete the project file. `sample`: read only this many rows of each source. `report`: what the file
+    was drafted from, if it is new.
+    """
+    try:
+        _Guide(path, sample).run(report)
+    except _Ended as end:
+        text, code = str(end), end.exit_code
+    except KeyboardInterrupt:
+        print_message("")
+        text, code = f"interrupted; {path} has all that is decided", _INTERRUPTED
+    else:
+        return 0
+    print_message(text)
+    print_message(f"go on later with: {command_line(*sys.argv[1:])}")
+    return code
+
+
+class _Guide:
+    def __init__(self, path: Path, sample: int | None) -> None:
+        self._path = path
+        self._sample = sample
+        self._file = ProjectText(path)
+
+    def run(self, report: Report | None) -> None:
+        file, former = self._file, self._file.text if report is None else ""
+        report = report or self._checked(drafts=True)
+        self._ask_about_columns(report)
+        assert report.schema is not None
+        if new := new_properties(file.text, report.schema):
+            self._create(new)
+        if new or file.text != former:
+            report = self._checked()
+        self._ask(key_questions(report))
+        self._ask(blank_questions(report, self._settings().match))
+        values = bad_values(report, file.text)
+        file.save(with_value_tables(file.text, values))
+        self._ask(value_questions(values))
+        owners = unknown_owners(report, file.text)
+        file.save(with_value_tables(file.text, owners))
+        self._ask(owner_questions(owners))
+        print_lines([f"{self._path} is complete: no question is left"])
+        print_message(f"next: review it, then {command_line('check', '-f', self._path)}")
+
+    def _ask_about_columns(self, report: Report) -> None:
+        refuse_without_account(report)
+        assert report.draft is not None
+        draft = replace(report.draft, values=())  # these are asked about once the columns are decided
+        undecided = {one.column for one in report.columns if one.is_undecided}
+        self._file.save(draft.added_to(self._file.text, undecided))
+        self._ask(column_questions(report, self._file.text))
+
+    def _ask(self, questions: Sequence[Question]) -> None:
+        state = ask(self._file, questions)
+        if state.has_left:
+            raise _Ended(0, f"left; {self._path} has all that is decided")
+
+    def _settings(self) -> Settings:
+        """As every command with this project file has them."""
+        context = upload_context(self._path)
+        with context:
+            return settings_to_check(context.params)
+
+    def _checked(self, *, drafts: bool = False, properties: bool = False) -> Report:
+        run = run_check(self._settings(), self._sample, 0, drafts=drafts, drafts_properties=properties)
+        report = asyncio.run(run)
+        if report.end is not None:
+            reason = f"stopped: {printable(report.end.reason)}; {advice(report.end.cause)}"
+            raise _Ended(report.exit_code, reason)
+        return report
+
+    def _create(self, new: dict[str, str]) -> None:
+        """Create the properties that the columns are mapped to and that do not exist yet."""
+        definitions = self._definitions(set(new.values()))
+        context = upload_context(self._path)
+        names = {one.name for one in create_command.params} - _NO_CONNECTION
+        given = {name: value for name, value in context.params.items() if name in names}
+        portal = str(context.params["portal"] or "")
+        print_message(f"{definitions} defines the new properties")
+        try:
+            report = create(
+                definitions, read_definitions(definitions), connection_settings(given), portal=portal
+            )
+        except DeclinedError as error:
+            raise _Ended(0, f"{error}: edit {definitions}, or the columns in {self._path}") from error
+        print_lines(created_lines(report))
+        say_end(report, account_words(account_options(given)), dry_run=False)
+        if report.end is not None or report.refused or report.left:
+            raise _Ended(report.exit_code, f"not all properties of {definitions} exist yet")
+
+    def _definitions(self, names: set[str]) -> Path:
+        """The file that defines these properties: an earlier one, or a new draft."""
+        path = self._path.with_name(f"{self._path.stem}.properties.toml")
+        if path.exists() and names <= {one.name for one in read_definitions(path).definitions}:
+            return path
+        path = unused(path)
+        report = self._checked(properties=True)
+        write_new(path, report.properties_draft)
+        return path
