@@ -12,6 +12,8 @@ from uploader.records.values.near_options import NearOptions
 
 #: Values of a column that are reported with what may have been meant.
 MOST_VALUES = 200
+#: Of columns that tell of opt-outs.
+_YES_OR_NO = (Option("yes", "yes"), Option("no", "no"))
 _TRUE_OR_FALSE = (Option("True", "true"), Option("False", "false"))
 
 
@@ -42,6 +44,8 @@ def bad_columns(found: BadValues, rules: Rules, schema: Schema | None) -> Iterat
         with suppress(MappingError):
             name = resolve_name(column, rules, schema)
         options = options_of(name, schema) if schema else ()
+        if rules.tells_opt_outs(column):
+            options = _YES_OR_NO
         near = NearOptions(options)
         values = [
             BadValue(one.text, one.count, near.find(one.text)) for one in counts.most_common(MOST_VALUES)

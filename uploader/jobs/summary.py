@@ -105,7 +105,7 @@ _COME_BACK = frozenset({Cause.OUTAGE, Cause.DAILY, Cause.MIGRATION, Cause.DURATI
 _MEND = frozenset({Cause.FAILURES, Cause.STORAGE, Cause.RESULTS})
 
 #: What to do with a list of opt-outs.
-IMPORT_IT = "import that file in HubSpot as an opt-out list before anything is mailed"
+IMPORT_IT = "import that list in HubSpot as an opt-out list before anything is mailed"
 _AGAIN = "then run the same command again"
 _ADVICE = {
     Cause.OUTAGE: "run the same command again when the server is available",

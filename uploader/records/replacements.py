@@ -38,7 +38,8 @@ def unfit_replacements(rules: Rules, schema: Schema | None) -> Iterator[Unfit]:
     """Yield the replacements that the property of their column cannot take."""
     for column, table in rules.translations.items():
         try:
-            name = "" if rules.leaves_out(column) else resolve_name(column, rules, schema)
+            is_written = not (rules.leaves_out(column) or rules.only_suppresses(column))
+            name = resolve_name(column, rules, schema) if is_written else ""
         except MappingError:
             continue  # it is reported where columns are mapped
         if not name or schema is None:

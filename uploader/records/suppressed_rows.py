@@ -99,11 +99,11 @@ class SuppressionCheck:
         """
         rules, is_opted_out = self._rules, False
         skipped: Fault | None = None
-        doubts = list(hidden)
+        doubts = dict.fromkeys(hidden, "")
         for column, text in cells:
             says = self._says_yes(column, text)
             if says is None:
-                doubts.append(column)
+                doubts[column] = text.strip()
             if not says:
                 continue
             is_opted_out = is_opted_out or (rules.opt_outs == LIST and rules.tells_opt_outs(column))
@@ -112,15 +112,27 @@ class SuppressionCheck:
             elif rules.opt_outs != LIST:
                 skipped = Fault(f"{column} tells of an opt-out (--opt-outs skip)", SUPPRESSED, column)
         if is_opted_out:  # a column that only lists says nothing more
-            doubts = [column for column in doubts if column in rules.suppress_where]
-        doubt = Fault(f"{doubts[0]}: {_DOUBT}", "BOOLEAN", doubts[0]) if doubts else None
-        return skipped or doubt, is_opted_out
+            doubts = {column: text for column, text in doubts.items() if column in rules.suppress_where}
+        return skipped or next((self._doubt(*one) for one in doubts.items()), None), is_opted_out
+
+    def _doubt(self, column: str, text: str) -> Fault:
+        """Return the fault of a text that is neither a yes nor a no; "": of a cell that can't be read."""
+        if column in self._rules.suppress_where:
+            return Fault(f"{column}: {_DOUBT}", "BOOLEAN", column)
+        return Fault(f"{column}: {_UNCLEAR}", "BOOLEAN", column, (text,) if text else ())
 
     def _says_yes(self, column: str, text: str) -> bool | None:
         """Whether a cell suppresses its row, or says "opted out"; None if that is unclear."""
         values = self._rules.suppress_where.get(column)
         if values is not None:
             return (lacks_consent if column in self._consents else is_yes)(text, values)
+        says = self._says_opted_out(column, text)
+        if says is None and self._replaced is not None:
+            says = self._says_opted_out(column, self._replaced(column, [text.strip()])[0])
+        return says
+
+    def _says_opted_out(self, column: str, text: str) -> bool | None:
+        """Whether a text says "opted out" in a column that is known by its name."""
         if carries_consent(column):
             return lacks_consent(text, (NO,))
         word = text.strip()
@@ -171,6 +183,10 @@ _LISTED = Fault("it is on a list of --suppress", SUPPRESSED)
 _MAY_BE_LISTED = Fault("an address of the row can't be read, and may be on a list of --suppress", "EMAIL")
 #: What no address holds.
 _BETWEEN_ADDRESSES = re.compile(rf'[\s,;<>"(){INVISIBLE}]+')
+_UNCLEAR = (
+    "neither a usual yes nor a usual no, so the row is not sent; say what the words of this column mean with "
+    "--values (replace each by yes or no), or leave the column out with --ignore"
+)
 _DOUBT = (
     "neither a usual yes nor a usual no, so the row is not sent; say which values suppress a row with "
     '--suppress-where "COLUMN=VALUE"'

@@ -204,7 +204,7 @@ def test_opt_outs_are_listed_also_when_the_run_is_killed(tmp_path, hubspot_mock)
     options = ("--opt-outs", "list", "--base-url", mock.url)
     ended = run("check", "contacts.csv", *options, cwd=tmp_path)
     assert ended.out.startswith(f"OPT-OUTS: {len(numbers)} rows say so, with {len(numbers)} addresses: ")
-    assert "import that file in HubSpot as an opt-out list before anything is mailed" in ended.out
+    assert "import that list in HubSpot as an opt-out list before anything is mailed" in ended.out
     assert "  opt-outs: Opted out\n" in ended.out
     assert not path.exists()
     for share in (0.2, 0.6):
@@ -217,7 +217,7 @@ def test_opt_outs_are_listed_also_when_the_run_is_killed(tmp_path, hubspot_mock)
     mock.change_scenario({})
     ended = run("upload", "contacts.csv", *options, "--json", cwd=tmp_path)
     assert (ended.code, ended.summary["opt_outs"], len(mock.contacts())) == (0, len(numbers), 4_000)
-    line = f"opt-outs: {len(numbers)} addresses in contacts.csv.optouts.csv: import that file in HubSpot"
+    line = f"opt-outs: {len(numbers)} addresses in contacts.csv.optouts.csv: import that list in HubSpot"
     assert line in ended.err
     assert path.read_text().splitlines() == ["Email", *opted_out]
     assert line in run("status", "contacts.csv.checkpoint", cwd=tmp_path).out

@@ -106,6 +106,25 @@ def test_the_address_that_replaces_another_one_is_listed_too():
     assert found.opt_outs == ("old@x.com", "new@x.com")
 
 
+@pytest.mark.parametrize("more", [{}, {"mapped": {"Marketing status": "firstname"}}])
+def test_words_of_a_column_mean_what_the_tables_of_values_say(more):
+    words = {"unsubscribed": "yes", "subscribed": "no", "bounced": "Yes", "unknown": ""}
+    cells = {
+        "Unsubscribed": True,
+        " BOUNCED ": True,
+        "Subscribed": False,
+        "unknown": False,
+        "": False,
+        "yes": True,
+    }
+    for cell, is_listed in cells.items():
+        found = one("Marketing status", cell, translations={"Marketing status": words}, **more)
+        assert (found.opt_outs is not None) == is_listed, cell
+        assert not isinstance(found, Unsent)
+    unclear = one("Marketing status", "archived", translations={"Marketing status": words}, **more)
+    assert (unclear.outcome, unclear.faults[0].texts) == (Outcome.INVALID, ("archived",))
+
+
 def test_a_list_needs_a_column_of_addresses():
     rules = Rules(match=("external_id",), opt_outs=LIST)
     with pytest.raises(MappingError, match="--opt-outs list lists addresses, and no column is email"):

@@ -21,6 +21,7 @@ The keys of `--json`, which others script against:
                     a cell has column, property, cell, sent (null: nothing), hubspot (null: not read, or no
                     contact), change (of the kinds above, or ""), reason
     not_seen        what a preview can't tell, in words
+    opt_outs, opt_outs_unlisted     addresses that would be listed; records that say so and have none
     aliases         contacts that several keys of the rows lead to: the order of their rows is not sure
     would_stop      true where upload would end early, for too many failures
     notices, requests, elapsed_seconds, state, reason, exit_code
@@ -94,6 +95,8 @@ def as_dict(report: Report) -> dict[str, object]:
         "row_details": [_row_dict(one, report.sources) for one in report.rows],
         "not_seen": list(NOT_SEEN),
         "aliases": tallies.aliases,
+        "opt_outs": tallies.opt_outs,
+        "opt_outs_unlisted": tallies.opt_outs_unlisted,
         "would_stop": report.would_stop,
         "notices": report.notices,
         "requests": report.requests,

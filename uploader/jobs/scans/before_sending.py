@@ -17,7 +17,7 @@ from uploader.jobs.scans.formats import Orders
 from uploader.jobs.scans.row_findings import Findings
 from uploader.jobs.scans.survey import Step, last
 from uploader.jobs.summary import IMPORT_IT
-from uploader.records.columns import MappingError, numbered
+from uploader.records.columns import LIST, MappingError, numbered
 from uploader.records.duplicates import OnDuplicate
 from uploader.settings import Settings
 from uploader.sources.source import Source
@@ -51,10 +51,8 @@ def notices_of(settings: Settings, sources: Sequence[Source]) -> list[str]:
     notices += warnings_of(settings.checkpoint_path)
     if settings.suppression is not None:
         notices.append(f"suppressed: {len(settings.suppression):,} addresses (--suppress)")
-    if path := settings.opt_outs_path:
-        notices.append(
-            f"opt-outs: rows that say so are written, and their addresses go to {path}; {IMPORT_IT}"
-        )
+    if settings.opt_outs == LIST:
+        notices.append(f"opt-outs: rows that say so are written, and their addresses are listed; {IMPORT_IT}")
     if new := find_new_files(settings, sources):
         listed = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
         notices.append(f"not part of this job, because they appeared after its start: {listed}")

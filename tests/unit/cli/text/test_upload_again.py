@@ -34,3 +34,7 @@ def test_rows_of_one_key_are_written_again_without_a_question():
     assert command({"on_duplicate": "in-order"}, **kept).endswith("--on-duplicate in-order")
     assert command({"on_duplicate": "in-order"}).endswith("failed.csv")
     assert command({"on_duplicate": "last"}).endswith("--on-duplicate last")
+
+
+def test_opt_outs_are_listed_again():
+    assert command({"opt_outs": "list"}).endswith("--opt-outs list")
