@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uploader.errors import StorageError
+from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import (
     CHECKPOINT_ENDING,
     duplicates_path,
@@ -29,6 +30,8 @@ _LISTS = (
     (".kept.csv", "what undo kept", b"outcome,row,source,key,hubspot_id"),
     (".optouts.csv", "the addresses that opted out: import them in HubSpot first", f"{HEADER}\n".encode()),
 )
+#: Options that name files without personal data.
+_SECRETS = frozenset({"--token-file", "--oauth-file"})
 _REPORT = b'<meta name="generator" content="uploader '
 _HEAD_BYTES = 1_000
 
@@ -54,6 +57,37 @@ def find(checkpoint: Path) -> list[JobFile]:
     if _begins_with(report, _REPORT, anywhere=True):
         found.append(JobFile(report, "the report"))
     return [*found, JobFile(checkpoint, "the checkpoint, with all failed rows")]
+
+
+def files_around(checkpoint: Path, job: Checkpoint) -> list[JobFile]:
+    """Files that have to do with a job and may stay: its sources, those that its options name, and those
+    that begin with the name of a source. Each once, those that are to be removed among them.
+    """
+    sources = [Path(one.name) for one in job.identity().sources]
+    sources = [path if path.is_file() else checkpoint.with_name(path.name) for path in sources]
+    named = [
+        (Path(value), f"given with {option}")
+        for option, values in job.repeated_options().items()
+        for value in values
+        if option not in _SECRETS
+    ]
+    beside = [
+        (path, "begins with the name of a source")
+        for stem in dict.fromkeys(path.with_suffix("") for path in sources)
+        for path in _beginning_with(stem)
+    ]
+    found: dict[Path, JobFile] = {}
+    for path, what in [*((path, "a source") for path in sources), *named, *beside]:
+        if path.is_file():
+            found.setdefault(path.absolute(), JobFile(path, what))
+    return list(found.values())
+
+
+def _beginning_with(stem: Path) -> list[Path]:
+    """Files such as `contacts.failures.csv`, for `contacts`."""
+    with suppress(OSError):
+        return sorted(stem.parent.glob(f"{_escaped(stem.name)}.*"))
+    return []
 
 
 def _databases(checkpoint: Path) -> Iterator[JobFile]:

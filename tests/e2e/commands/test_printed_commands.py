@@ -44,6 +44,7 @@ PRINTED = {
         "compare the records with the rows: ",
         "see what an undo would do: ",
     ),
+    "cli.commands.upload:closing_lines": ("compare the records with the rows: ", "see the job as a page: "),
     "cli.commands.upload:_report": ("the order of their rows is not certain: ",),
     "cli.options.connection:_note_readers": ("holds a secret that other users can read; run: ",),
     "cli.text.canary:approving_line": ("to continue: ", "to continue (pipe the same rows into it): "),
@@ -228,6 +229,7 @@ def prints_a_command(node, parent):
     "correct them, then upload them: ",
     "write the failed rows to a file, to correct them: ",
     "compare the records with the rows: ",
+    "see the job as a page: ",
     "see what an undo would do: ",
     "to look at all of them again: ",
     "records are assigned to (",
@@ -287,7 +289,8 @@ def test_a_canary_is_approved(shell, hubspot_mock):
     codes = shell.follow(
         f"uploader upload --restart --canary 2 --base-url {mock.url} -- -c.csv", UPLOADER_CANARY_WAIT="0"
     )
-    assert list(codes.values()) == [3, 0]
+    assert list(codes.values()) == [3, 0, 0, 0]
+    assert verbs_of(codes) == {"upload", "verify", "report"}
     assert len(mock.contacts()) == 9
 
 
@@ -359,6 +362,7 @@ def test_with_a_project_file_every_command_is_short(shell, hubspot_mock):
         "upload -f 'client/ü 1.toml'",
         "help live-portal",
         "report -f 'client/ü 1.toml' -o page.html",
+        "report -f 'client/ü 1.toml'",
         "failures -f 'client/ü 1.toml' -o 'client/a b.failures.csv'",
         "upload 'client/a b.failures.csv' -f 'client/ü 1.toml' --encoding utf-8",
         "status --aliases -f 'client/ü 1.toml'",
@@ -384,7 +388,7 @@ def test_names_of_characters_that_do_not_print(shell, hubspot_mock):
     (shell.folder / name).write_text("email\nnonsense\na@example.com\n")
     shell.printed = run("upload", name, "--base-url", mock.url, cwd=shell.folder).err
     codes = shell.follow(*printed_commands(shell.printed))
-    assert verbs_of(codes) == {"failures", "upload"}
+    assert verbs_of(codes) == {"failures", "upload", "verify", "report"}
 
 
 @shows("whose files this job did not record by name: ")

@@ -39,6 +39,18 @@ def test_all_of_a_job_goes_and_nothing_else(tmp_path, job):
     assert run("purge", job, "--yes", cwd=tmp_path).code == 2
 
 
+def test_what_is_left_is_named(tmp_path, job):
+    (tmp_path / "contacts.failures.csv").write_text("email\n")
+    done = run("purge", job, "--yes", "--keep-results", cwd=tmp_path)
+    left = done.err.partition("left, as they may hold personal data, too: ")[2].splitlines()
+    assert left[0] == "3 files"
+    assert [(line.partition(": ")[0].rpartition("/")[2], line.partition(": ")[2]) for line in left[1:]] == [
+        ("contacts.csv", "a source"),
+        ("contacts.csv.results.csv", "begins with the name of a source"),
+        ("contacts.failures.csv", "begins with the name of a source"),
+    ]
+
+
 def test_results_are_kept_where_they_have_to_be(tmp_path, job):
     assert run("purge", job, "--yes", "--keep-results", cwd=tmp_path).code == 0
     assert names(tmp_path) == {"contacts.csv", "contacts.csv.results.csv"}

@@ -95,6 +95,10 @@ def test_killed_and_taken_up_it_leaves_the_account_as_before_but_for_what_others
     assert dry_run.summary["as_before"] > 1_150
     assert "the job was undone" in dry_run.err
     assert 'counted above as "unchanged: nothing to do"' in dry_run.err
+    verified = run("verify", CHECKPOINT, *undo[2:-1], cwd=tmp_path)
+    assert verified.summary["undone"]["archived"] == ended.summary["archived"]
+    assert "the job was undone" in verified.err.partition("missing")[0]
+    assert "are to be expected: the job was undone" in verified.err
 
 
 def test_contacts_that_people_have_worked_with_are_kept_until_archive_touched_is_said(tmp_path, hubspot_mock):

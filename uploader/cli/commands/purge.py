@@ -14,7 +14,7 @@ from uploader.cli.typed_answer import answer
 from uploader.errors import DeclinedError, SettingsError
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path, undo_path
-from uploader.storage.files_to_purge import JobFile, find, remove
+from uploader.storage.files_to_purge import JobFile, files_around, find, remove
 from uploader.system.private_files import Lock
 
 
@@ -32,14 +32,15 @@ from uploader.system.private_files import Lock
 def command(checkpoint: Path, *, keep_results: bool, unfinished: bool, yes: bool) -> int:
     """Delete the checkpoint, the files beside it, the results file, and the lists of verify and undo.
 
-    Deletes only files that certainly belong to this job, and never a source. Delete other files yourself:
-    those written elsewhere with -o or --results, copies, backups. The disk space is not overwritten.
+    Deletes only files that certainly belong to this job, and never a source. Names what it leaves: the
+    sources, files that options named, and files beside these with the same beginning. Delete those, and what
+    was written elsewhere with -o, copies and backups yourself. The disk space is not overwritten.
     """
     lock = Lock(checkpoint)
     lock.acquire()  # before its state is read, so that no process resumes it in between
     try:
         with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
-            state = opened.state()
+            state, around = opened.state(), files_around(checkpoint, opened)
         if state.state != "complete" and not unfinished:
             raise SettingsError(
                 f"{checkpoint}: this job is not finished, and cannot be resumed without its checkpoint "
@@ -57,7 +58,17 @@ def command(checkpoint: Path, *, keep_results: bool, unfinished: bool, yes: bool
     finally:
         lock.release()
     print_lines([f"deleted {len(found)} files of {checkpoint.name}"])
+    left = [one for one in around if one.path.exists()]
+    if left:
+        print_message(f"left, as they may hold personal data, too: {len(left)} files")
+    for one in left[:_MOST_LEFT]:
+        print_message(f"{one.path}: {one.what}")
+    if len(left) > _MOST_LEFT:
+        print_message(f"and {len(left) - _MOST_LEFT:,} more")
     return 0
+
+
+_MOST_LEFT = 20
 
 
 def _listed(found: list[JobFile], checkpoint: Path) -> list[str]:

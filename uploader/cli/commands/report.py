@@ -35,6 +35,7 @@ from uploader.report.content import (
     values_of,
     whole_of,
 )
+from uploader.sources.names import STDIN
 from uploader.sources.open import read_row_again
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.checkpoint_tables.timeline import Invocation
@@ -187,7 +188,12 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mappin
         "with_values": with_values,
         "settings": setting_lines(settings, _OPTIONS),
         "changes": checkpoint.changes(),
-        "next": _next_commands(path, summary, seen_from(Path.cwd(), checkpoint.repeated_options())),
+        "next": _next_commands(
+            path,
+            summary,
+            seen_from(Path.cwd(), checkpoint.repeated_options()),
+            can_verify=all(source.name != STDIN for source in identity.sources),
+        ),
     }
 
 
@@ -322,9 +328,11 @@ def _column_texts(identity: Identity) -> list[str]:
 
 
 def _next_commands(
-    path: Path, summary: Summary, repeated: Mapping[str, Sequence[str]]
+    path: Path, summary: Summary, repeated: Mapping[str, Sequence[str]], *, can_verify: bool
 ) -> list[tuple[str, str]]:
-    """What to do next, each with its command. `repeated`: options of the job."""
+    """What to do next, each with its command. `repeated`: options of the job. `can_verify`: the rows can be
+    read again.
+    """
     job, found = job_words(path, repeated), []
     with_account = job_words(path, repeated, account=True)
     if summary.state == "stopped":
@@ -334,7 +342,8 @@ def _next_commands(
     if summary.tallies.aliases:
         found.append(("list keys that led to the same contact", command_line("status", "--aliases", *job)))
     if summary.state != "running" and summary.tallies.confirmed:
-        found.append(("compare the records with the rows", command_line("verify", *with_account)))
+        if can_verify:
+            found.append(("compare the records with the rows", command_line("verify", *with_account)))
         if snapshot_path(path).exists() and not undone_text(path):
             found.append(("see what an undo would do", command_line("undo", *with_account, "--dry-run")))
     return found

@@ -50,6 +50,7 @@ from uploader.settings import Settings
 from uploader.settings.safety import parse_tolerance
 from uploader.settings.source import SourceSettings
 from uploader.settings.speed import OnLongPause, parse_duration
+from uploader.sources.names import STDIN
 from uploader.storage.file_names import opt_outs_path
 
 
@@ -441,7 +442,21 @@ def _report(
             f"the file; the order of their rows is not certain: "
             + command_line("status", "--aliases", *job_words(checkpoint, settings.repeated_options))
         )
+    for line in closing_lines(settings, summary):
+        print_message(line)
     _say_failures(tallies, checkpoint, has_ended=summary.state == "complete")
+
+
+def closing_lines(settings: Settings, summary: Summary) -> list[str]:
+    """What to do with a complete job, with the commands; none for others."""
+    if summary.state != "complete":
+        return []
+    job = partial(job_words, settings.checkpoint_path, settings.repeated_options)
+    lines = [f"see the job as a page: {command_line('report', *job())}"]
+    if summary.tallies.confirmed and STDIN not in settings.sources:  # verify needs the rows again
+        verify = command_line("verify", *job(account=True, typed=sys.argv[1:]))
+        lines.insert(0, f"compare the records with the rows: {verify}")
+    return lines
 
 
 def _say_failures(tallies: Tallies, checkpoint: Path, *, has_ended: bool) -> None:

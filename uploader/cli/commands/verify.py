@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -17,6 +18,7 @@ from uploader.cli.output import print_json, print_lines, refuse_foreign, write_l
 from uploader.cli.progress import displaying
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.numbers import duration, printable
+from uploader.cli.text.undo_state import undone_dict, undone_text
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
 from uploader.settings import Settings
@@ -94,9 +96,13 @@ def command(
         )
         names = [source.name for source in identity.sources]
         say_settings(click.get_current_context())
+        undone = undone_text(checkpoint, sys.argv[1:])
+        for line in undone:
+            print_message(line)
         listed = partial(_write, output=output, names=names, keeps_empty=is_named)
         report = asyncio.run(_verify(settings, opened, sample, listed))
-    _print_report(report, noun(settings.object_type).many, output, as_json=as_json)
+    many, undo = noun(settings.object_type).many, undone_dict(checkpoint) if undone else None
+    _print_report(report, many, output, undo, as_json=as_json)
     return report.exit_code
 
 
@@ -163,7 +169,9 @@ def _example(finding: Finding) -> str:
     return f"  row {finding.row}: {finding.verdict.value}: {printable(finding.property, 60)}{note}"
 
 
-def _print_report(report: Report, many: str, output: Path, *, as_json: bool) -> None:
+def _print_report(
+    report: Report, many: str, output: Path, undone: dict[str, object] | None, *, as_json: bool
+) -> None:
     counts, end = report.counts, report.end
     if report.account_doubt:
         print_message(report.account_doubt)
@@ -182,6 +190,7 @@ def _print_report(report: Report, many: str, output: Path, *, as_json: bool) -> 
                 "not_checked_because": report.doubts,
                 "left": report.left,
                 "has_older_rules": report.has_older_rules,
+                "undone": undone,
                 "requests": report.requests,
                 "elapsed_seconds": round(report.elapsed_seconds, 3),
                 "state": "stopped" if end else "complete",
@@ -193,6 +202,8 @@ def _print_report(report: Report, many: str, output: Path, *, as_json: bool) -> 
     if end is not None:
         print_message(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
     elif any(counts[verdict] for verdict in (Verdict.ADJUSTED, Verdict.DIFFERS, Verdict.MISSING)):
+        if undone:
+            print_message("records that are missing or differ are to be expected: the job was undone")
         print_message(f"list of the differences: {output}")
 
 

@@ -1,6 +1,6 @@
 """The canary's review as text, and why nothing is written. Nothing is printed here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from uploader.canary.assessment import Occurrences, Review
 from uploader.cli.text.next_command import by_hand, next_command
@@ -70,9 +70,26 @@ def review_lines(review: Review, noun: Noun) -> list[str]:
         for (outcome, reason), found in review.failed.items()
     )
     lines += [f"  look at it in HubSpot: {link}" for link in review.links]
-    if not review.is_clean:
-        lines.append("NOT ALL IS AS IT WAS SENT: check the records before you approve")
+    lines += _verdict(review, noun)
     return [printable(line) if not line.startswith("  ") else f"  {printable(line)}" for line in lines]
+
+
+def _verdict(review: Review, noun: Noun) -> Iterator[str]:
+    """What the review comes to: rows that were not written are another matter than records that differ."""
+    others = review.changed + review.different + review.missing + review.unread
+    if refused := sum(found.count for found in review.failed.values()):
+        rows = "row was" if refused == 1 else "rows were"
+        yield (
+            f"NOT WRITTEN: {refused:,} of {review.rows:,} {rows} not accepted, for the reasons above; "
+            "correct the file first if many of the other rows are like these"
+        )
+    if others:
+        yield (
+            f"NOT AS SENT: {others:,} of {review.contacts:,} {noun.many} are not as they were sent; check "
+            "them before you approve"
+        )
+    elif review.contacts:
+        yield f"all {review.contacts:,} {noun.many} that were written are as they were sent"
 
 
 def approving_line(typed: Sequence[str], sources: Sequence[str]) -> str:
