@@ -54,7 +54,7 @@ def test_a_messy_export_is_decided_in_two_sittings_and_uploaded(tmp_path, hubspo
     asked.clear()
     answers = {
         'Column "Shoe Size"': "c\n",
-        'Column "Email Opt Out"': "1\n",
+        'Column "Email Opt Out"': "2\n",
         "create 1 property": "y\n",
         '"none@none.com" is the email': "2\n",
         '"n/a" may stand': "\n",

@@ -11,7 +11,7 @@ import pytest
 
 from support.processes import Ended, environment, run as run_forked
 from uploader.check.bad_columns import BadColumn, BadValue
-from uploader.check.mapping_draft import Draft
+from uploader.check.mapping_draft import Draft, Drafted
 from uploader.cli.commands.init import command as init, given_options
 from uploader.cli.main import COMMANDS, group, run
 from uploader.cli.options.parameters import ONE_RUN, Kind, key_of, option_of, taken_by
@@ -444,3 +444,11 @@ def test_what_a_draft_only_shows_can_be_used():
         "SOURCE", "--rate", "--snapshot",
     }  # fmt: skip
     assert project.mapping.blank_values == {"": ("n/a", "-")}
+
+
+def test_a_draft_names_the_ways_with_opt_outs_where_a_column_has_some():
+    columns = (Drafted("Email Opt Out", suppress=True),)
+    assert '\n# opt_outs = "list"  #' in project_text(Path("contacts.toml"), {}, Draft("", columns), "")
+    given = project_text(Path("contacts.toml"), {"opt_outs": "skip"}, Draft("", columns), "")
+    assert '\nopt_outs = "skip"  #' in given
+    assert "opt_outs" not in project_text(Path("contacts.toml"), {}, Draft("", ()), "")

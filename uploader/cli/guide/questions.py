@@ -27,7 +27,7 @@ from uploader.hubspot.schema import Option, Schema
 from uploader.model.column_names import folded
 from uploader.properties.draft import name_for
 from uploader.records.blank_words import words_of
-from uploader.records.columns import COSTLY
+from uploader.records.columns import COSTLY, LIST
 from uploader.records.known_headers import bare
 from uploader.records.mapping_file import MappingFile
 from uploader.records.repeated_keys import KeyCount
@@ -73,7 +73,9 @@ def _column_question(one: Drafted, place: str, beside: Mapping[str, str], schema
     }
     choices, letters = [], {"s": Choice("leave the column out", write=_as(one.column, {"ignore": True}))}
     if one.suppress:
-        form = suppression(one.column)
+        form, listing = suppression(one.column), partial(with_setting, key="opt_outs", value=LIST)
+        about = "for HubSpot's opt-out import; so for all columns of opt-outs"
+        choices.append(Choice("write such rows, and list their addresses", about, listing, skips_group=True))
         choices.append(Choice("skip the rows that it marks", form, _as(one.column, _details(form))))
     else:
         choices = [properties[name] for name in _proposals(one, list(properties), schema)]
@@ -90,6 +92,7 @@ def _column_question(one: Drafted, place: str, beside: Mapping[str, str], schema
         letters=letters,
         known=list(properties.values()),
         what="properties",
+        group="opt-outs" if one.suppress else "",
         beside=beside,
     )
 

@@ -36,6 +36,11 @@ _SAFETY = (
         "write", "overwrite", 'or "fill": only where HubSpot has no value; "create-only": only new records'
     ),
 )
+_OPT_OUTS = _Choice(
+    "opt_outs",
+    "list",
+    'rows that say "opted out": written, and their addresses listed for HubSpot; or "skip"',
+)
 _VALUES = (
     _Choice("blank_values", ["n/a", "-"], "cells that hold one of these words are blank"),
     _Choice("owner_map", "owners.csv", "who the owners are in HubSpot; check --write-owner-map drafts it"),
@@ -49,7 +54,8 @@ def project_text(path: Path, given: Mapping[str, Any], draft: Draft, portal: str
     """
     known = {"portal": int(portal)} if portal.isdecimal() else {}
     values = {**known, **given}
-    choices = {choice.key for choice in (*_SAFETY, *_VALUES)}
+    safety = [*_SAFETY, *([_OPT_OUTS] if any(one.suppress for one in draft.columns) else [])]
+    choices = {choice.key for choice in (*safety, *_VALUES)}
     lines = [
         f"#:schema ./{SCHEMA_FILE}",
         f"# Project file of uploader: give it to every command from check to undo, with -f {path.name}.",
@@ -59,7 +65,7 @@ def project_text(path: Path, given: Mapping[str, Any], draft: Draft, portal: str
         *(f"{key} = {_toml(value)}" for key, value in given.items() if key not in choices),
         "",
         "# What is safe:",
-        *_lines(_SAFETY, values),
+        *_lines(safety, values),
         "",
         "# What holds for all columns:",
         *_lines(_VALUES, values),

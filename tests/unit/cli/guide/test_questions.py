@@ -1,6 +1,8 @@
 """What is asked, of what a check found."""
 
+import tomllib
 from collections import Counter
+from dataclasses import replace
 
 from uploader.check.bad_columns import BadColumn, BadValue
 from uploader.check.mapping_draft import draft
@@ -83,11 +85,21 @@ def test_what_the_file_says_already_is_not_asked_again():
 
 
 def test_a_column_gets_what_was_proposed_a_new_property_or_nothing():
-    file = after(column_questions(report(), FILE), "", "c", "")
+    file = after(column_questions(report(), FILE), "", "c", "2")
     assert file.mapped == {"Email": "email", "Title": "jobtitle", "Cats": "cats"}
     assert file.suppress_where == {"Email Opt Out": ()}
     file = after(column_questions(report(), FILE), "s", "s", "s")
     assert file.ignored == {"Title", "Cats", "Email Opt Out"}
+
+
+def test_opt_outs_are_listed_or_skipped_and_one_answer_lists_those_of_all_columns():
+    opt_out = column_questions(report(), FILE)[-1]
+    other = replace(opt_out, title="another one")
+    state = answered(State(FILE, [opt_out, other]), "")
+    assert tomllib.loads(state.text)["opt_outs"] == "list"
+    assert state.ahead == []
+    state = answered(State(FILE, [opt_out, other]), "2")
+    assert state.ahead == [other]
 
 
 def test_an_opt_out_gets_no_property_of_its_own_and_a_guess_is_only_proposed():
