@@ -13,6 +13,7 @@ from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
 from uploader.hubspot.missing_scopes import DETAILS
 from uploader.model.column_names import folded, quoted
+from uploader.model.redaction import without_addresses
 from uploader.records.blank_words import as_compared
 from uploader.records.columns import LIST, Columns
 from uploader.records.duplicates import OnDuplicate
@@ -327,13 +328,15 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     for settings in (now, before):
         settings.pop("reading_rules", None)
     return ", ".join(
-        f"{name} differs" if name in _NOT_SHOWN else f"{name} was {was!r}, is {now.get(name)!r}"
+        f"{name} differs"
+        if name in _NOT_SHOWN
+        else without_addresses(f"{name} was {was!r}, is {now.get(name)!r}")
         for name in dict.fromkeys((*now, *before))
         if (was := before.get(name, _FORMER_DEFAULTS.get(name))) != now.get(name)
     )
 
 
-#: Settings whose values may hold e-mail addresses.
+#: Settings whose values name people, or are many.
 _NOT_SHOWN = frozenset({"owner_map", "values"})
 #: The values of settings that older versions did not record.
 _FORMER_DEFAULTS = {"on_duplicate": OnDuplicate.IN_ORDER.value}

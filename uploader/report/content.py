@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uploader.model.outcomes import Outcome
-from uploader.model.redaction import without_identifiers
+from uploader.model.redaction import without_addresses, without_identifiers
 from uploader.model.rows import Content, Unreadable
 from uploader.model.settled_rows import Tallies
 from uploader.model.timeline import Interval, merged, percentile
@@ -224,6 +224,7 @@ def setting_lines(settings: Mapping[str, object], names: Mapping[str, str]) -> l
     """The job's settings as option and text, without defaults. `names`: the options of settings.
 
     An owner map, which names people, is shown only as its number of entries, and so are tables of values.
+    Addresses are left out.
     """
     lines = []
     for name, value in settings.items():
@@ -235,22 +236,23 @@ def setting_lines(settings: Mapping[str, object], names: Mapping[str, str]) -> l
         elif name == "values" and isinstance(value, Mapping):
             lines.append((option, _listed([f"{column}: {len(table):,}" for column, table in value.items()])))
         elif isinstance(value, Mapping):
-            lines.append(
-                (
-                    option,
-                    _listed([f"{left or 'all'} = {_value_text(right)}" for left, right in value.items()]),
-                )
-            )
+            none = _NONE.get(name, "yes")
+            texts = [f"{left or 'all'} = {_value_text(right, none)}" for left, right in value.items()]
+            lines.append((option, _listed(texts)))
         elif isinstance(value, Sequence) and not isinstance(value, str):
             lines.append((option, _listed([str(one) for one in value])))
         else:
             lines.append((option, "yes" if value is True else str(value)))
-    return lines
+    return [(option, without_addresses(text)) for option, text in lines]
 
 
-def _value_text(value: object) -> str:
+#: What a column without values of its own means, if it does not mean yes.
+_NONE = {"blank_values": "no word"}
+
+
+def _value_text(value: object, none: str) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(map(str, value)) or "yes"
+        return ", ".join(map(str, value)) or none
     return str(value)
 
 

@@ -95,3 +95,9 @@ def test_a_job_begun_anew_is_not_called_undone(tmp_path, printed_by):
     undo(job)
     job.run_virtual(restart=True)
     assert "undone" not in printed_by("status", f"{source}.checkpoint")
+
+
+def test_changed_settings_are_told_without_addresses(tmp_path, printed_by):
+    job = finished(tmp_path, ignored=frozenset({"Joined"}))
+    text = printed_by("upload", str(job.source), "--ignore", "Joined", "--blank-value", "email=jane@corp.com")
+    assert "blank_values was None, is {'email': ['(an address)']}" in text

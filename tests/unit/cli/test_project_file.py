@@ -200,6 +200,7 @@ def of_one_run(option: str) -> str:
         ("\nsnapshot = 1\n", "line 2: snapshot must be true or false"),
         ("portal = true\n", "line 1: portal must be a text or a whole number"),
         ("portal = [1]\n", "line 1: portal must be a text or a whole number"),
+        ('source = "\\u0000"\n', "line 1: source must be a text or a whole number, or a list of them"),
         ('rate = ""\n', "line 1: rate must be a text or a whole number"),
         ('canary = "many"\n', "line 1: canary must be a whole number"),
         ('write = "all"\n', "line 1: write must be one of overwrite, fill, create-only"),

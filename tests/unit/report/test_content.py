@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from uploader.model.redaction import without_identifiers
 from uploader.records.column_conversion import shortened
-from uploader.report.content import without_values
+from uploader.report.content import setting_lines, without_values
 
 ID = "d8ae7c57-cf1a-4a02-a20f-7c7ea91803cf"
 REASONS = {
@@ -93,3 +93,19 @@ def test_a_long_word_is_not_split(text):
 @pytest.mark.parametrize("text", ["", "deadbeef", "0-1", "v3", "a-b-c", "HTTP 500", "2026-03"])
 def test_a_text_without_identifiers_stays_as_it_is(text):
     assert without_identifiers(text) == text
+
+
+def test_settings_are_shown_without_addresses():
+    settings = {"blank_values": {"": ["n/a"], "email": ["jane@corp.com"]}, "set": {"owner": "kim@corp.com"}}
+    lines = setting_lines(settings, {"blank_values": "--blank-value"})
+    assert lines == [
+        ("--blank-value", "all = n/a; email = (an address)"),
+        ("set", "owner = (an address)"),
+    ]
+
+
+def test_a_column_that_has_no_blank_words_is_shown_as_such():
+    assert setting_lines({"blank_values": {"Notes": []}, "suppress_where": {"Out": []}}, {}) == [
+        ("blank_values", "Notes = no word"),
+        ("suppress_where", "Out = yes"),
+    ]

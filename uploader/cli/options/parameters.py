@@ -105,9 +105,10 @@ def as_taken(value: object, taken: Taken) -> bool | int | float | str | list[str
 
 
 def _text(value: object) -> str:
-    """A text or a whole number as text; "" if it is neither."""
+    """A text or a whole number as text; "" if it is neither, or holds a null, as no command line can."""
     is_whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if isinstance(value, str) else str(value) if is_whole else ""
+    text = value if isinstance(value, str) else str(value) if is_whole else ""
+    return "" if "\0" in text else text
 
 
 def as_words(option: str, value: object) -> Sequence[str]:

@@ -71,6 +71,8 @@ def unnamed_files(identity: Identity, repeated: Options, mapping: MappingFile | 
     settings = _beyond(with_present_names(identity.settings), mapping or MappingFile())
     options = {"--owner-map": "owner_map", "--values": "values", "--suppress": "suppress"}
     lacking = [option for option, name in options.items() if settings.get(name) and option not in repeated]
+    if not all(settings["blank_values"].values()):  # no option says that a column has no such words
+        lacking.append("--mapping")
     if not lacking:
         return ""
     return f", with {' and '.join(lacking)} added, whose files this job did not record by name"
@@ -92,8 +94,13 @@ def _beyond(settings: Mapping[str, Any], mapping: MappingFile) -> dict[str, Any]
     for name, given in tables.items():
         rest[name] = {key: value for key, value in settings.get(name, {}).items() if given.get(key) != value}
     known = settings.get("blank_values", {})
-    left = {c: set(words) - as_compared(mapping.blank_values.get(c, ())) for c, words in known.items()}
-    rest["blank_values"] = {column: sorted(words) for column, words in left.items()}
+    words_given = {column: as_compared(words) for column, words in mapping.blank_values.items()}
+    rest["blank_values"] = {
+        column: sorted(left)
+        for column, words in known.items()
+        if (left := set(words) - words_given.get(column, set()))
+        or (not words and words_given.get(column) != left)
+    }
     for name, columns in (("ignore", mapping.ignored), ("clear", mapping.cleared)):
         rest[name] = [column for column in settings.get(name, ()) if column not in columns]
     if settings.get("on_bad_value") == mapping.on_bad_value:

@@ -1,6 +1,6 @@
 """The command that uploads corrected rows has the settings of their job."""
 
-from uploader.cli.text.upload_again import upload_again_command
+from uploader.cli.text.upload_again import unnamed_files, upload_again_command
 from uploader.records.mapping_file import parse_mapping
 from uploader.storage.checkpoint import Identity
 
@@ -38,3 +38,13 @@ def test_rows_of_one_key_are_written_again_without_a_question():
 
 def test_opt_outs_are_listed_again():
     assert command({"opt_outs": "list"}).endswith("--opt-outs list")
+
+
+def test_that_a_column_has_no_blank_words_is_left_to_the_mapping_file():
+    """No option says so. Without the file, cells that the job sent would be blank."""
+    settings = {**SETTINGS, "blank_values": {"": ["-"], "City": []}}
+    identity = Identity((), settings, True, "")
+    assert ", with --mapping added," in unnamed_files(identity, {}, None)
+    kept = parse_mapping("[columns]\nCity = { blank_values = [] }")
+    assert unnamed_files(identity, {}, kept) == ""
+    assert unnamed_files(Identity((), SETTINGS, True, ""), {}, None) == ""
