@@ -94,12 +94,12 @@ def _beyond(settings: Mapping[str, Any], mapping: MappingFile) -> dict[str, Any]
     for name, given in tables.items():
         rest[name] = {key: value for key, value in settings.get(name, {}).items() if given.get(key) != value}
     known = settings.get("blank_values", {})
-    words_given = {column: as_compared(words) for column, words in mapping.blank_values.items()}
+    given_words = {column: as_compared(words) for column, words in mapping.blank_values.items()}
     rest["blank_values"] = {
         column: sorted(left)
         for column, words in known.items()
-        if (left := set(words) - words_given.get(column, set()))
-        or (not words and words_given.get(column) != left)
+        if (left := frozenset(words) - given_words.get(column, frozenset()))
+        or (not words and given_words.get(column) != left)
     }
     for name, columns in (("ignore", mapping.ignored), ("clear", mapping.cleared)):
         rest[name] = [column for column in settings.get(name, ()) if column not in columns]
