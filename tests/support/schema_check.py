@@ -40,12 +40,16 @@ RECORDED: Known = (
     (r"results/\*/properties/.*", "None .*"),
     (r"results/\*/to/\*/toObjectId", ".* is not of type 'string'"),
     (r"results/\*/to/\*/associationTypes/\*/label", "None .*"),
+    (r"results/\*/label", "None .*"),
+    (r"results/\*/(from|to)ObjectId", ".* is not of type 'string'"),
     ("", "'(category|correlationId)' is a required property"),
     ("", ".*'(token|access_token)': .* is not valid under any of the given schemas"),
 )
 #: What other rules of the scenario than the default ones change, by rule.
 SWITCHED: Mapping[str, Known] = {
     "trace_id_shape": ((r"errors/\*/context/objectWriteTraceId", ".* is not of type 'array'"),),
+    # The schema has no 200 of batch/create, and no 207 of associate/default, so these should be errors.
+    "link_statuses": (("", "'message' is a required property"),),
 }
 
 

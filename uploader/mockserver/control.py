@@ -2,15 +2,20 @@
 
 GET  /_mock/stats              counts, as JSON
 GET  /_mock/objects/TYPE       every record of a type (contacts, companies, 0-3, p_cars, ...) by id, as NDJSON
+GET  /_mock/links              every association once, as NDJSON
 GET  /_mock/log                the last 100,000 requests, as NDJSON
 POST /_mock/reset              a new account; body, optional: {"contacts": [{"properties": {},
                                "additional_emails": [], "created_at": "2026-01-31T09:00:00.000Z"}],
-                               "objects": {"deals": [{"properties": {}}]}} to begin with
+                               "objects": {"deals": [{"properties": {}}]}, "links": []} to begin with
 POST /_mock/objects/TYPE       changes by another user: {"update": [{"email": "a@x.com", "properties": {}}],
                                "archive": ["a@x.com"]}; values are not checked. Records are named by
                                `id` or by a unique value; "source": {"type": "FORM", "id": "7"} says who.
                                "associate": [{"email": "a@x.com", "to": "notes", "ids": [1, 2]}] associates
                                them with others (activities, or records of a type), which need not exist
+POST /_mock/links              associations made and ended by another user: {"add": [{"from": {"type":
+                               "contacts", "email": "a@x.com"}, "to": {"type": "companies", "id": "7"},
+                               "label": "Primary"}], "remove": []}; without a label, the unlabelled one.
+                               These are the "links" of a reset, too
 POST /_mock/scenario           the body, a scenario as JSON, replaces the present one
 POST /_mock/quota              {"quota": "100/10"} or {"quota": "none"}
 """
@@ -40,7 +45,9 @@ def control(simulator: Simulator, request: Request, now: float) -> Reply | Itera
             return _json(200, simulator.stats())
         case "GET", "log":
             return (seen._asdict() for seen in list(simulator.statistics.log))
-        case "POST", ("reset" | "scenario" | "quota") as order:
+        case "GET", "links":
+            return simulator.links(now)
+        case "POST", ("reset" | "links" | "scenario" | "quota") as order:
             return _order(simulator, order, request.body, now)
         case method, path if find_kind(object_type := path.removeprefix(OBJECTS)) and OBJECTS in path:
             return (
@@ -57,7 +64,7 @@ def _order(simulator: Simulator, order: str, body: bytes, now: float) -> Reply:
         if not isinstance(document, dict):
             return _json(400, {"error": "expected a JSON object"})
         _carry_out(simulator, order, document, now)
-    except (ValueError, TypeError, AttributeError) as error:  # the latter two: malformed seed contacts
+    except (ValueError, TypeError, AttributeError, KeyError) as error:  # the latter three: malformed seeds
         return _json(400, {"error": str(error)})
     return _json(200, {})
 
@@ -65,7 +72,11 @@ def _order(simulator: Simulator, order: str, body: bytes, now: float) -> Reply:
 def _carry_out(simulator: Simulator, order: str, document: Mapping[str, Any], now: float) -> None:
     match order:
         case "reset":
-            simulator.reset(now, document.get("contacts", ()), document.get("objects"))
+            simulator.reset(
+                now, document.get("contacts", ()), document.get("objects"), document.get("links", ())
+            )
+        case "links":
+            simulator.change_links(document.get("add", ()), document.get("remove", ()))
         case "scenario":
             simulator.change_scenario(Scenario.parse(document))
         case "quota":

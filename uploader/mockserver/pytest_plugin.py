@@ -66,8 +66,25 @@ class RunningMock:
     def log(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self._call("GET", "log").splitlines()]
 
-    def reset(self, contacts: Sequence[Mapping[str, Any]] = ()) -> None:
-        self._call("POST", "reset", {"contacts": list(contacts)})
+    def links(self) -> list[dict[str, Any]]:
+        """All associations, each once."""
+        return [json.loads(line) for line in self._call("GET", "links").splitlines()]
+
+    def reset(
+        self,
+        contacts: Sequence[Mapping[str, Any]] = (),
+        objects: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+        links: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Start a new account with these records and links; see `uploader.mockserver.control`."""
+        document = {"contacts": list(contacts), "objects": objects or {}, "links": list(links)}
+        self._call("POST", "reset", document)
+
+    def change_links(
+        self, add: Sequence[Mapping[str, Any]] = (), remove: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        """Associate records, and end associations, as another user would."""
+        self._call("POST", "links", {"add": list(add), "remove": list(remove)})
 
     def change_records(
         self,

@@ -1,10 +1,11 @@
 """The endpoint of a method and path. Pure. From the official specs."""
 
 import re
+from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
-from uploader.mockserver.account.associations import find_target
-from uploader.mockserver.account.object_types import CONTACTS, find_kind
+from uploader.mockserver.account.associations.targets import find_target
+from uploader.mockserver.account.object_types import CONTACTS, Kind, find_kind
 
 EndpointName: TypeAlias = Literal[
     "upsert",
@@ -12,6 +13,14 @@ EndpointName: TypeAlias = Literal[
     "read",
     "archive",
     "associations",
+    "associate",
+    "associate_default",
+    "dissociate",
+    "end_labels",
+    "association_labels",
+    "association_limits",
+    "create_association_label",
+    "archive_association_label",
     "search",
     "properties",
     "create_properties",
@@ -38,6 +47,7 @@ class Route(NamedTuple):
     version: str  #: v1, v2, v3, v4, 2026-03 or 2026-09
     argument: str = ""  #: the object type, or the token of the legacy introspection
     target: str = ""  #: the other object type of associations, or the name of a property
+    item: str = ""  #: the id of a label
 
     @property
     def is_token(self) -> bool:
@@ -51,42 +61,74 @@ class Route(NamedTuple):
     @property
     def scopes(self) -> tuple[str, ...]:
         """The scopes that a token needs; for associations those of both types."""
-        if self.endpoint == "owners":
-            return ("crm.objects.owners.read",)
-        if self.endpoint in ("account", "usage"):
-            return ("oauth",)
+        if self.endpoint in _ONE_SCOPE:
+            return (_ONE_SCOPE[self.endpoint],)
         kind = find_kind(self.argument) or CONTACTS
+        if self.endpoint in _LINKING or self.endpoint in _READING_LINKS:
+            return self._scopes_of_both(kind)
         if self.endpoint in ("upsert", "update", "archive"):
             return (kind.write_scope,)
         if self.endpoint in _CHANGING_PROPERTIES:
             return (kind.schema_scope,)
-        if self.endpoint == "associations":
-            target = find_target(self.target)
-            return tuple(dict.fromkeys((kind.read_scope, target.scope if target else kind.read_scope)))
         return (kind.read_scope,) if self.endpoint in _READING else ()
 
+    def _scopes_of_both(self, kind: Kind) -> tuple[str, ...]:
+        target = find_target(self.target)
+        if self.endpoint in _LINKING:
+            return tuple(
+                dict.fromkeys((kind.write_scope, target.write_scope if target else kind.write_scope))
+            )
+        return tuple(dict.fromkeys((kind.read_scope, target.read_scope if target else kind.read_scope)))
 
+
+_ONE_SCOPE: Mapping[str, str] = {
+    "owners": "crm.objects.owners.read",
+    "account": "oauth",
+    "usage": "oauth",
+}
 _READING = ("read", "search", "properties", "pipelines", "validations")
 _CHANGING_PROPERTIES = ("create_properties", "create_property", "archive_properties", "archive_property")
-#: Faults name the requests for one property as those for several.
-_FAULT_ENDPOINTS = {"create_property": "create_properties", "archive_property": "archive_properties"}
+_READING_LINKS = ("associations", "association_labels", "association_limits")
+_LINKING = (
+    "associate",
+    "associate_default",
+    "dissociate",
+    "end_labels",
+    "create_association_label",
+    "archive_association_label",
+)
+#: What faults call endpoints that they do not tell apart.
+_FAULT_ENDPOINTS = {
+    "create_property": "create_properties",
+    "archive_property": "archive_properties",
+    "associate_default": "associate",
+    "end_labels": "dissociate",
+    "association_limits": "association_labels",
+    "create_association_label": "change_association_labels",
+    "archive_association_label": "change_association_labels",
+}
 _DATED = "2026-03|2026-09"
 _OBJECTS = rf"/crm/(?:(?P<plain>v3)/objects|objects/(?P<dated>{_DATED}))/(?P<argument>[^/]+)/batch"
 _PROPERTIES = rf"/crm/(?:(?P<plain>v3)/properties|properties/(?P<dated>{_DATED}))/(?P<argument>[^/]+)"
+# The associations path of 2026-09 is by analogy with that of 2026-03.
+_BETWEEN = r"(?P<argument>[^/]+)/(?P<target>[^/]+)"
+_ASSOCIATIONS = rf"/crm/(?:(?P<plain>v4)/associations|associations/(?P<dated>{_DATED}))/{_BETWEEN}/batch"
+#: The older path of labels puts the version first.
+_DEFINITIONS = r"/crm/(?:associations/(?P<plain>v4)|(?P<dated>v4)/associations)"
 _ROUTES: tuple[tuple[str, re.Pattern[str], EndpointName], ...] = (
     ("POST", re.compile(rf"{_OBJECTS}/upsert"), "upsert"),
     ("POST", re.compile(rf"{_OBJECTS}/update"), "update"),
     ("POST", re.compile(rf"{_OBJECTS}/read"), "read"),
     ("POST", re.compile(rf"{_OBJECTS}/archive"), "archive"),
-    # The path of 2026-09 is by analogy with that of 2026-03.
-    (
-        "POST",
-        re.compile(
-            rf"/crm/(?:(?P<plain>v4)/associations|associations/(?P<dated>{_DATED}))"
-            r"/(?P<argument>[^/]+)/(?P<target>[^/]+)/batch/read"
-        ),
-        "associations",
-    ),
+    ("POST", re.compile(rf"{_ASSOCIATIONS}/read"), "associations"),
+    ("POST", re.compile(rf"{_ASSOCIATIONS}/create"), "associate"),
+    ("POST", re.compile(rf"{_ASSOCIATIONS}/associate/default"), "associate_default"),
+    ("POST", re.compile(rf"{_ASSOCIATIONS}/archive"), "dissociate"),
+    ("POST", re.compile(rf"{_ASSOCIATIONS}/labels/archive"), "end_labels"),
+    ("GET", re.compile(rf"{_DEFINITIONS}/{_BETWEEN}/labels"), "association_labels"),
+    ("POST", re.compile(rf"{_DEFINITIONS}/{_BETWEEN}/labels"), "create_association_label"),
+    ("DELETE", re.compile(rf"{_DEFINITIONS}/{_BETWEEN}/labels/(?P<item>\d+)"), "archive_association_label"),
+    ("GET", re.compile(rf"{_DEFINITIONS}/definitions/configurations/{_BETWEEN}"), "association_limits"),
     (
         "POST",
         re.compile(rf"/crm/(?:(?P<plain>v3)/objects|objects/(?P<dated>{_DATED}))/(?P<argument>[^/]+)/search"),
@@ -132,5 +174,6 @@ def find_route(method: str, path: str) -> Route | None:
         if wanted == method and (found := pattern.fullmatch(path)):
             groups = found.groupdict()
             version = groups["plain"] or groups.get("dated", "")
-            return Route(endpoint, version, groups.get("argument") or "", groups.get("target") or "")
+            argument, target, item = (groups.get(name) or "" for name in ("argument", "target", "item"))
+            return Route(endpoint, version, argument, target, item)
     return None

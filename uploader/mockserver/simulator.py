@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from uploader.mockserver.account.endpoints import Account, Exchange
+from uploader.mockserver.account.endpoints import Account
+from uploader.mockserver.account.exchange import Exchange
 from uploader.mockserver.account.store import Record
 from uploader.mockserver.account.tokens import Tokens
 from uploader.mockserver.bodies import error_bodies
@@ -64,6 +65,7 @@ class Simulator:
         now: float,
         contacts: Iterable[Mapping[str, Any]] = (),
         objects: Mapping[str, Iterable[Mapping[str, Any]]] | None = None,
+        links: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         """Start a new account with the same settings, and the scenario again. `objects`: by their type."""
         seed = self.settings.seed
@@ -77,6 +79,7 @@ class Simulator:
         self.statistics = Statistics(in_flight)
         self.account = Account(self.scenario, self.statistics, order)
         self.account.seed({"contacts": contacts, **(objects or {})}, error_bodies.iso(self.wall(now)))
+        self.change_links(links)
         self._tokens = Tokens()
         self._windows: dict[str, RollingWindow] = {}
         self._day = DailyCount(self.scenario.account.daily_used)
@@ -92,6 +95,12 @@ class Simulator:
     ) -> None:
         """Change records as another user would; each is named by an id or a unique value."""
         self.account.change_records(object_type, update, archive, error_bodies.iso(self.wall(now)), associate)
+
+    def change_links(
+        self, add: Iterable[Mapping[str, Any]], remove: Iterable[Mapping[str, Any]] = ()
+    ) -> None:
+        """Associate records, and end associations, as another user would; `control` has their form."""
+        self.account.associations.change(add, remove)
 
     def merge(
         self, now: float, primary: Mapping[str, Any], other: Mapping[str, Any], object_type: str = "contacts"
@@ -146,8 +155,7 @@ class Simulator:
         self.statistics.accepted += 1
         if exchange.route.endpoint == "upsert":
             self.statistics.upserts += 1
-        if exchange.route.endpoint in ("upsert", "update"):
-            exchange.inputs = self.account.read_inputs(exchange.request)
+        self.account.read_inputs(exchange)
         self._select_faults(exchange)
         failure = exchange.faults.failure
         answer = broken_replies.change_results(failure, self._serve(exchange))
@@ -181,7 +189,7 @@ class Simulator:
         exchange.faults = self._fault_selector.select(
             exchange.route.fault_endpoint, candidates, elapsed, self._fault_random.random
         )
-        exchange.latency_seconds = self._latency(exchange, _size(exchange))
+        exchange.latency_seconds = self._latency(exchange, exchange.size)
 
     def _latency(self, exchange: Exchange, records: int) -> float:
         random = self._latency_random.random()
@@ -318,7 +326,7 @@ class Simulator:
         status = "reset" if reply.delivery is Delivery.RESET else str(reply.status)
         request = exchange.request
         at = exchange.now - self._started
-        self.statistics.answered(LoggedRequest(at, request.method, request.path, status, _size(exchange)))
+        self.statistics.answered(LoggedRequest(at, request.method, request.path, status, exchange.size))
 
     def stats(self) -> dict[str, Any]:
         windows = self._windows.values()
@@ -337,6 +345,11 @@ class Simulator:
         self.account.apply_late_writes(now, self.wall(now))
         return map(_shown, self.account.records(object_type))
 
+    def links(self, now: float) -> Iterator[dict[str, Any]]:
+        """All associations, each once."""
+        self.account.apply_late_writes(now, self.wall(now))
+        return iter(self.account.associations.shown())
+
 
 def _shown(record: Record) -> dict[str, Any]:
     return {
@@ -348,10 +361,6 @@ def _shown(record: Record) -> dict[str, Any]:
         "archived": record.archived,
         "writes": record.writes,
     }
-
-
-def _size(exchange: Exchange) -> int:
-    return 0 if isinstance(exchange.inputs, Answer) else len(exchange.inputs)
 
 
 def _encode(answer: Answer, correlation_id: str, *, is_documented: bool) -> tuple[bytes, str]:

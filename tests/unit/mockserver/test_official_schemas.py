@@ -9,11 +9,18 @@ import pytest
 from support.mock_requests import ARCHIVE, READ, UPSERT, MockClient, one
 from support.schema_check import USER_AGENT, SchemaCheck, Violation
 from uploader.mockserver.account.behaviour_switches import Rules
+from uploader.mockserver.account.store import FIRST_ID
 from uploader.mockserver.quota import Quota
 from uploader.mockserver.request_and_reply import Request
 
 UPDATE = "/crm/v3/objects/contacts/batch/update"
 ASSOCIATIONS = "/crm/v4/associations/contacts/notes/batch/read"
+LINKS = "/crm/v4/associations/contacts/contacts/batch"
+LABELS = "/crm/associations/v4/contacts/contacts/labels"
+SEEDED = {"id": str(FIRST_ID)}
+UNLABELLED = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 449}]
+LINK = {"from": SEEDED, "to": SEEDED, "types": UNLABELLED}
+NOT_THERE = {"from": SEEDED, "to": {"id": "99"}, "types": UNLABELLED}
 BAD = one("a@x.com", num_children="many") | {"objectWriteTraceId": "1"}
 GOOD = one("b@x.com") | {"objectWriteTraceId": "2"}
 TWICE = [one("a@x.com"), one("a@x.com")]
@@ -49,6 +56,17 @@ EXCHANGES = {
     })), 207),
     "archive": (("POST", ARCHIVE, inputs({"id": "99"})), 204),
     "associations": (("POST", ASSOCIATIONS, inputs({"id": "99"})), 207),
+    "links": (("POST", f"{LINKS}/create", inputs(LINK)), 201),
+    "refused links": (("POST", f"{LINKS}/create", inputs(LINK, NOT_THERE)), 207),
+    "links, unreadable": (("POST", f"{LINKS}/create", inputs({})), 400),
+    "default links": (("POST", f"{LINKS}/associate/default", inputs(LINK)), 200),
+    "refused default links": (("POST", f"{LINKS}/associate/default", inputs(LINK, NOT_THERE)), 200),
+    "links archived": (("POST", f"{LINKS}/archive", inputs({"from": SEEDED, "to": [SEEDED]})), 204),
+    "labels ended": (("POST", f"{LINKS}/labels/archive", inputs(LINK)), 204),
+    "labels": (("GET", LABELS, b""), 200),
+    "label created": (("POST", LABELS, orjson.dumps({"name": "boss", "label": "Manager"})), 200),
+    "label archived": (("DELETE", f"{LABELS}/7", b""), 204),
+    "association limits": (("GET", "/crm/associations/v4/definitions/configurations/0-1/0-2", b""), 200),
     "properties": (("GET", "/crm/v3/properties/contacts", b""), 200),
     "properties created": (("POST", f"{PROPERTIES}/batch/create", inputs(NICKNAME)), 201),
     "properties that exist": (

@@ -1,10 +1,12 @@
 """The simulated account: its records, and how it answers valid requests. No sockets, no quota.
 
 admin_validation_rules  validation rules that an admin has set
-associations            associations between records
+associations            associations between records, their types and labels
 behaviour_switches      switches of behaviour, where HubSpot's is not known for sure
 default_properties      the properties of a fresh account
 endpoints               one method an endpoint
+exchange                one request, with what is decided about it
+object_store            the records, properties and links of one object type
 object_types            the object types of an account, and their words in texts
 owners                  owners, listed page by page
 pipelines               pipelines and their stages, listed

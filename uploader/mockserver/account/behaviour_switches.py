@@ -3,7 +3,7 @@
 Where HubSpot's behaviour is documented or was recorded, the default follows it. Where it is unknown (the code
 says so), the default is the likelier one and a rule switches to the other.
 Each class is a table of the scenario file: `[rules]`, `[account]`, `[auth]`, `[[properties]]`,
-`[[pipelines]]`, `[[owners]]`.
+`[[pipelines]]`, `[[owners]]`, `[[association_labels]]`, `[[association_limits]]`.
 A fault of kind "rules" changes a rule for some requests only (see `scenario`).
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from uploader.mockserver.account.object_types import KINDS
 from uploader.mockserver.faults.toml_tables import ScenarioError
 
 
@@ -30,6 +31,10 @@ class Rules:
     #: Whether a token without the scope gets the definitions of sensitive properties; never their values.
     sensitive_definitions: Literal["listed", "refused"] = "listed"
     respells: bool = False  #: values are stored in HubSpot's own spelling, see `respelling`
+    most_links: int = 2_000  #: inputs of a batch of associations; reported, and some say 100
+    #: The statuses of such batches: by the schemas, or as reported since August 2025. See `associations`.
+    link_statuses: Literal["documented", "reported"] = "documented"
+    link_errors: Literal["each", "batch"] = "each"  #: whether a link that is refused refuses its batch
     results_order: Literal["shuffled", "input"] = "shuffled"  #:
     echo_trace_ids: bool = False  #: results carry objectWriteTraceId
     errors_in_200: bool = False  #: as the 2026-09 paths always do
@@ -138,6 +143,38 @@ class Pipeline:
     id: str
     label: str
     stages: tuple[str, ...]  #: in display order, as the options of a property
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssociationLabel:
+    """A label that admins have defined for the associations between two object types."""
+
+    object_type: str = "contacts"
+    to: str = "companies"
+    label: str
+    inverse: str = ""  #: in the other direction; "": the same
+
+    def __post_init__(self) -> None:
+        _check_types(self.object_type, self.to)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssociationLimit:
+    """How many records of a type an admin lets a record be associated with."""
+
+    object_type: str = "contacts"
+    to: str = "companies"
+    label: str = ""  #: by this label; "": by any
+    most: int
+
+    def __post_init__(self) -> None:
+        _check_types(self.object_type, self.to)
+
+
+def _check_types(*names: str) -> None:
+    for name in names:
+        if name not in {kind.name for kind in KINDS}:
+            raise ScenarioError(f"there is no object type {name!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

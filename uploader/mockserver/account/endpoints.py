@@ -5,127 +5,48 @@ Each method answers one endpoint for one `Exchange`. All writes happen here.
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import count
 from random import Random
 from typing import Any
 
 from uploader.mockserver.account import (
     admin_validation_rules,
-    associations,
     pipelines,
     property_changes,
     search,
 )
-from uploader.mockserver.account.associations import Associations, find_target
+from uploader.mockserver.account.associations import requests
+from uploader.mockserver.account.associations.definitions import Definitions
+from uploader.mockserver.account.associations.endpoints import AssociationEndpoints
+from uploader.mockserver.account.associations.links import Links
 from uploader.mockserver.account.behaviour_switches import AccountInfo, Rules
-from uploader.mockserver.account.default_properties import pipelines_of, properties_of
+from uploader.mockserver.account.default_properties import pipelines_of
+from uploader.mockserver.account.exchange import Exchange
+from uploader.mockserver.account.object_store import ObjectStore
 from uploader.mockserver.account.object_types import KINDS, Kind, find_kind
 from uploader.mockserver.account.owners import Owners
-from uploader.mockserver.account.properties import Catalogue, Property, definition, normalise
-from uploader.mockserver.account.store import Record, Records, Source
+from uploader.mockserver.account.properties import definition, normalise
+from uploader.mockserver.account.store import Record, Source
 from uploader.mockserver.account.upsert_plan import Upserter, Write
 from uploader.mockserver.bodies import batch_reply, error_bodies
 from uploader.mockserver.bodies.batch_request import (
     MAX_INPUTS,
     MAX_INPUTS_WITH_HISTORY,
     Input,
-    asked_for,
     read_ids,
     read_list,
     read_object,
     read_upsert,
 )
 from uploader.mockserver.bodies.error_bodies import Answer
-from uploader.mockserver.faults.scenario import ActiveFaults, BatchStatus, Candidate, Reject, Scenario
+from uploader.mockserver.faults.scenario import BatchStatus, Scenario
 from uploader.mockserver.quota import RollingWindow
-from uploader.mockserver.request_and_reply import Request
-from uploader.mockserver.routes import Route
 from uploader.mockserver.statistics import Statistics
 
-STRICT_VERSION = "2026-09"  # errors in the 200, validation enforced
 DEFAULT_READ = ("email", "firstname", "lastname")
 #: The source of seeded records, unless the seed names another.
 SEED_SOURCE = Source("IMPORT", "28512344")
 OTHER_USER = Source("CRM_UI", "userId:9586504", "", 9586504)
-
-
-@dataclass(slots=True, kw_only=True)
-class Exchange:
-    """One request to the mock server, with what is decided about it."""
-
-    request: Request
-    now: float
-    wall: float
-    correlation_id: str
-    route: Route
-    latency_seconds: float = 0.0
-    inputs: Sequence[Input] | Answer = ()  #: of an upsert or update
-    faults: ActiveFaults
-
-    @property
-    def candidates(self) -> Sequence[Candidate]:
-        if self.route.endpoint in ("read", "associations"):
-            limit = associations.MAX_INPUTS if self.route.endpoint == "associations" else MAX_INPUTS
-            return [Candidate(key, {}) for key in asked_for(self.request.body, limit)]
-        if isinstance(self.inputs, Answer):
-            return ()
-        return [Candidate(one.key, one.properties) for one in self.inputs]
-
-    @property
-    def is_strict(self) -> bool:
-        return self.route.version == STRICT_VERSION
-
-
-class ObjectStore:
-    """The records and properties of one object type."""
-
-    def __init__(self, kind: Kind, scenario: Scenario, owners: Owners) -> None:
-        self.kind = kind
-        self.records = Records(())
-        self._made: dict[str, Property] = {}  # by clients
-        self._archived: dict[str, Property] = {}
-        self.change_scenario(scenario, owners)
-
-    def change_scenario(self, scenario: Scenario, owners: Owners) -> None:
-        self._scenario, self._owners = scenario, owners
-        default = properties_of(self.kind, scenario.properties, owners.user_ids, scenario.pipelines)
-        named = {one.name: one for one in default if one.name not in self._archived} | self._made
-        self.catalogue = Catalogue(list(named.values()))
-        catalogue, stages = self.catalogue, self.catalogue.stages
-        self.kind = self.kind.with_stages(stages)
-        advancing = stages if scenario.rules.lifecycle == "forward" else ()
-        self.records.change_properties(catalogue.unique, catalogue.multiple, self.kind.derived, advancing)
-
-    def add_properties(self, made: Iterable[Property]) -> None:
-        """Add properties that a client created."""
-        for one in made:
-            self._made[one.name] = one
-            self._archived.pop(one.name, None)
-        self.change_scenario(self._scenario, self._owners)
-
-    def archive_properties(self, names: Iterable[str], at: str) -> None:
-        """Archive properties. Unknown ones are no error."""
-        for name in names:
-            if (found := self.catalogue.by_name.get(name)) is not None:
-                self._archived[name] = replace(found, archived_at=at)
-                self._made.pop(name, None)
-        self.change_scenario(self._scenario, self._owners)
-
-    @property
-    def archived_properties(self) -> Sequence[Property]:
-        return list(self._archived.values())
-
-    def known(self, named: Mapping[str, Any]) -> Record:
-        """The live record with the `id` or a unique value in `named`. ValueError if there is none."""
-        if "id" in named:
-            record = self.records.by_id(str(named["id"]))
-            if record is not None and not record.archived:
-                return record
-        for name in sorted(self.catalogue.unique & named.keys()):
-            if (record := self.records.owner(name, normalise(str(named[name])))) is not None:
-                return record
-        raise ValueError(f"no {self.kind.singular.lower()} is known by {dict(named)!r}")
 
 
 class Account:
@@ -134,10 +55,15 @@ class Account:
     def __init__(self, scenario: Scenario, statistics: Statistics, random: Random) -> None:
         self._scenario = scenario
         self._owners = Owners(scenario.owners)
-        self._stores = {kind.name: ObjectStore(kind, scenario, self._owners) for kind in KINDS}
-        self._associations = Associations()
+        definitions = Definitions()
+        links = Links(definitions)
+        self._stores = {kind.name: ObjectStore(kind, scenario, self._owners, links) for kind in KINDS}
         self._statistics = statistics
         self._random = random
+        self.associations = AssociationEndpoints(
+            self._stores, definitions, links, schedule=self._schedule, shuffle=random.shuffle
+        )
+        self.associations.change_scenario(scenario)
         self._searches = RollingWindow()
         self._late: list[tuple[float, int, Callable[[str], None]]] = []
         self._order = count()
@@ -157,6 +83,7 @@ class Account:
         self._owners = Owners(scenario.owners)
         for store in self._stores.values():
             store.change_scenario(scenario, self._owners)
+        self.associations.change_scenario(scenario)
 
     def records(self, object_type: str) -> Iterator[Record]:
         """All records by id, archived ones too. ValueError for an unknown object type."""
@@ -195,17 +122,16 @@ class Account:
             store.records.update(store.known(change), values, at, _source(change, OTHER_USER))
         for named in archive:
             fields = named if isinstance(named, Mapping) else {"id": named, "email": named}
-            store.records.archive(store.known(fields), at)
+            store.archive(store.known(fields), at)
         for link in associate:
-            record_id = store.known({name: one for name, one in link.items() if name not in ("to", "ids")}).id
-            self._associations.add(store.kind, record_id, str(link.get("to")), link.get("ids", ()))
+            self.associations.associate(store, link)
 
     def merge(
         self, object_type: str, primary: Mapping[str, Any], other: Mapping[str, Any], at: str
     ) -> Record:
         """Merge two records, each named by an id or a unique value; ValueError as `change_records`."""
         store = self._store(object_type)
-        return store.records.merge(store.known(primary), store.known(other), at)
+        return store.merge(store.known(primary), store.known(other), at)
 
     def answer(self, exchange: Exchange) -> Answer:  # noqa: C901, PLR0911, PLR0912  # a table
         match exchange.route.endpoint:
@@ -226,8 +152,18 @@ class Account:
                 return self._read(store, exchange)
             case "archive":
                 return self._archive(store, exchange)
-            case "associations":
-                return self._associated(store, exchange)
+            case (
+                "associations"
+                | "associate"
+                | "associate_default"
+                | "dissociate"
+                | "end_labels"
+                | "association_labels"
+                | "association_limits"
+                | "create_association_label"
+                | "archive_association_label"
+            ):
+                return self.associations.answer(store, exchange)
             case "pipelines":
                 return Answer(200, pipelines.listed(pipelines_of(kind, self._scenario.pipelines)))
             case "create_properties" | "create_property":
@@ -240,14 +176,21 @@ class Account:
                 return Answer(200, admin_validation_rules.listed(self._scenario.validations, kind.name))
         return self._properties(store, exchange)
 
-    # upsert, batch/update
+    def read_inputs(self, exchange: Exchange) -> None:
+        """Read the inputs, or the answer that refuses them."""
+        body, most = exchange.request.body, self._scenario.rules.most_links
+        match exchange.route.endpoint:
+            case "upsert" | "update":
+                exchange.inputs = read_upsert(body)
+                self._statistics.records_received += exchange.size
+            case "associate" | "end_labels":
+                exchange.links = requests.read_links(body, most, have_types=True)
+            case "associate_default":
+                exchange.links = requests.read_links(body, most, have_types=False)
+            case "dissociate":
+                exchange.links = requests.read_pairs(body, most)
 
-    def read_inputs(self, request: Request) -> Sequence[Input] | Answer:
-        """The inputs of an upsert or update, or the answer that refuses them."""
-        inputs = read_upsert(request.body)
-        if not isinstance(inputs, Answer):
-            self._statistics.records_received += len(inputs)
-        return inputs
+    # upsert, batch/update
 
     def _upsert(self, store: ObjectStore, exchange: Exchange) -> Answer:
         if isinstance(exchange.inputs, Answer):
@@ -257,7 +200,7 @@ class Account:
         failure = exchange.faults.failure
         if failure is not None and not failure.applied and not isinstance(failure, BatchStatus):
             self._schedule_write(store, exchange, exchange.inputs, failure.late_seconds)
-            return Answer(200, self._batch([], exchange))
+            return Answer(200, exchange.batch([]))
         return self._write_batch(store, exchange, exchange.inputs)
 
     def _sensitivities(self, store: ObjectStore, inputs: Iterable[Input]) -> set[str]:
@@ -287,7 +230,7 @@ class Account:
             return exchange.inputs
         failure = exchange.faults.failure
         if failure is not None and not failure.applied and not isinstance(failure, BatchStatus):
-            return Answer(200, self._batch([], exchange))
+            return Answer(200, exchange.batch([]))
         upserter = self._upserter(store, exchange)
         missing = [one for one in exchange.inputs if not upserter.knows(one)]
         answer = self._write_batch(store, exchange, [one for one in exchange.inputs if upserter.knows(one)])
@@ -318,7 +261,7 @@ class Account:
                 self._schedule_write(
                     store, exchange, [write.input for write in kept_back], failure.late_seconds
                 )
-        body = self._batch(self._write(store, writes, exchange), exchange)
+        body = exchange.batch(self._write(store, writes, exchange))
         return Answer(self._add_errors(body, decision.refusals, exchange, rules), body)
 
     def _add_errors(
@@ -363,9 +306,6 @@ class Account:
         if rules.results_order == "shuffled":
             self._random.shuffle(results)
         return results
-
-    def _batch(self, results: list[dict[str, Any]], exchange: Exchange) -> dict[str, Any]:
-        return batch_reply.batch(results, exchange.wall, exchange.wall + exchange.latency_seconds)
 
     # late writes
 
@@ -416,7 +356,7 @@ class Account:
             due, _, write = heapq.heappop(self._late)
             write(error_bodies.iso(wall - (now - due)))
 
-    # batch/read, associations, batch/archive, properties, limits
+    # batch/read, batch/archive, properties, limits
 
     def _read(self, store: ObjectStore, exchange: Exchange) -> Answer:
         document = read_object(exchange.request.body)
@@ -433,7 +373,7 @@ class Account:
         if id_property and (not isinstance(id_property, str) or id_property not in store.catalogue.unique):
             return error_bodies.non_unique_property(str(id_property), store.kind)
         archived = exchange.request.has_flag("archived")
-        rejected = _rejected(exchange, ids)
+        rejected = exchange.rejected(ids)
         asked = [key for key in ids if key not in rejected]
         found = {key: _find(store, id_property, key, archived=archived) for key in asked}
         records = dict.fromkeys(record for record in found.values() if record is not None)
@@ -441,31 +381,13 @@ class Account:
         history = [name for name in history if name not in hidden]
         wanted = [n for n in names or (DEFAULT_READ if store.kind.is_contacts else ()) if n not in hidden]
         results = [batch_reply.read(one, wanted, history, store.kind, self.info) for one in records]
-        body = self._batch(results, exchange)
+        body = exchange.batch(results)
         missing = [key for key, record in found.items() if record is None]
         errors = [batch_reply.not_found(missing, store.kind)] if missing else []
         errors += batch_reply.unread(rejected)
         if errors:
             body |= {"numErrors": len(errors), "errors": errors}
         return Answer(207 if errors and not exchange.is_strict else 200, body)
-
-    def _associated(self, store: ObjectStore, exchange: Exchange) -> Answer:
-        target = find_target(exchange.route.target)
-        if target is None:
-            return error_bodies.unknown_object_type(exchange.route.target)
-        document = read_object(exchange.request.body)
-        inputs = document if isinstance(document, Answer) else associations.read_inputs(document)
-        if isinstance(inputs, Answer):
-            return inputs
-        rejected = _rejected(exchange, [one for one, _ in inputs])
-        asked = [(one, after) for one, after in inputs if one not in rejected]
-        live = {one for one, _ in asked if _find(store, "", one, archived=False) is not None}
-        results, errors = self._associations.read(store.kind, target, asked, live)
-        errors += batch_reply.unread(rejected, "fromObjectId")
-        body = self._batch(results, exchange)
-        if errors:
-            body |= {"numErrors": len(errors), "errors": errors}
-        return Answer(207 if errors else 200, body)
 
     def _archive(self, store: ObjectStore, exchange: Exchange) -> Answer:
         document = read_object(exchange.request.body)
@@ -477,7 +399,7 @@ class Account:
         if failure is None or failure.applied:
             for key in ids:
                 if (record := store.records.by_id(key)) is not None:
-                    store.records.archive(record, error_bodies.iso(exchange.wall))
+                    store.archive(record, error_bodies.iso(exchange.wall))
         return Answer(204, b"")  # unknown ids are no error
 
     def _properties(self, store: ObjectStore, exchange: Exchange) -> Answer:
@@ -512,7 +434,7 @@ class Account:
         results = [property_changes.created(one) for one in plan.made]
         if is_single:
             return Answer(201, results[0])
-        body = self._batch(results, exchange)
+        body = exchange.batch(results)
         if plan.refused:
             body |= {"errors": [one.as_entry() for one in plan.refused], "numErrors": len(plan.refused)}
         return Answer(207 if plan.refused else 201, body)
@@ -574,12 +496,6 @@ class Account:
         return Answer(200, {"hubspotDefinedObjectTypes": entries, "customObjectTypes": overall})
 
 
-def _rejected(exchange: Exchange, ids: Sequence[str]) -> dict[str, Reject]:
-    """The ids that a fault refuses to read."""
-    rejections = exchange.faults.rejections or {}
-    return {key: rejections[place] for place, key in enumerate(ids) if place in rejections}
-
-
 def _find(store: ObjectStore, id_property: str, key: str, *, archived: bool) -> Record | None:
     if not id_property:
         record = store.records.by_id(key)
@@ -596,7 +512,7 @@ def _change_by_other(
         if record.archived:
             return
         if values is None:
-            store.records.archive(record, at)
+            store.archive(record, at)
         else:
             store.records.update(record, values, at, source)
 

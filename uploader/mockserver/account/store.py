@@ -14,6 +14,8 @@ import orjson
 from uploader.mockserver.account.properties import normalise
 
 FIRST_ID = 171_596_044_870  # as long as real ids are today
+#: The ids of an object type begin where those of no other one do, so that no id stands for two records.
+IDS_OF_A_TYPE = 1_000_000_000
 MAX_VERSIONS = 20  # of a property's history; the real cap is another
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -110,8 +112,11 @@ class Records:
         multiple: Iterable[str] = (),
         derived: Mapping[str, str] = NOTHING,
         stages: Sequence[str] = (),
+        *,
+        first_id: int = FIRST_ID,
     ) -> None:
         """`derived`: values that a record has unwritten. `stages`: the lifecycle stages that only advance."""
+        self._first_id = first_id
         self._by_id: dict[int, Record] = {}
         self._archived: dict[int, Record] = {}
         self._merged: dict[int, Record] = {}  # into which record
@@ -161,7 +166,7 @@ class Records:
     ) -> tuple[Record, dict[str, str]]:
         """Create a record; returns it and its stored values."""
         stored = self._merge({}, values)
-        record = Record(FIRST_ID + len(self._by_id), _pack(stored), at, at, source)
+        record = Record(self._first_id + len(self._by_id), _pack(stored), at, at, source)
         record.additional_emails = additional_emails
         self._by_id[record.id] = record
         self._index_values(record, stored)
@@ -201,7 +206,7 @@ class Records:
         for record in (primary, other):
             self.archive(record, at)
         made = Record(
-            FIRST_ID + len(self._by_id),
+            self._first_id + len(self._by_id),
             _pack(values),
             min(primary.created_at, other.created_at),
             at,

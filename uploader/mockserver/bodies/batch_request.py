@@ -29,7 +29,7 @@ def read_object(body: bytes) -> dict[str, Any] | Answer:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         return error_bodies.invalid_json(error.msg, error.lineno, error.colno)
-    return document if isinstance(document, dict) else _wrong_type("BatchInput", document)
+    return document if isinstance(document, dict) else wrong_type("BatchInput", document)
 
 
 def read_upsert(body: bytes) -> list[Input] | Answer:
@@ -54,7 +54,7 @@ def read_list(document: dict[str, Any], name: str) -> list[Any] | Answer:
     found = document.get(name)
     if found is None:
         return []
-    return found if isinstance(found, list) else _wrong_type("java.util.ArrayList", found)
+    return found if isinstance(found, list) else wrong_type("java.util.ArrayList", found)
 
 
 def read_ids(raw: Sequence[Any], limit: int) -> list[str] | Answer:
@@ -62,11 +62,11 @@ def read_ids(raw: Sequence[Any], limit: int) -> list[str] | Answer:
     ids: list[str] = []
     for item in raw:
         if not isinstance(item, dict):
-            return _wrong_type("BatchInput", item)
+            return wrong_type("BatchInput", item)
         if item.get("id") is None:
             return error_bodies.missing_fields(["id"])
         if not isinstance(item["id"], str):
-            return _wrong_type("java.lang.String", item["id"])
+            return wrong_type("java.lang.String", item["id"])
         ids.append(item["id"])
     if len(ids) > limit:
         return error_bodies.too_many_inputs(limit, with_history=limit == MAX_INPUTS_WITH_HISTORY)
@@ -90,25 +90,25 @@ def find_duplicates(inputs: Sequence[Input], *, normalised: bool) -> list[str]:
 
 def _read_input(item: object) -> Input | Answer:
     if not isinstance(item, dict):
-        return _wrong_type("BatchInput", item)
+        return wrong_type("BatchInput", item)
     key, properties, trace_id = item.get("id"), item.get("properties"), item.get("objectWriteTraceId")
     id_property = item.get("idProperty")
     if key is None or properties is None:
         return error_bodies.missing_fields([name for name in ("id", "properties") if item.get(name) is None])
     for text in (key, id_property, trace_id):
         if text is not None and type(text) is not str:
-            return _wrong_type("java.lang.String", text)
+            return wrong_type("java.lang.String", text)
     if not isinstance(properties, dict):
-        return _wrong_type("java.util.LinkedHashMap", properties)
+        return wrong_type("java.util.LinkedHashMap", properties)
     for name, value in properties.items():
         if type(value) is not str and value is not None:
             if isinstance(value, dict | list):
-                return _wrong_type("java.lang.String", value)
+                return wrong_type("java.lang.String", value)
             # The schema says strings; in practice numbers and booleans are accepted.
             properties[name] = orjson.dumps(value).decode()
     return Input(key, id_property or "", properties, trace_id)
 
 
-def _wrong_type(wanted: str, value: object) -> Answer:
+def wrong_type(wanted: str, value: object) -> Answer:
     found = TYPE_NAMES.get(type(value), "null")
     return error_bodies.invalid_json(f"Cannot deserialize value of type `{wanted}` from {found} value")

@@ -6,7 +6,7 @@ Rule  Nothing is changed that the schema allows. Where recorded replies differ:
       errors       `category` and `correlationId` in all of them, those of the token endpoints included
       error items  of a batch: `errors` and `links`; no text as `subCategory`
       records      no property with the value null
-      associations `toObjectId` as a text, no label that is null
+      associations ids as texts, no label that is null
       tokens       `token_use`, `user_id` and `signed_access_token`
 From  https://github.com/HubSpot/HubSpot-public-api-spec-collection
 """
@@ -55,7 +55,12 @@ def _result(item: Mapping[str, Any]) -> Body:
     made = dict(item)
     if isinstance(made.get("properties"), Mapping):
         made["properties"] = _without_nulls(made["properties"])
-    if "to" in made:
+    if "typeId" in made:
+        made = _without_nulls(made)
+    for name in ("fromObjectId", "toObjectId"):
+        if name in made:
+            made[name] = str(made[name])
+    if isinstance(made.get("to"), list):
         made["to"] = [
             {
                 "toObjectId": str(one["toObjectId"]),

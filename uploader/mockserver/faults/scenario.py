@@ -21,6 +21,12 @@ A scenario file is TOML. All of it is optional; an unknown key is refused.
     label = "Renewals"
     stages = ["r1=Open", "r2=Closed Won"]
 
+    [[association_labels]]        # see `behaviour_switches.AssociationLabel`
+    label = "Billing contact"
+
+    [[association_limits]]        # see `behaviour_switches.AssociationLimit`
+    most = 5
+
     [[owners]]                    # see `behaviour_switches.Owner`
     id = "7"
     email = "ann@x.com"
@@ -42,9 +48,10 @@ A scenario file is TOML. All of it is optional; an unknown key is refused.
 
 Which requests a fault affects; every condition given must hold:
 
-    endpoint = "upsert"           # the default; update, read, archive, associations, search, properties,
+    endpoint = "upsert"           # the default; update, read, archive, search, properties,
                                   # create_properties, archive_properties, pipelines, validations,
-                                  # account, usage, owners, limits, token, any
+                                  # associations, associate, dissociate, association_labels,
+                                  # change_association_labels, account, usage, owners, limits, token, any
     rate = 0.02                   # probability, by the server's seed
     every = 10                    # every tenth of the requests that meet the other conditions
     first = 3                     # the first three of them
@@ -55,6 +62,7 @@ Which requests a fault affects; every condition given must hold:
     keys = ["a@x.com"]            # only if an input has this id (compared by strip and lower case)
     match = { tier = "gold" }     # only if an input has all these property values
     share = 0.01                  # only if an input is among 1 % of all ids, the same ones each time
+                                  # (of a link, the id is "FROM-TO", and `match` sees `from` and `to`)
 
 What it does, by `kind` (the classes below hold the keys of each, with their defaults):
 
@@ -89,6 +97,8 @@ from zlib import crc32
 from uploader.mockserver.account.admin_validation_rules import Validation
 from uploader.mockserver.account.behaviour_switches import (
     AccountInfo,
+    AssociationLabel,
+    AssociationLimit,
     Auth,
     ExtraProperty,
     Owner,
@@ -106,6 +116,10 @@ Endpoint: TypeAlias = Literal[
     "update",
     "archive",
     "associations",
+    "associate",
+    "dissociate",
+    "association_labels",
+    "change_association_labels",
     "search",
     "properties",
     "create_properties",
@@ -300,6 +314,8 @@ class Scenario:
     properties: tuple[ExtraProperty, ...] = ()
     pipelines: tuple[Pipeline, ...] = ()
     owners: tuple[Owner, ...] = ()
+    association_labels: tuple[AssociationLabel, ...] = ()
+    association_limits: tuple[AssociationLimit, ...] = ()
     validations: tuple[Validation, ...] = ()
     others: tuple[Other, ...] = ()
     faults: tuple[Fault, ...] = ()
@@ -326,6 +342,8 @@ class Scenario:
             properties=_read_tables(ExtraProperty, document, "properties"),
             pipelines=_read_tables(Pipeline, document, "pipelines"),
             owners=_read_tables(Owner, document, "owners"),
+            association_labels=_read_tables(AssociationLabel, document, "association_labels"),
+            association_limits=_read_tables(AssociationLimit, document, "association_limits"),
             validations=_read_tables(Validation, document, "validations"),
             others=_read_tables(Other, document, "others"),
             faults=tuple(
