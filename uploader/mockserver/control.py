@@ -3,10 +3,13 @@
 GET  /_mock/stats              counts, as JSON
 GET  /_mock/objects/TYPE       every record of a type (contacts, companies, 0-3, p_cars, ...) by id, as NDJSON
 GET  /_mock/links              every association once, as NDJSON
+GET  /_mock/lists              every list with its members, as NDJSON
 GET  /_mock/log                the last 100,000 requests, as NDJSON
 POST /_mock/reset              a new account; body, optional: {"contacts": [{"properties": {},
                                "additional_emails": [], "created_at": "2026-01-31T09:00:00.000Z"}],
-                               "objects": {"deals": [{"properties": {}}]}, "links": []} to begin with
+                               "objects": {"deals": [{"properties": {}}]}, "links": [], "lists": [{"name":
+                               "VIP", "type": "contacts", "members": [{"email": "a@x.com"}]}]} to begin
+                               with; a list's "processing_type" is MANUAL, unless it is given
 POST /_mock/objects/TYPE       changes by another user: {"update": [{"email": "a@x.com", "properties": {}}],
                                "archive": ["a@x.com"]}; values are not checked. Records are named by
                                `id` or by a unique value; "source": {"type": "FORM", "id": "7"} says who.
@@ -45,8 +48,8 @@ def control(simulator: Simulator, request: Request, now: float) -> Reply | Itera
             return _json(200, simulator.stats())
         case "GET", "log":
             return (seen._asdict() for seen in list(simulator.statistics.log))
-        case "GET", "links":
-            return simulator.links(now)
+        case "GET", ("links" | "lists") as what:
+            return simulator.links(now) if what == "links" else simulator.lists(now)
         case "POST", ("reset" | "links" | "scenario" | "quota") as order:
             return _order(simulator, order, request.body, now)
         case method, path if find_kind(object_type := path.removeprefix(OBJECTS)) and OBJECTS in path:
@@ -72,9 +75,8 @@ def _order(simulator: Simulator, order: str, body: bytes, now: float) -> Reply:
 def _carry_out(simulator: Simulator, order: str, document: Mapping[str, Any], now: float) -> None:
     match order:
         case "reset":
-            simulator.reset(
-                now, document.get("contacts", ()), document.get("objects"), document.get("links", ())
-            )
+            links, lists = (document.get(name, ()) for name in ("links", "lists"))
+            simulator.reset(now, document.get("contacts", ()), document.get("objects"), links, lists)
         case "links":
             simulator.change_links(document.get("add", ()), document.get("remove", ()))
         case "scenario":

@@ -70,14 +70,24 @@ class RunningMock:
         """All associations, each once."""
         return [json.loads(line) for line in self._call("GET", "links").splitlines()]
 
+    def lists(self) -> list[dict[str, Any]]:
+        """All lists with their members, deleted ones too."""
+        return [json.loads(line) for line in self._call("GET", "lists").splitlines()]
+
     def reset(
         self,
         contacts: Sequence[Mapping[str, Any]] = (),
         objects: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
         links: Sequence[Mapping[str, Any]] = (),
+        lists: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Start a new account with these records and links; see `uploader.mockserver.control`."""
-        document = {"contacts": list(contacts), "objects": objects or {}, "links": list(links)}
+        """Start a new account with these records, links and lists; see `uploader.mockserver.control`."""
+        document = {
+            "contacts": list(contacts),
+            "objects": objects or {},
+            "links": list(links),
+            "lists": list(lists),
+        }
         self._call("POST", "reset", document)
 
     def change_links(

@@ -21,6 +21,15 @@ EndpointName: TypeAlias = Literal[
     "association_limits",
     "create_association_label",
     "archive_association_label",
+    "create_list",
+    "list_by_name",
+    "search_lists",
+    "list",
+    "archive_list",
+    "memberships",
+    "add_members",
+    "remove_members",
+    "change_members",
     "search",
     "properties",
     "create_properties",
@@ -46,8 +55,8 @@ class Route(NamedTuple):
     endpoint: EndpointName
     version: str  #: v1, v2, v3, v4, 2026-03 or 2026-09
     argument: str = ""  #: the object type, or the token of the legacy introspection
-    target: str = ""  #: the other object type of associations, or the name of a property
-    item: str = ""  #: the id of a label
+    target: str = ""  #: the other object type of associations, or the name of a property or list
+    item: str = ""  #: the id of a label or list
 
     @property
     def is_token(self) -> bool:
@@ -61,8 +70,8 @@ class Route(NamedTuple):
     @property
     def scopes(self) -> tuple[str, ...]:
         """The scopes that a token needs; for associations those of both types."""
-        if self.endpoint in _ONE_SCOPE:
-            return (_ONE_SCOPE[self.endpoint],)
+        if self.endpoint in _SCOPES:
+            return _SCOPES[self.endpoint]
         kind = find_kind(self.argument) or CONTACTS
         if self.endpoint in _LINKING or self.endpoint in _READING_LINKS:
             return self._scopes_of_both(kind)
@@ -81,10 +90,21 @@ class Route(NamedTuple):
         return tuple(dict.fromkeys((kind.read_scope, target.read_scope if target else kind.read_scope)))
 
 
-_ONE_SCOPE: Mapping[str, str] = {
-    "owners": "crm.objects.owners.read",
-    "account": "oauth",
-    "usage": "oauth",
+_READ_LISTS, _WRITE_LISTS = ("crm.lists.read",), ("crm.lists.write",)
+#: Endpoints whose scopes do not depend on an object type.
+_SCOPES: Mapping[str, tuple[str, ...]] = {
+    "owners": ("crm.objects.owners.read",),
+    "account": ("oauth",),
+    "usage": ("oauth",),
+    "list_by_name": _READ_LISTS,
+    "search_lists": _READ_LISTS,
+    "list": _READ_LISTS,
+    "memberships": _READ_LISTS,
+    "create_list": _WRITE_LISTS,
+    "archive_list": _READ_LISTS + _WRITE_LISTS,
+    "add_members": _READ_LISTS + _WRITE_LISTS,
+    "remove_members": _READ_LISTS + _WRITE_LISTS,
+    "change_members": _READ_LISTS + _WRITE_LISTS,
 }
 _READING = ("read", "search", "properties", "pipelines", "validations")
 _CHANGING_PROPERTIES = ("create_properties", "create_property", "archive_properties", "archive_property")
@@ -106,6 +126,9 @@ _FAULT_ENDPOINTS = {
     "association_limits": "association_labels",
     "create_association_label": "change_association_labels",
     "archive_association_label": "change_association_labels",
+    **dict.fromkeys(("list_by_name", "search_lists", "list", "memberships"), "lists"),
+    **dict.fromkeys(("create_list", "archive_list"), "change_lists"),
+    **dict.fromkeys(("add_members", "remove_members", "change_members"), "memberships"),
 }
 _DATED = "2026-03|2026-09"
 _OBJECTS = rf"/crm/(?:(?P<plain>v3)/objects|objects/(?P<dated>{_DATED}))/(?P<argument>[^/]+)/batch"
@@ -115,6 +138,8 @@ _BETWEEN = r"(?P<argument>[^/]+)/(?P<target>[^/]+)"
 _ASSOCIATIONS = rf"/crm/(?:(?P<plain>v4)/associations|associations/(?P<dated>{_DATED}))/{_BETWEEN}/batch"
 #: The older path of labels puts the version first.
 _DEFINITIONS = r"/crm/(?:associations/(?P<plain>v4)|(?P<dated>v4)/associations)"
+_LISTS = r"/crm/(?P<plain>v3)/lists"
+_MEMBERS = rf"{_LISTS}/(?P<item>[^/]+)/memberships"
 _ROUTES: tuple[tuple[str, re.Pattern[str], EndpointName], ...] = (
     ("POST", re.compile(rf"{_OBJECTS}/upsert"), "upsert"),
     ("POST", re.compile(rf"{_OBJECTS}/update"), "update"),
@@ -134,6 +159,19 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], EndpointName], ...] = (
         re.compile(rf"/crm/(?:(?P<plain>v3)/objects|objects/(?P<dated>{_DATED}))/(?P<argument>[^/]+)/search"),
         "search",
     ),
+    ("POST", re.compile(rf"{_LISTS}/?"), "create_list"),
+    ("POST", re.compile(rf"{_LISTS}/search"), "search_lists"),
+    (
+        "GET",
+        re.compile(rf"{_LISTS}/object-type-id/(?P<argument>[^/]+)/name/(?P<target>[^/]+)"),
+        "list_by_name",
+    ),
+    ("GET", re.compile(rf"{_LISTS}/(?P<item>[^/]+)"), "list"),
+    ("DELETE", re.compile(rf"{_LISTS}/(?P<item>[^/]+)"), "archive_list"),
+    ("GET", re.compile(_MEMBERS), "memberships"),
+    ("PUT", re.compile(rf"{_MEMBERS}/add"), "add_members"),
+    ("PUT", re.compile(rf"{_MEMBERS}/remove"), "remove_members"),
+    ("PUT", re.compile(rf"{_MEMBERS}/add-and-remove"), "change_members"),
     ("GET", re.compile(_PROPERTIES), "properties"),
     ("POST", re.compile(_PROPERTIES), "create_property"),
     ("DELETE", re.compile(rf"{_PROPERTIES}/(?P<target>[^/]+)"), "archive_property"),

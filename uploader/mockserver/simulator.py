@@ -66,6 +66,7 @@ class Simulator:
         contacts: Iterable[Mapping[str, Any]] = (),
         objects: Mapping[str, Iterable[Mapping[str, Any]]] | None = None,
         links: Iterable[Mapping[str, Any]] = (),
+        lists: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         """Start a new account with the same settings, and the scenario again. `objects`: by their type."""
         seed = self.settings.seed
@@ -80,6 +81,7 @@ class Simulator:
         self.account = Account(self.scenario, self.statistics, order)
         self.account.seed({"contacts": contacts, **(objects or {})}, error_bodies.iso(self.wall(now)))
         self.change_links(links)
+        self.account.lists.seed(lists, error_bodies.iso(self.wall(now)))
         self._tokens = Tokens()
         self._windows: dict[str, RollingWindow] = {}
         self._day = DailyCount(self.scenario.account.daily_used)
@@ -349,6 +351,11 @@ class Simulator:
         """All associations, each once."""
         self.account.apply_late_writes(now, self.wall(now))
         return iter(self.account.associations.shown())
+
+    def lists(self, now: float) -> Iterator[dict[str, Any]]:
+        """All lists with their members, deleted ones too."""
+        self.account.apply_late_writes(now, self.wall(now))
+        return self.account.lists.shown()
 
 
 def _shown(record: Record) -> dict[str, Any]:

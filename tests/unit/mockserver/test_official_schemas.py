@@ -21,6 +21,8 @@ SEEDED = {"id": str(FIRST_ID)}
 UNLABELLED = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 449}]
 LINK = {"from": SEEDED, "to": SEEDED, "types": UNLABELLED}
 NOT_THERE = {"from": SEEDED, "to": {"id": "99"}, "types": UNLABELLED}
+LISTS = "/crm/v3/lists"
+FAIR = {"name": "Fair", "objectTypeId": "0-1", "processingType": "MANUAL"}
 BAD = one("a@x.com", num_children="many") | {"objectWriteTraceId": "1"}
 GOOD = one("b@x.com") | {"objectWriteTraceId": "2"}
 TWICE = [one("a@x.com"), one("a@x.com")]
@@ -67,6 +69,19 @@ EXCHANGES = {
     "label created": (("POST", LABELS, orjson.dumps({"name": "boss", "label": "Manager"})), 200),
     "label archived": (("DELETE", f"{LABELS}/7", b""), 204),
     "association limits": (("GET", "/crm/associations/v4/definitions/configurations/0-1/0-2", b""), 200),
+    "list created": (("POST", LISTS, orjson.dumps(FAIR)), 200),
+    "list of a taken name": (("POST", LISTS, orjson.dumps(FAIR | {"name": "VIP"})), 400),
+    "list": (("GET", f"{LISTS}/1", b""), 200),
+    "list by name": (("GET", f"{LISTS}/object-type-id/0-1/name/VIP", b""), 200),
+    "unknown list": (("GET", f"{LISTS}/2", b""), 404),
+    "lists": (("POST", f"{LISTS}/search", b'{"additionalProperties": [], "offset": 0}'), 200),
+    "list deleted": (("DELETE", f"{LISTS}/1", b""), 204),
+    "members": (("GET", f"{LISTS}/1/memberships", b""), 200),
+    "members added": (("PUT", f"{LISTS}/1/memberships/add", orjson.dumps([str(FIRST_ID), "99"])), 200),
+    "members removed": (("PUT", f"{LISTS}/1/memberships/remove", orjson.dumps([str(FIRST_ID)])), 200),
+    "members changed": (("PUT", f"{LISTS}/1/memberships/add-and-remove", orjson.dumps(
+        {"recordIdsToAdd": [], "recordIdsToRemove": [str(FIRST_ID)]}
+    )), 200),
     "properties": (("GET", "/crm/v3/properties/contacts", b""), 200),
     "properties created": (("POST", f"{PROPERTIES}/batch/create", inputs(NICKNAME)), 201),
     "properties that exist": (
@@ -98,7 +113,8 @@ EXCHANGES = {
 
 def exchange(method, path, body, rules=DOCUMENTED, **settings):
     client = MockClient({"rules": {"reply_form": rules.reply_form}}, **settings)
-    client.seed({"properties": {"email": "seeded@x.com"}})
+    seeded = {"properties": {"email": "seeded@x.com"}}
+    client.simulator.reset(0.0, [seeded], lists=[{"name": "VIP", "members": [{"email": "seeded@x.com"}]}])
     headers = FORM if "oauth" in path else {"content-type": "application/json"}
     request = Request(method=method, path=path, body=body, headers={"authorization": "Bearer t", **headers})
     return request, client.simulator.handle(request, 0.0)

@@ -6,6 +6,7 @@ behaviour_switches      switches of behaviour, where HubSpot's is not known for 
 default_properties      the properties of a fresh account
 endpoints               one method an endpoint
 exchange                one request, with what is decided about it
+lists                   lists of records, and their endpoints
 object_store            the records, properties and links of one object type
 object_types            the object types of an account, and their words in texts
 owners                  owners, listed page by page

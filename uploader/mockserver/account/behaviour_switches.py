@@ -108,6 +108,8 @@ class Auth:
         "crm.objects.custom.write",
         "tickets",
         "crm.objects.owners.read",
+        "crm.lists.read",
+        "crm.lists.write",
     )
     client_id: str | None = None
     client_secret: str | None = None

@@ -22,6 +22,9 @@ from uploader.mockserver.account.associations.links import Links
 from uploader.mockserver.account.behaviour_switches import AccountInfo, Rules
 from uploader.mockserver.account.default_properties import pipelines_of
 from uploader.mockserver.account.exchange import Exchange
+from uploader.mockserver.account.lists.endpoints import ListEndpoints
+from uploader.mockserver.account.lists.requests import read_change
+from uploader.mockserver.account.lists.store import Lists
 from uploader.mockserver.account.object_store import ObjectStore
 from uploader.mockserver.account.object_types import KINDS, Kind, find_kind
 from uploader.mockserver.account.owners import Owners
@@ -64,6 +67,7 @@ class Account:
             self._stores, definitions, links, schedule=self._schedule, shuffle=random.shuffle
         )
         self.associations.change_scenario(scenario)
+        self._list_endpoints = ListEndpoints(self._stores, schedule=self._schedule)
         self._searches = RollingWindow()
         self._late: list[tuple[float, int, Callable[[str], None]]] = []
         self._order = count()
@@ -88,6 +92,10 @@ class Account:
     def records(self, object_type: str) -> Iterator[Record]:
         """All records by id, archived ones too. ValueError for an unknown object type."""
         return iter(self._store(object_type).records)
+
+    @property
+    def lists(self) -> Lists:
+        return self._list_endpoints.lists
 
     def _store(self, object_type: str) -> ObjectStore:
         kind = find_kind(object_type)
@@ -139,6 +147,18 @@ class Account:
                 return self._owners.page(exchange.request.query)
             case "limits":
                 return self._limits()
+            case (
+                "create_list"
+                | "list_by_name"
+                | "search_lists"
+                | "list"
+                | "archive_list"
+                | "memberships"
+                | "add_members"
+                | "remove_members"
+                | "change_members"
+            ):
+                return self._list_endpoints.answer(exchange)
         kind = find_kind(exchange.route.argument)
         if kind is None:
             return error_bodies.unknown_object_type(exchange.route.argument)
@@ -189,6 +209,8 @@ class Account:
                 exchange.links = requests.read_links(body, most, have_types=False)
             case "dissociate":
                 exchange.links = requests.read_pairs(body, most)
+            case ("add_members" | "remove_members" | "change_members") as verb:
+                exchange.members = read_change(body, verb)
 
     # upsert, batch/update
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from uploader.mockserver.account.associations import requests
 from uploader.mockserver.account.associations.requests import LinkInput
+from uploader.mockserver.account.lists.requests import NO_CHANGE, Change
 from uploader.mockserver.bodies import batch_reply
 from uploader.mockserver.bodies.batch_request import Input, asked_for
 from uploader.mockserver.bodies.error_bodies import Answer
@@ -28,6 +29,7 @@ class Exchange:
     latency_seconds: float = 0.0
     inputs: Sequence[Input] | Answer = ()  #: of an upsert or update
     links: Sequence[LinkInput] | Answer = ()  #: to be made or ended
+    members: Change | Answer = NO_CHANGE  #: of a list
     faults: ActiveFaults
 
     @property
@@ -44,6 +46,8 @@ class Exchange:
                     Candidate(f"{one.from_id}-{one.to_id}", {"from": one.from_id, "to": one.to_id})
                     for one in links
                 ]
+            case "add_members" | "remove_members" | "change_members":
+                return [Candidate(one, {}) for one in self._changed_members]
         if isinstance(self.inputs, Answer):
             return ()
         return [Candidate(one.key, one.properties) for one in self.inputs]
@@ -51,7 +55,12 @@ class Exchange:
     @property
     def size(self) -> int:
         """How many inputs there are."""
-        return sum(0 if isinstance(some, Answer) else len(some) for some in (self.inputs, self.links))
+        inputs = (self.inputs, self.links, self._changed_members)
+        return sum(0 if isinstance(some, Answer) else len(some) for some in inputs)
+
+    @property
+    def _changed_members(self) -> Sequence[str]:
+        return () if isinstance(self.members, Answer) else [*self.members.add, *self.members.remove]
 
     @property
     def is_strict(self) -> bool:

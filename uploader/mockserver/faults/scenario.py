@@ -51,7 +51,8 @@ Which requests a fault affects; every condition given must hold:
     endpoint = "upsert"           # the default; update, read, archive, search, properties,
                                   # create_properties, archive_properties, pipelines, validations,
                                   # associations, associate, dissociate, association_labels,
-                                  # change_association_labels, account, usage, owners, limits, token, any
+                                  # change_association_labels, lists, change_lists, memberships,
+                                  # account, usage, owners, limits, token, any
     rate = 0.02                   # probability, by the server's seed
     every = 10                    # every tenth of the requests that meet the other conditions
     first = 3                     # the first three of them
@@ -62,7 +63,8 @@ Which requests a fault affects; every condition given must hold:
     keys = ["a@x.com"]            # only if an input has this id (compared by strip and lower case)
     match = { tier = "gold" }     # only if an input has all these property values
     share = 0.01                  # only if an input is among 1 % of all ids, the same ones each time
-                                  # (of a link, the id is "FROM-TO", and `match` sees `from` and `to`)
+                                  # (of a link, the id is "FROM-TO", and `match` sees `from` and `to`;
+                                  # of a member to be added or removed, it is the record's)
 
 What it does, by `kind` (the classes below hold the keys of each, with their defaults):
 
@@ -79,7 +81,8 @@ What it does, by `kind` (the classes below hold the keys of each, with their def
     garble        an answer that is not what it should be (`shape`), or says so (`content_type`)
     redirect      to `location`
     reject        refuses the records chosen by keys, match and share (all, if none is given), and no others;
-                  of a read, whose inputs have no properties, an error names their ids
+                  of a read, whose inputs have no properties, an error names their ids; members that are
+                  refused are reported missing
     rules         changes `[rules]` for these requests: rules = { errors_in_200 = true }
 
 `applied = true`: the write happens although the answer hides it (commit, then fail). `applied = false`: it
@@ -120,6 +123,9 @@ Endpoint: TypeAlias = Literal[
     "dissociate",
     "association_labels",
     "change_association_labels",
+    "lists",
+    "change_lists",
+    "memberships",
     "search",
     "properties",
     "create_properties",
