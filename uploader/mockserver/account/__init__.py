@@ -3,6 +3,7 @@
 admin_validation_rules  validation rules that an admin has set
 associations            associations between records, their types and labels
 behaviour_switches      switches of behaviour, where HubSpot's is not known for sure
+company_domains         companies that HubSpot makes from the domains of contacts
 default_properties      the properties of a fresh account
 endpoints               one method an endpoint
 exchange                one request, with what is decided about it

@@ -71,6 +71,8 @@ class AccountInfo:
     country_code: str = ""  #: where values are respelled, of phone numbers without one, such as "49"
     daily_used: int = 0  #: requests of other apps today, which share the quota
     record_limit: int = 15_000_000  #: of each object type, in `limits/records`; not enforced
+    companies_from_domains: bool = False  #: contacts get the company of their address's domain
+    companies_after_seconds: float = 0.0  #: how long after the write; 0: before the next request
 
     def __post_init__(self) -> None:
         try:
@@ -79,6 +81,8 @@ class AccountInfo:
             raise ScenarioError(f"time_zone {self.time_zone!r} is unknown") from None
         if self.day_seconds is not None and self.day_seconds <= 0:
             raise ScenarioError("day_seconds must be positive")
+        if self.companies_after_seconds < 0:
+            raise ScenarioError("companies_after_seconds must not be negative")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from uploader.mockserver.account import (
     admin_validation_rules,
+    company_domains,
     pipelines,
     property_changes,
     search,
@@ -324,6 +325,7 @@ class Account:
                 result["objectWriteTraceId"] = write.input.trace_id
             results.append(result)
             self._schedule_other_writers(store, write, record, exchange.now)
+            self._schedule_company(store, write, record, exchange.now)
         self._statistics.records_written += len(results)
         if rules.results_order == "shuffled":
             self._random.shuffle(results)
@@ -340,6 +342,7 @@ class Account:
         if after_seconds is None or not inputs:
             return
         rules, ours = exchange.faults.rules, Source("INTEGRATION", str(self.info.app_id))
+        due = exchange.now + after_seconds
 
         def write(at: str) -> None:
             # Checked only now: the records may have changed since the request.
@@ -352,13 +355,32 @@ class Account:
                 country_code=self.info.country_code,
             )
             for one in upserter.decide(inputs).writes:
-                if one.record is None:
-                    store.records.create(one.values, at, ours)
+                record = one.record
+                if record is None:
+                    record, _ = store.records.create(one.values, at, ours)
                 else:
-                    store.records.update(one.record, one.values, at, ours)
+                    store.records.update(record, one.values, at, ours)
+                self._schedule_company(store, one, record, due)
                 self._statistics.records_written += 1
 
-        self._schedule(exchange.now + after_seconds, write)
+        self._schedule(due, write)
+
+    def _schedule_company(self, store: ObjectStore, write: Write, record: Record, now: float) -> None:
+        """HubSpot's own company for a contact whose address was written, where the account has that."""
+        if self.info.companies_from_domains and store.kind.is_contacts and write.values.get("email"):
+            due = now + self.info.companies_after_seconds
+            self._schedule(due, lambda at: self._add_company(store, record, at))
+
+    def _add_company(self, contacts: ObjectStore, record: Record, at: str) -> None:
+        domain = company_domains.domain_of(record.properties.get("email", ""))
+        if record.archived or not domain or self.associations.has_any(contacts, record, "companies"):
+            return
+        companies = self._stores["companies"].records
+        company = companies.first_holder(normalise(domain))
+        if company is None:
+            values = company_domains.new_company(domain)
+            company, _ = companies.create(values, at, company_domains.SOURCE)
+        self.associations.associate(contacts, {"id": record.id, "to": "companies", "ids": [company.id]})
 
     def _schedule_other_writers(self, store: ObjectStore, write: Write, record: Record, now: float) -> None:
         for place, other in enumerate(self._scenario.others):

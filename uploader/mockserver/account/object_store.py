@@ -19,7 +19,8 @@ class ObjectStore:
     def __init__(self, kind: Kind, scenario: Scenario, owners: Owners, links: Links) -> None:
         self.kind = kind
         self._links = links
-        self.records = Records((), first_id=FIRST_ID + KINDS.index(kind) * IDS_OF_A_TYPE)
+        first_id = FIRST_ID + KINDS.index(kind) * IDS_OF_A_TYPE
+        self.records = Records((), first_id=first_id, shared="domain" if kind.name == "companies" else "")
         self._made: dict[str, Property] = {}  # by clients
         self._archived: dict[str, Property] = {}
         self.change_scenario(scenario, owners)

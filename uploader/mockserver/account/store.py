@@ -114,9 +114,14 @@ class Records:
         stages: Sequence[str] = (),
         *,
         first_id: int = FIRST_ID,
+        shared: str = "",
     ) -> None:
-        """`derived`: values that a record has unwritten. `stages`: the lifecycle stages that only advance."""
+        """`derived`: values that a record has unwritten. `stages`: the lifecycle stages that only advance.
+        `shared`: a property that is not unique, and by which records are found all the same.
+        """
         self._first_id = first_id
+        self._shared = shared
+        self._holders: dict[str, dict[int, Record]] = {}  # of each value of the shared property
         self._by_id: dict[int, Record] = {}
         self._archived: dict[int, Record] = {}
         self._merged: dict[int, Record] = {}  # into which record
@@ -142,6 +147,7 @@ class Records:
         """Use another set of properties, and index the unique ones again."""
         self._multiple, self._derived, self._stages = frozenset(multiple), derived, stages
         self._owners = {name: {} for name in unique}
+        self._holders = {}
         for record in self._by_id.values():
             if not record.archived:
                 self._index_values(record, record.properties)
@@ -156,6 +162,11 @@ class Records:
     def owner(self, name: str, normalised: str) -> Record | None:
         """The live record with this unique value; `email` also matches additional addresses."""
         return self._owners[name].get(normalised)
+
+    def first_holder(self, normalised: str) -> Record | None:
+        """The oldest live record with this value of the shared property."""
+        holders = self._holders.get(normalised)
+        return holders[min(holders)] if holders else None
 
     def archived_owner(self, name: str, normalised: str) -> Record | None:
         gone = reversed(self._archived.values())
@@ -232,11 +243,15 @@ class Records:
                 owners[normalise(value)] = record
         for address in record.additional_emails:
             self._owners["email"][address] = record
+        if shared := values.get(self._shared):
+            self._holders.setdefault(normalise(shared), {})[record.id] = record
 
     def _unindex_values(self, record: Record, before: Mapping[str, str], changed: Mapping[str, str]) -> None:
         for name, owners in self._owners.items():
             if name in changed and owners.get(old := normalise(before.get(name, ""))) is record:
                 del owners[old]
+        if self._shared in changed:
+            self._holders.get(normalise(before.get(self._shared, "")), {}).pop(record.id, None)
 
     def _change_primary(self, record: Record, old: str, new: str) -> None:
         """An additional address written as `email` becomes the primary one; the two swap."""

@@ -10,13 +10,11 @@ from uploader.mockserver.account.associations.requests import LinkInput
 from uploader.mockserver.account.associations.targets import Target, find_target, known_target
 from uploader.mockserver.account.exchange import Exchange
 from uploader.mockserver.account.object_store import ObjectStore
+from uploader.mockserver.account.store import Record
 from uploader.mockserver.bodies import batch_reply, error_bodies
 from uploader.mockserver.bodies.batch_request import read_object
 from uploader.mockserver.bodies.error_bodies import Answer
 from uploader.mockserver.faults.scenario import BatchStatus, Scenario
-
-#: What a result is made of: the link, and its body's entries.
-Outcome = Link | dict[str, list[str]]
 
 
 class AssociationEndpoints:
@@ -58,6 +56,9 @@ class AssociationEndpoints:
         to = known_target(link.get("to")).name
         for to_id in link.get("ids", ()):
             self._links.add(self._checked(Link(store.kind.name, record.id, to, int(str(to_id)), ())))
+
+    def has_any(self, store: ObjectStore, record: Record, to: str) -> bool:
+        return bool(self._links.held(store.kind.name, record.id, to))
 
     def _named(self, one: Mapping[str, Any]) -> Link:
         (of, from_id), (to, to_id) = self._end(one["from"]), self._end(one["to"])
