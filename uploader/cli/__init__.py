@@ -19,5 +19,6 @@ summary_file      `--summary-file`
 text              findings and summaries as text
 text_file         small text files that options name
 typed_answer      a line typed at the terminal
+work_display      what is seen while undo and verify are under way
 workbook          texts in an Excel workbook
 """

@@ -101,9 +101,11 @@ class Pace:
 
 
 def share_done(view: View) -> float | None:
-    """How much of the sources is settled: what was read of their bytes, less the rows still open."""
+    """How much of the work is done; None if the number of rows is not known. If rows are read first, reading
+    is a part of it.
+    """
     total = _rows_in_all(view)
-    return view.tallies.settled / total if total else None
+    return min(1.0, view.worked / (total * view.work_per_row)) if total else None
 
 
 def _rows_in_all(view: View) -> float | None:

@@ -87,6 +87,7 @@ class Verification:
         self.file = VerificationFile(checkpoint.path)
         self.report = Report(is_sample=sample is not None)
         self.rows = 0  #: number of rows processed so far
+        self.records = 0  #: number of records to be compared; 0 until it is known
         self.is_resumed = False  #: an earlier verification is continued
         self._seams = seams or Seams()
         self._checkpoint = checkpoint
@@ -150,6 +151,8 @@ class Verification:
         build = self._build(identity, sources, account, writer)
         try:
             await self.ending.unless_ended(self.ending.guard(build))
+            await writer.run(self._fill_report)
+            self.records = self.report.records
             await self._read_all(session, account, writer)
         finally:
             await writer.run(self._fill_report)

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.cli.progress import Pace, figures, fit, lines
+from uploader.cli.progress import Pace, figures, fit, lines, share_done
 from uploader.jobs.progress_view import View
 from uploader.model.chain_of_rows import Chain
 from uploader.model.outcomes import Outcome
@@ -60,6 +60,49 @@ def test_no_line_is_wider_than_the_terminal(seen, width):
     assert figures(seen[-1], pace)["settled"] == seen[-1].tallies.settled
 
 
+def test_the_bar_moves_while_rows_are_read_first_and_is_full_at_the_end():
+    def share(settled: int, half_done: int, written: int) -> float | None:
+        outcomes = {
+            **dict.fromkeys(Outcome, 0),
+            Outcome.UPDATED: written,
+            Outcome.UNCHANGED: settled - written,
+        }
+        return share_done(
+            view_of(Tallies(rows=1_000, outcomes=outcomes), half_done=half_done, reads_first=True)
+        )
+
+    assert share(0, 0, 0) == 0.0
+    assert share(0, 1_000, 0) == pytest.approx(0.5)  # all are read, none is written
+    assert share(400, 200, 300) == pytest.approx((600 + 300) / (1_000 * (1 + 500 / 600)))
+    assert share(1_000, 0, 300) == share(1_000, 0, 1_000) == pytest.approx(1.0)
+
+
+def view_of(
+    tallies: Tallies, *, half_done: int = 0, reads_first: bool = False, share_read: float = 1.0
+) -> View:
+    """A view of a job whose source is read up to this share."""
+    return View(
+        tallies=tallies,
+        elapsed_seconds=1.0,
+        bytes_read=round(1_000 * share_read),
+        bytes_total=1_000,
+        in_flight=0,
+        limit=Quota(190, 10.0),
+        used=0,
+        pause=None,
+        pause_seconds=0.0,
+        failing_seconds=0.0,
+        failure="",
+        waiting_records=0,
+        chain=Chain(),
+        is_behind=False,
+        reads_first=reads_first,
+        half_done=half_done,
+        settled_before=0,
+        forecast=lambda requests, per_second: requests / per_second,
+    )
+
+
 @given(st.lists(st.text(min_size=1, max_size=30), max_size=6), st.integers(1, 60))
 def test_parts_are_whole_but_for_a_first_one_that_is_too_long(parts, width):
     shown = fit(parts, width)
@@ -72,25 +115,6 @@ def test_rows_that_are_settled_unsent_have_an_end_too():
     pace = Pace()
     for second in range(5):
         invalid = {**dict.fromkeys(Outcome, 0), Outcome.INVALID: 1_000 * second}
-        view = View(
-            tallies=Tallies(rows=1_000 * second, outcomes=invalid),
-            elapsed_seconds=float(second),
-            bytes_read=100 * second,
-            bytes_total=1_000,
-            in_flight=0,
-            limit=Quota(190, 10.0),
-            used=0,
-            pause=None,
-            pause_seconds=0.0,
-            failing_seconds=0.0,
-            failure="",
-            waiting_records=0,
-            chain=Chain(),
-            is_behind=False,
-            reads_first=False,
-            half_done=0,
-            settled_before=0,
-            forecast=lambda requests, per_second: requests / per_second,
-        )
+        view = view_of(Tallies(rows=1_000 * second, outcomes=invalid), share_read=second / 10)
         pace.add(float(second), view)
     assert pace.seconds_left(view) == pytest.approx(6.0)

@@ -15,12 +15,12 @@ from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, connection_options, connection_settings
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.output import print_json, print_lines, refuse_foreign, write_list
-from uploader.cli.progress import displaying
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.canary import kind_text
 from uploader.cli.text.numbers import duration, printable
 from uploader.cli.text.undo_state import undone_text, unkept_dict, unkept_lines
 from uploader.cli.typed_answer import answer
+from uploader.cli.work_display import Work, WorkDisplay
 from uploader.errors import CheckpointError, SettingsError
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import noun
@@ -48,7 +48,6 @@ _HEADER = (
     "written_by",
     "why",
 )
-_PROGRESS_SECONDS = 5.0
 _REASONS = 5
 #: The outcome, in the list of what was kept, of a row without a snapshot.
 _UNKEPT = "no snapshot"
@@ -125,9 +124,11 @@ def command(
     try:
         say_settings(click.get_current_context())
         write = partial(_write, output=output, keeps_empty=is_named)
-        approve = _approval(yes=yes)
-        make = partial(Undo, settings, file, approve=approve, dry=dry_run, archive_touched=archive_touched)
-        report = asyncio.run(_undo(make, write))
+
+        def make(approve: Approve | None) -> Undo:
+            return Undo(settings, file, approve=approve, dry=dry_run, archive_touched=archive_touched)
+
+        report = asyncio.run(_undo(make, write, yes=yes))
     finally:
         file.close()
     _print_report(report, output, as_json=as_json, dry_run=dry_run)
@@ -145,10 +146,19 @@ def _refuse_options_of_jobs(**given: object) -> None:
             raise SettingsError(f"{option} is for the undo of an upload, and this file records properties")
 
 
-async def _undo(make: Callable[[], Undo], write: Callable[[Undo], None]) -> Report:
-    run = make()
+async def _undo(
+    make: Callable[[Approve | None], Undo], write: Callable[[Undo], None], *, yes: bool
+) -> Report:
+    ask = _approval(yes=yes)
+
+    async def approve(account: Account, created: int, others: int) -> bool:
+        async with display.aside():
+            return ask is None or await ask(account, created, others)
+
+    run = make(approve)
     stop_on_signals(run.ending.stop)
-    async with displaying(_display(run)):
+    display = WorkDisplay(partial(_work, run), ready=run.started, introduce=partial(_introduce, run))
+    async with display:
         report = await run.run()
         if report.end is None:
             write(run)
@@ -187,25 +197,24 @@ async def _approve(account: Account, created: int, others: int) -> bool:
 # --- reporting ---
 
 
-async def _display(run: Undo) -> None:
-    many = noun(run.settings.object_type).many
-    await run.started.wait()
+def _introduce(run: Undo) -> None:
     assert run.session is not None
-    account, sender, report = run.session.account, run.session.sender, run.report
+    account, report = run.session.account, run.report
     where = f"account {account.portal}" if account else "the account"
     goes_on = f", {report.left:,} left from an earlier undo" if run.is_resumed else ""
+    many = noun(run.settings.object_type).many
     print_message(f"undo in {where}: {report.keys:,} {many} in {run.file.snapshot.name}{goes_on}")
-    while True:
-        await asyncio.sleep(_PROGRESS_SECONDS)
-        if sender.pausing:
-            print_message(f"PAUSED {duration(sender.pause_seconds)}: {sender.pausing}")
-        elif run.resolving:
-            print_message(
-                f"looking up the records that the job created: {sender.tallies.requests:,} requests"
-            )
-        else:
-            parts = [f"{part} (planned)" for part in _parts(report)] if run.dry else _parts(report)
-            print_message(" | ".join([f"{report.left:,} {many} left", *parts]))
+
+
+def _work(run: Undo) -> Work:
+    assert run.session is not None
+    sender, report = run.session.sender, run.report
+    trouble = f"PAUSED {duration(sender.pause_seconds)}: {sender.pausing}" if sender.pausing else ""
+    if run.resolving:
+        trouble = trouble or f"looking up what the job created: {sender.tallies.requests:,} requests"
+    parts = [f"{part} (planned)" for part in _parts(report)] if run.dry else _parts(report)
+    done = report.keys - report.left
+    return Work(noun(run.settings.object_type).many, done, report.keys, parts, trouble)
 
 
 def _parts(report: Report) -> list[str]:

@@ -15,10 +15,10 @@ from uploader.cli.option_variables import is_by_variable, say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, connection_options, connection_settings
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.output import print_json, print_lines, refuse_foreign, write_list
-from uploader.cli.progress import displaying
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.numbers import duration, printable
 from uploader.cli.text.undo_state import undone_dict, undone_text
+from uploader.cli.work_display import Work, WorkDisplay
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
 from uploader.settings import Settings
@@ -29,7 +29,6 @@ from uploader.verify.judge import Finding, Verdict
 from uploader.verify.run import Report, Verification, find_sources, job_settings
 
 _HEADER = ("verdict", "row", "source", "key", "hubspot_id", "property", "wanted", "found", "note")
-_PROGRESS_SECONDS = 5.0
 _EXAMPLES = 5
 
 
@@ -112,7 +111,7 @@ async def _verify(
     run = Verification(settings, checkpoint, sample=sample)
     stop_on_signals(run.ending.stop)
     with contextlib.closing(run.file):
-        async with displaying(_display(run)):
+        async with WorkDisplay(partial(_work, run, checkpoint.state().tallies.rows)):
             report = await run.run()
             if report.end is None:
                 write(run)
@@ -120,19 +119,20 @@ async def _verify(
             return report
 
 
-async def _display(run: Verification) -> None:
-    rows_said = 0
-    while True:
-        await asyncio.sleep(_PROGRESS_SECONDS)
-        done, session = sum(run.report.counts.values()), run.session
-        if session is not None and session.sender.pausing:
-            print_message(f"PAUSED {duration(session.sender.pause_seconds)}: {session.sender.pausing}")
-        elif done:
-            many = noun(run.settings.object_type).many
-            print_message(" | ".join([f"{done:,} {many}", *_parts(run.report.counts)]))
-        elif run.rows > rows_said:
-            print_message(f"reading the rows: {run.rows:,}")
-            rows_said = run.rows
+def _work(run: Verification, rows: int) -> Work | None:
+    """What is done; first the rows of the job are read, then its records."""
+    done, session = sum(run.report.counts.values()), run.session
+    is_paused = session is not None and bool(session.sender.pausing)
+    trouble = (
+        f"PAUSED {duration(session.sender.pause_seconds)}: {session.sender.pausing}"
+        if is_paused and session
+        else ""
+    )
+    if run.records:
+        return Work(
+            noun(run.settings.object_type).many, done, run.records, _parts(run.report.counts), trouble
+        )
+    return Work("rows read", run.rows, rows, trouble=trouble) if run.rows or trouble else None
 
 
 def _parts(counts: dict[Verdict, int]) -> list[str]:
