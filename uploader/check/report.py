@@ -84,6 +84,7 @@ class Report:
     findings: Findings = field(default_factory=Findings)
     blank_candidates: list[Candidate] = field(default_factory=list)  #: those of most cells first
     doubtful_keys: list[KeyCount] = field(default_factory=list)  #: those that stand for very many rows
+    open_readings: dict[str, str] = field(default_factory=dict)  #: by column, how to read it, as a problem
     unknown_owners: dict[str, Counter[str]] = field(default_factory=dict)  #: by property
     starts: list[int] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)

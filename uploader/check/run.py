@@ -181,12 +181,14 @@ class Check:
     async def _find_orders(self, survey: Survey, reader: Offload) -> None:
         """Infer from the rows how dates and numbers are written, and have the survey read them so."""
         report, orders = self.report, Orders(survey.sources, survey.mappers)
-        report.problems += orders.asked_at_once().values()
+        report.open_readings = dict(orders.asked_at_once())
+        report.problems += report.open_readings.values()
         if not orders.are_needed:
             return
         await self.passes.read(orders.steps(report.sample), reader)
         rules, asked = orders.decided_leniently(self.settings.rules)
         report.problems += asked.values()
+        report.open_readings |= asked
         if asked:
             report.not_checked.append(f"values of {', '.join(map(repr, asked))}: see the problem")
         survey.mappers = [

@@ -95,9 +95,14 @@ def rules_of(rules: Rules, source: Source) -> Rules:
 def refuse_undecided_fields(sources: Sequence[Source], rules: Rules) -> None:
     """MappingError for undecided fields of sources without a header, by their first rows."""
     for source in sources:
-        if source.shape.columns or not rules.has_addresses:
-            continue
-        refuse_undecided([name for name in _first_fields(source) if rules.is_undecided(name)])
+        refuse_undecided(undecided_fields(source, rules))
+
+
+def undecided_fields(source: Source, rules: Rules) -> list[str]:
+    """The undecided fields of a source without a header, by its first rows."""
+    if source.shape.columns or not rules.has_addresses:
+        return []
+    return [name for name in _first_fields(source) if rules.is_undecided(name)]
 
 
 def _first_fields(source: Source) -> Iterable[str]:

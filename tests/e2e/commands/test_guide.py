@@ -109,3 +109,12 @@ def test_it_is_refused_where_it_would_not_do_what_the_command_says(tmp_path, hub
         code, seen, _ = dialogue(tmp_path, nothing, "init", *words, "--guide")
         assert (code, seen.replace("\r\n", "")) == (2, f"uploader: {why}")
     assert (tmp_path / "a.toml").read_text() == text
+
+
+def test_opt_outs_of_rows_that_name_their_fields_are_asked_about(tmp_path, hubspot_mock):
+    (tmp_path / "a.ndjson").write_text('{"email": "a@example.com", "Opted out": "yes"}\n')
+    asked = []
+    reply = answering({'Column "Opted out"': "\n"}, asked)
+    code, seen, _ = dialogue(tmp_path, reply, "init", "a.ndjson", "--guide", "--base-url", hubspot_mock().url)
+    assert (code, asked) == (0, ['Column "Opted out"']), seen
+    assert '\nopt_outs = "list"' in (tmp_path / "a.toml").read_text()

@@ -88,6 +88,12 @@ def test_a_decision_changes_its_own_line_and_no_other(edited, removed, added):
     assert changed(FILE, edited) == (removed, added)
 
 
+def test_another_choice_than_the_proposed_one_stands_above_it():
+    lines = with_replacement(FILE, 'Lead "Status"', "Leads", "other").splitlines()
+    at = lines.index('"Leads" = "other"')
+    assert lines[at + 1].startswith('# "Leads" = "lead"')
+
+
 def test_a_line_is_added_where_its_table_ends_and_not_where_the_next_one_is_explained():
     lines = with_column(FILE, "New", {"property": "x"}).splitlines()
     assert lines[lines.index('"New" = "x"') - 1].startswith("'Birth date'")

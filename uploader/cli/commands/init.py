@@ -67,7 +67,8 @@ def command(
     file is never replaced.
 
     With --guide it also asks about everything that is to be decided, and saves the file after each answer.
-    Ctrl-C or q leaves; the same command goes on at the first column that is undecided.
+    Ctrl-C or q leaves; the same command goes on at the first column that is undecided. It can create
+    properties in HubSpot, and asks before it does.
 
     Takes every option of upload, and writes it into the file; see `uploader upload --help`. Below are its
     own.
@@ -75,6 +76,7 @@ def command(
     \b
     Exit codes:
       0        the file is written
+      1        with --guide: HubSpot has refused a property
       2        wrong usage, or it cannot be written
       75       the account could not be asked; try again later
       130/143  interrupted by SIGINT/SIGTERM

@@ -7,6 +7,7 @@ Rules Enter takes what is proposed, and nothing where nothing is. A number takes
       letter what the question says. A longer text is searched for.
 """
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -110,7 +111,7 @@ def _searched(state: State, text: str) -> State:
     question = state.ahead[0]
     if not question.known or len(text) == 1:  # a letter is no text
         return _said(state, f"{text!r} is none of the numbers and letters above.")
-    words = text.casefold().split()
+    words = _plain(text).split()
     found = [one for one in question.known if all(word in _sought(one) for word in words)]
     if not found:
         return replace(_said(state, f"There are no {question.what} with {text!r}."), found=())
@@ -121,12 +122,17 @@ def _searched(state: State, text: str) -> State:
 
 
 def _sought(choice: Choice) -> str:
-    return f"{choice.name} {choice.about}".casefold()
+    return _plain(f"{choice.name} {choice.about}")
+
+
+def _plain(text: str) -> str:
+    """The text as it is searched, without case and accents."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
 
 
 def _rank(choice: Choice, text: str) -> int:
     """Names that are the text come first, then those that begin with it."""
-    name, about = choice.name.casefold(), choice.about.casefold()
+    name, about = _plain(choice.name), _plain(choice.about)
     if text in {name, about}:
         return 0
     return 1 if name.startswith(text) or about.startswith(text) else 2

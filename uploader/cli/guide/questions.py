@@ -4,10 +4,12 @@ Rules What the file says already is not asked again. A guess is proposed, and ta
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from zoneinfo import available_timezones
 
 from uploader.check.bad_columns import BadColumn, BadValue
 from uploader.check.mapping_draft import Drafted, suppression
@@ -31,8 +33,27 @@ from uploader.records.columns import COSTLY, LIST
 from uploader.records.known_headers import bare
 from uploader.records.mapping_file import MappingFile
 from uploader.records.repeated_keys import KeyCount
+from uploader.records.values.datetimes import DateOrder
 from uploader.records.values.near_options import NearOptions
+from uploader.records.values.options import LABEL, VALUE
 
+#: How a column can be read, by the key of a mapping file; of the time zones there are many.
+_READINGS: Mapping[str, Sequence[str]] = {
+    "date_order": tuple(map(str, DateOrder)),
+    "decimal": (".", ","),
+    "options": (VALUE, LABEL),
+    "timezone": (),
+}
+_MEANS = {
+    "DMY": "31/12/2025",
+    "MDY": "12/31/2025",
+    ".": "1,234.5",
+    ",": "1.234,5",
+    VALUE: "as the value of an option",
+    LABEL: "as the label of an option",
+}
+#: What a problem says before it names an option.
+_ADVICE = re.compile(r"[;:] (?:choose with|give one with|choose|use) $")
 #: Properties that are proposed for a column, options that are listed for a value.
 _PROPOSED, _OPTIONS = 3, 9
 #: How alike two names have to be, from 0 to 1, to be listed.
@@ -42,8 +63,8 @@ _ALIKE = 0.75
 # --- columns ---
 
 
-def column_questions(report: Report, text: str) -> list[Question]:
-    """A question for each column that is undecided, opt-outs last."""
+def column_questions(report: Report, text: str, *, has_addresses: bool = True) -> list[Question]:
+    """A question for each column that is undecided, opt-outs last. `has_addresses`: of contacts."""
     schema, file = report.schema, decisions(text)
     assert schema is not None
     assert report.draft is not None
@@ -52,7 +73,13 @@ def column_questions(report: Report, text: str) -> list[Question]:
     drafted = [one for one in report.draft.columns if one.column in undecided]
     drafted.sort(key=lambda one: one.suppress)
     return [
-        _column_question(one, f"({at} of {len(drafted)} to be decided)", _beside(one, report.columns), schema)
+        replace(
+            _opt_out_question(one, schema, has_addresses=has_addresses)
+            if one.suppress
+            else _column_question(one, schema),
+            title=f'Column "{one.column}" ({at} of {len(drafted)} to be decided)',
+            beside=_beside(one, report.columns),
+        )
         for at, one in enumerate(drafted, 1)
     ]
 
@@ -65,36 +92,56 @@ def _beside(drafted: Drafted, columns: Sequence[Column]) -> Mapping[str, str]:
     }
 
 
-def _column_question(one: Drafted, place: str, beside: Mapping[str, str], schema: Schema) -> Question:
-    properties = {
-        name: _property(one.column, name, schema)
+def _column_question(one: Drafted, schema: Schema) -> Question:
+    properties = _properties(one.column, schema)
+    new = Choice(
+        f"create the property {name_for(one.column, schema.labels)}",
+        write=partial(_with_new, column=one.column, schema=schema),
+    )
+    return Question(
+        one.column,
+        _about(one),
+        [properties[name] for name in _proposals(one, list(properties), schema)],
+        is_proposed=one.property in properties,
+        letters={"s": _left_out(one.column), "c": new},
+        known=list(properties.values()),
+        what="properties",
+    )
+
+
+def _opt_out_question(one: Drafted, schema: Schema, *, has_addresses: bool) -> Question:
+    form, listing = suppression(one.column), partial(with_setting, key="opt_outs", value=LIST)
+    what = "write such rows, list their addresses for HubSpot's import"
+    listed = Choice(what, write=listing, skips_group=True)  # of all such columns
+    skipped = Choice(f"skip the rows that it marks: {form}", write=_as(one.column, _details(form)))
+    return Question(
+        one.column,
+        _about(one),
+        [listed, skipped] if has_addresses else [skipped],
+        is_proposed=True,
+        letters={"s": _left_out(one.column)},
+        known=list(_properties(one.column, schema).values()),
+        what="properties",
+        group="opt-outs",
+    )
+
+
+def _about(one: Drafted) -> Sequence[str]:
+    samples = f"Samples: {'; '.join(map(printable, one.samples)) or 'none'}"
+    return (samples, _sentence(one.why), *(f"CAUTION: {warning}" for warning in one.warnings))
+
+
+def _left_out(column: str) -> Choice:
+    return Choice("leave the column out", write=_as(column, {"ignore": True}))
+
+
+def _properties(column: str, schema: Schema) -> Mapping[str, Choice]:
+    """By name, the properties that a column can be."""
+    return {
+        name: _property(column, name, schema)
         for name in sorted(schema.labels)
         if name not in schema.read_only and not name.startswith(COSTLY)
     }
-    choices, letters = [], {"s": Choice("leave the column out", write=_as(one.column, {"ignore": True}))}
-    if one.suppress:
-        form, listing = suppression(one.column), partial(with_setting, key="opt_outs", value=LIST)
-        about = "for HubSpot's opt-out import; so for all columns of opt-outs"
-        choices.append(Choice("write such rows, and list their addresses", about, listing, skips_group=True))
-        choices.append(Choice("skip the rows that it marks", form, _as(one.column, _details(form))))
-    else:
-        choices = [properties[name] for name in _proposals(one, list(properties), schema)]
-        letters["c"] = Choice(
-            f"create the property {name_for(one.column, schema.labels)}",
-            write=partial(_with_new, column=one.column, schema=schema),
-        )
-    samples = f"Samples: {'; '.join(map(printable, one.samples)) or 'none'}"
-    return Question(
-        f'Column "{one.column}" {place}',
-        (samples, _sentence(one.why), *(f"CAUTION: {warning}" for warning in one.warnings)),
-        choices,
-        is_proposed=one.suppress or one.property in properties,
-        letters=letters,
-        known=list(properties.values()),
-        what="properties",
-        group="opt-outs" if one.suppress else "",
-        beside=beside,
-    )
 
 
 def _proposals(one: Drafted, names: Sequence[str], schema: Schema) -> list[str]:
@@ -136,6 +183,37 @@ def new_properties(text: str, schema: Schema) -> dict[str, str]:
 
 
 # --- what the cells hold ---
+
+
+def reading_questions(report: Report) -> list[Question]:
+    """A question for each column whose dates, numbers or options can be read in several ways."""
+    return [
+        _reading_question(column, key, part)
+        for column, text in report.open_readings.items()
+        for part in text.split(f"; {column}: ")
+        for key in _READINGS
+        if _option_of(key) in part
+    ]
+
+
+def _reading_question(column: str, key: str, text: str) -> Question:
+    about, _, advice = text.removeprefix(f"{column}: ").partition(_option_of(key))
+    known = [
+        Choice(word, _MEANS.get(word, ""), _as(column, {key: word}))
+        for word in _READINGS[key] or sorted(available_timezones())
+    ]
+    return Question(
+        f'Column "{column}"',
+        (_sentence(_ADVICE.sub("", about)),),
+        [one for one in known if f"={one.name}" in advice] if _READINGS[key] else (),
+        letters={"s": Choice("decide later")},
+        known=() if _READINGS[key] else known,
+        what="time zones",
+    )
+
+
+def _option_of(key: str) -> str:
+    return f"--{key.replace('_', '-')} "
 
 
 def key_questions(report: Report) -> list[Question]:
@@ -273,7 +351,8 @@ def unknown_owners(report: Report, text: str) -> list[BadColumn]:
 
 def _option(owner: Owner) -> Option:
     name = f"{owner.first_name} {owner.last_name}".strip()
-    return Option(name, owner.email or owner.id)
+    text = owner.email or owner.id
+    return Option(name or text, text)
 
 
 def owner_questions(columns: Sequence[BadColumn]) -> list[Question]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from uploader.check.report import Report
+from uploader.check.mapping_draft import draft
+from uploader.check.report import Column, Report
 from uploader.check.value_draft import with_value_tables
 from uploader.cli.commands.check import run_check, settings_to_check
 from uploader.cli.commands.create_properties import (
@@ -23,6 +24,7 @@ from uploader.cli.guide.questions import (
     key_questions,
     new_properties,
     owner_questions,
+    reading_questions,
     unknown_owners,
     value_questions,
 )
@@ -35,6 +37,7 @@ from uploader.cli.text.new_properties import created_lines
 from uploader.cli.text.next_command import account_words, command_line
 from uploader.cli.text.numbers import printable
 from uploader.errors import DeclinedError, SettingsError
+from uploader.jobs.column_rules import undecided_fields
 from uploader.jobs.summary import advice
 from uploader.settings import Settings
 from uploader.storage.file_names import unused
@@ -92,6 +95,9 @@ class _Guide:
             self._create(new)
         if new or file.text != former:
             report = self._checked()
+        if readings := reading_questions(report):
+            self._ask(readings)
+            report = self._checked()  # with the values of these columns
         self._ask(key_questions(report))
         self._ask(blank_questions(report, self._settings().match))
         values = bad_values(report, file.text)
@@ -106,10 +112,16 @@ class _Guide:
     def _ask_about_columns(self, report: Report) -> None:
         refuse_without_account(report)
         assert report.draft is not None
-        draft = replace(report.draft, values=())  # these are asked about once the columns are decided
+        rules = self._settings().rules
+        report.draft = replace(report.draft, values=())  # asked about once the columns are decided
+        for index, source in enumerate(report.sources):
+            if fields := undecided_fields(source, rules):
+                report.columns += [Column(index, name, "", is_undecided=True) for name in fields]
+                columns = (*report.draft.columns, *draft(fields, report.schema, []).columns)
+                report.draft = replace(report.draft, columns=columns)
         undecided = {one.column for one in report.columns if one.is_undecided}
-        self._file.save(draft.added_to(self._file.text, undecided))
-        self._ask(column_questions(report, self._file.text))
+        self._file.save(report.draft.added_to(self._file.text, undecided))
+        self._ask(column_questions(report, self._file.text, has_addresses=rules.has_addresses))
 
     def _ask(self, questions: Sequence[Question]) -> None:
         state = ask(self._file, questions)

@@ -46,6 +46,7 @@ def after(*answers, of=None):
         ("S", None),
         (("salu", ""), "salutation"),
         (("NAME  comp", "1"), "company"),
+        (("cömpany", "1"), "company"),
     ],
 )
 def test_enter_takes_the_proposal_a_number_picks_and_a_text_searches(typed, mapped):

@@ -1,8 +1,6 @@
 """What is asked, of what a check found."""
 
-import tomllib
 from collections import Counter
-from dataclasses import replace
 
 from uploader.check.bad_columns import BadColumn, BadValue
 from uploader.check.mapping_draft import draft
@@ -16,6 +14,7 @@ from uploader.cli.guide.questions import (
     key_questions,
     new_properties,
     owner_questions,
+    reading_questions,
     unknown_owners,
     value_questions,
 )
@@ -24,6 +23,7 @@ from uploader.hubspot.account import Account
 from uploader.hubspot.owner_lookup import Owner, Owners
 from uploader.hubspot.schema import Kind, Option, Schema
 from uploader.records.repeated_keys import KeyCount
+from uploader.records.values.options import clash_in
 
 SCHEMA = Schema(
     labels={
@@ -42,6 +42,7 @@ SCHEMA = Schema(
 HEADER = ("Email", "Email Opt Out", "Title", "Cats", "Lifecycle Stage", "City", "Contact owner")
 FILE = '[columns]\n"Email" = "email"\n'
 LEAD, OTHER = Option("Lead", "lead"), Option("Other", "other")
+HIDDEN = Option("Former", "former", hidden=True)
 BAD = BadColumn(
     "Lifecycle Stage",
     "lifecyclestage",
@@ -49,7 +50,7 @@ BAD = BadColumn(
     [BadValue("Leads", 6, LEAD), BadValue("n/a", 2, None), BadValue("Prospect", 1, None)],
     0,
     is_complete=True,
-    options=(OTHER, LEAD),
+    options=(OTHER, HIDDEN, LEAD),
 )
 
 
@@ -92,22 +93,37 @@ def test_a_column_gets_what_was_proposed_a_new_property_or_nothing():
     assert file.ignored == {"Title", "Cats", "Email Opt Out"}
 
 
-def test_opt_outs_are_listed_or_skipped_and_one_answer_lists_those_of_all_columns():
-    opt_out = column_questions(report(), FILE)[-1]
-    other = replace(opt_out, title="another one")
-    state = answered(State(FILE, [opt_out, other]), "")
-    assert tomllib.loads(state.text)["opt_outs"] == "list"
-    assert state.ahead == []
-    state = answered(State(FILE, [opt_out, other]), "2")
-    assert state.ahead == [other]
-
-
 def test_an_opt_out_gets_no_property_of_its_own_and_a_guess_is_only_proposed():
     title, cats, opt_out = column_questions(report(), FILE)
     assert title.is_proposed
     assert not cats.is_proposed
     assert "c" not in opt_out.letters
     assert {one.name for one in cats.known} == SCHEMA.labels.keys() - {"score", "hs_marketable_status"}
+
+
+def test_opt_outs_are_listed_for_all_such_columns_at_once_and_of_contacts_only():
+    made = report()
+    made.columns.append(Column(0, "Unsubscribed", "", is_undecided=True))
+    made.draft = draft([*HEADER, "Unsubscribed"], SCHEMA, [])
+    *_, first, second = column_questions(made, FILE)
+    assert [one.title for one in (first, second)] == [
+        'Column "Email Opt Out" (3 of 4 to be decided)',
+        'Column "Unsubscribed" (4 of 4 to be decided)',
+    ]
+    state = answered(State(FILE, [first, second]), "")
+    assert (state.ahead, state.text) == ([], f'opt_outs = "list"\n{FILE}')
+    assert answered(State(FILE, [first, second]), "2").ahead == [second]
+    assert len(column_questions(made, FILE, has_addresses=False)[-1].choices) == 1
+
+
+def test_a_text_that_is_both_value_and_label_is_asked_about():
+    found = report()
+    found.open_readings = {"City": f"City: row 2: {clash_in('1', {'1': '2'}, 'City')}"}
+    [question] = reading_questions(found)
+    assert question.about == (
+        "Row 2: '1' is the value of one option and the label of the option with the value '2'.",
+    )
+    assert after([question], "2").option_readings == {"City": "label"}
 
 
 def test_two_new_properties_of_one_name_are_two():
@@ -118,6 +134,14 @@ def test_two_new_properties_of_one_name_are_two():
     state = answered(answered(State(FILE, [cats, others]), "c"), "c")
     assert new_properties(state.text, SCHEMA) == {"Cats": "cats", "cats!": "cats_2"}
     assert title.letters["c"].name == "create the property title"
+
+
+def test_columns_of_other_files_may_have_the_same_property():
+    made = report()
+    made.columns.append(Column(1, "Position", "jobtitle"))
+    assert after(column_questions(made, FILE), "").mapped["Title"] == "jobtitle"
+    made.columns.append(Column(0, "Role", "jobtitle"))
+    assert "Title" not in after(column_questions(made, FILE), "").mapped
 
 
 def test_words_for_a_blank_go_to_all_columns_or_to_those_that_have_them():
@@ -175,6 +199,8 @@ def test_a_key_of_very_many_rows_has_to_be_decided():
     assert file.mapped == {"Email": "email"}
     assert file.blank_values == {"Email": ("none@none.com",)}
     assert file.suppress_where == {"Email": ("a@x.com",)}
+    text = '[columns]\n"Email" = { property = "email", suppress = ["b@x.com"] }\n'
+    assert after(questions, "2", text=text).suppress_where == {"Email": ("b@x.com", "none@none.com")}
     state = answered(State(FILE, questions), "3")
     assert (state.ahead, 'on_duplicate = "in-order"' in state.text) == ([], True)
 
@@ -199,4 +225,5 @@ def test_every_screen_fits_80_columns_and_holds_no_control_characters():
         searched = answered(state, "e e")
         lines = [*question_lines(state, 80), *note_lines(searched, 80), *search_lines(searched, 80)]
         assert max(map(len, lines)) <= 80, lines
+        assert not any(line.endswith("...") for line in lines if "rows" in line), lines
         assert "\x1b" not in "".join(lines)
