@@ -197,7 +197,10 @@ class Pipeline:
         lock, producer = self.job.lock, self._producer
         lock.keep_note = True  # until the last commit records the same
         await self._run_tasks()
-        if producer.error is not None:
+        # A canary whose approval is awaited holds back rows below the limit, which come before it.
+        if producer.error is not None and not (
+            self.has_sent_canary and isinstance(producer.error, RowLimitError)
+        ):
             self._ending.end(_why_unread(producer.error), str(producer.error))
         if self.pre_reader is not None:
             await self._ending.guard(self.pre_reader.close())

@@ -4,6 +4,7 @@ import pytest
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_simulator
+from uploader.canary.assessment import Review
 from uploader.errors import SettingsError
 from uploader.model.stop import Cause
 
@@ -48,3 +49,28 @@ def test_rows_that_are_not_sent_count_and_those_open_below_the_limit_are_sent_fi
 def test_a_limit_of_no_rows_is_refused(tmp_path):
     with pytest.raises(SettingsError, match="--limit"):
         job(tmp_path, contacts(3)).run_virtual(limit=0)
+
+
+async def approve(review: Review) -> bool:
+    return bool(review.rows)
+
+
+@pytest.mark.parametrize("limit", [50, 51, 400, 5_000])
+def test_a_canary_is_reviewed_before_further_rows_below_the_limit_are_sent(tmp_path, limit):
+    rows = contacts(1_300)
+    run = job(tmp_path, rows, canary=50)
+    waits = run.run_virtual(limit=limit)
+    sent = run.simulator.stats()["records_received"]
+    assert (waits.cause, sent) == (Cause.LIMIT if limit == 50 else Cause.CANARY, 50)
+    summary = run.run_virtual(limit=min(limit + 1, len(rows) - 1), judge=approve)
+    assert (summary.cause, summary.tallies.open) == (Cause.LIMIT, 0)
+    run.check(rows, run.run_virtual())
+    assert run.simulator.stats()["records_received"] == len(rows)
+
+
+def test_a_canary_and_the_rows_below_a_limit_are_sent_in_one_run(tmp_path):
+    rows = contacts(1_300)
+    run = job(tmp_path, rows, canary=50)
+    summary = run.run_virtual(limit=400, judge=approve)
+    assert (summary.cause, summary.tallies.settled, summary.tallies.rows) == (Cause.LIMIT, 400, 400)
+    run.check(rows, run.run_virtual())
