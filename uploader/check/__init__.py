@@ -3,6 +3,7 @@
 account        the account and its token, judged
 bad_columns    the values that the property of a column does not take
 blank_candidates  words that may stand for a blank
+briefs         problems in few words
 columns        what each column means
 forecast       requests and time of the upload
 mapping_draft  a proposed mapping file

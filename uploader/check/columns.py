@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from uploader.check.bad_columns import options_of
+from uploader.check.briefs import column_briefs, doubtful_brief
 from uploader.check.mapping_draft import Draft, draft, remark_on
 from uploader.check.report import Column, Report
 from uploader.errors import SettingsError, SourceError
@@ -98,7 +99,11 @@ def _resolve(report: Report, index: int, rules: Rules) -> tuple[Columns | None, 
     several = len(report.sources) > 1
     report.problems += [f"{source.name}: {text}" if several else text for text in resolved.problems]
     if resolved.is_header:
-        report.columns += _columns(index, header, resolved.names, rules, schema)
+        columns = list(_columns(index, header, resolved.names, rules, schema))
+        report.columns += columns
+        where = f"{source.name}: " if several else ""
+        briefs = column_briefs(columns, rules, schema)
+        report.briefs |= {f"{where}{text}": f"{where}{brief}" for text, brief in briefs.items()}
     return resolved.columns, rules
 
 
@@ -186,7 +191,11 @@ def note_doubtful_keys(report: Report, settings: Settings, mappers: Sequence[Map
     found = report.findings
     report.doubtful_keys = found.keys.doubtful(found.rows)
     if report.doubtful_keys and settings.on_duplicate is None:
-        report.problems.append(question(report.doubtful_keys, lambda name: columns_of(name, mappers)))
+        text = question(report.doubtful_keys, lambda name: columns_of(name, mappers))
+        report.problems.append(text)
+        first = report.doubtful_keys[0]
+        columns = [] if "=" in first.value else list(columns_of(first.property, mappers))
+        report.briefs[text] = doubtful_brief(report.doubtful_keys, columns)
 
 
 def origins_of(survey: Survey) -> list[Recognized]:

@@ -90,6 +90,7 @@ class Report:
     columns: list[Column] = field(default_factory=list)
     origins: list[Recognized] = field(default_factory=list)  #: of each source
     problems: list[str] = field(default_factory=list)  #: for each of these `upload` would not start
+    briefs: dict[str, str] = field(default_factory=dict)  #: problem -> the same in few words, if it is long
     account_problems: Sequence[str] = ()  #: those that are no problems of the sources
     warnings: list[str] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)

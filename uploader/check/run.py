@@ -129,6 +129,9 @@ class Check:
         place = settings.checkpoint_path.absolute().parent
         limit = settings.max_failures
         survey = Survey(sources, mappers, place, report.findings, limit=limit, finds_shared=True)
+        survey.counted = {
+            column.column for column in report.columns if column.property or column.is_undecided
+        }
         await self._find_orders(survey, reader)
         await self._check_rows(survey, reader)
         report.origins = origins_of(survey)

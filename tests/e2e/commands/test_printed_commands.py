@@ -56,6 +56,7 @@ PRINTED = {
         "next: preview the changes (pipe the same rows into it): ",
     ),
     "cli.text.check.details:_unseen_lines": ("records are assigned to (",),
+    "cli.text.check.screen:_unseen_lines": ("workflows, costs, notices (",),
     "cli.text.next_command:upload_line": (
         "then upload: ",
         "next upload so that it can be undone, at twice the requests: ",
@@ -243,7 +244,7 @@ def test_from_check_to_undo_with_files_for_everything(shell, hubspot_mock):
     (shell.folder / "gone & away.txt").write_text("gone@example.com\n")
     codes = shell.follow(
         'uploader check "my file\'s.csv" --mapping "map 1.toml" --owner-map \'owners $1.csv\' '
-        f"--values 'values 1.csv' --suppress 'gone & away.txt' --base-url {mock.url}",
+        f"--values 'values 1.csv' --suppress 'gone & away.txt' --base-url {mock.url} --details",
     )
     codes |= shell.follow('uploader report "my file\'s.csv.checkpoint"')
     assert verbs_of(codes) == {"check", "help", "report", "preview", "upload", "failures", "verify", "undo"}
@@ -373,7 +374,7 @@ def test_with_a_project_file_every_command_is_short(shell, hubspot_mock):
     assert "uploader undo -f 'client/ü 1.toml' --restart" in codes
 
 
-@shows("next: decide on its columns, then ")
+@shows("next: decide on its columns, then ", "workflows, costs, notices (")
 def test_a_project_file_with_columns_to_decide(shell, hubspot_mock):
     (shell.folder / "a.csv").write_text("email,w\na@example.com,1\n")
     codes = shell.follow(f"uploader init a.csv --base-url {hubspot_mock().url}")

@@ -67,7 +67,7 @@ def test_check_counts_them_and_says_the_command_with_the_lists(tmp_path, hubspot
     lists = make_lists(tmp_path, numbers)
     url = hubspot_mock().url
     arguments = ("check", "contacts.csv", *lists, "--set", "tier=Gold", "--base-url", url)
-    ended = run(*arguments, cwd=tmp_path)
+    ended = run(*arguments, "--details", cwd=tmp_path)
     assert ended.code == 0, ended
     assert f"{len(numbers)}  skipped: suppressed (--suppress, --suppress-where, --opt-outs)" in ended.out
     assert " ".join(lists) in ended.out.splitlines()[-1]
@@ -203,9 +203,11 @@ def test_opt_outs_are_listed_also_when_the_run_is_killed(tmp_path, hubspot_mock)
     mock = hubspot_mock(quota="100000/10", latency_seconds=0.05)
     options = ("--opt-outs", "list", "--base-url", mock.url)
     ended = run("check", "contacts.csv", *options, cwd=tmp_path)
-    assert ended.out.startswith(f"OPT-OUTS: {len(numbers)} rows say so, with {len(numbers)} addresses: ")
+    assert ended.out.splitlines()[1].startswith(
+        f"OPT-OUTS: {len(numbers)} rows say so, with {len(numbers)} addresses: "
+    )
     assert "import that list in HubSpot as an opt-out list before anything is mailed" in ended.out
-    assert "  opt-outs: Opted out\n" in ended.out
+    assert "\nopt-outs: Opted out\n" in ended.out
     assert not path.exists()
     for share in (0.2, 0.6):
         mock.change_scenario(holding(int(share * 40) + 5 - mock.stats()["records_received"] // 100))

@@ -8,7 +8,8 @@ import pytest
 from support.check_runs import check
 from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
-from uploader.cli.text.bad_values import bad_value_dicts, bad_value_lines
+from uploader.cli.text.bad_values import bad_value_dicts
+from uploader.cli.text.check.details import lines
 from uploader.records.mapping_file import parse_mapping
 
 STAGES = ["Prospect"] * 5 + ["prospect", "MQL", "mql", "MQL", "Lead", "customer", ""]
@@ -35,11 +36,15 @@ def test_distinct_bad_values_are_counted_with_the_options_and_near_ones(tmp_path
         "Lifecycle Stage": {"Prospect": (120, None), "MQL": (60, "marketingqualifiedlead")},
     }
     assert report.bad_columns[1].property == "lifecyclestage"
-    lines = bad_value_lines(report.bad_columns)
-    assert lines[0] == f"{240:>12,}  cells of vip hold 1 value that vip does not take:"
-    assert f"{60:>16,}  MQL (marketingqualifiedlead?)" in lines
-    assert lines[-1].startswith(f"{'':>18}it takes ")
-    assert "evangelist, lead, marketingqualifiedlead" in lines[-1]
+    shown = lines(report, job.settings(), ["check"])
+    at = shown.index(f"{240:>16,}  BOOLEAN in vip")
+    assert shown[at + 1] == f"{'':>18}1 value that vip does not take:"
+    assert shown[at + 2] == f"{240:>22,}  ?: rows 2, 3, 4, 5, 6, 7, 8, 9, 10, 11"
+    assert sum("OPTION in Lifecycle Stage" in line for line in shown) == 1
+    assert f"{60:>22,}  MQL (marketingqualifiedlead?): rows 8, 9, 10" in shown
+    (takes,) = [line for line in shown if line.startswith(f"{'':>18}it takes ") and "evangelist" in line]
+    assert "evangelist, lead, marketingqualifiedlead" in takes
+    assert not [line for line in shown if "is not an option of the property" in line]
     first, second = bad_value_dicts(report.bad_columns)
     assert (first["column"], first["count"], first["complete"]) == ("vip", 240, True)
     assert second["values"][1] == {"value": "MQL", "count": 60, "near": "marketingqualifiedlead"}

@@ -72,7 +72,7 @@ def test_check_says_which_system_and_by_which_columns(tmp_path):
     report = check(job)
     (line,) = [line for line in lines(report, job.settings(), ["check"]) if "looks like" in line]
     assert line.startswith(
-        "  looks like an export of Salesforce, by 'Account Name', 'Mailing Street', 'Mailing City' and "
+        "looks like an export of Salesforce, by 'Account Name', 'Mailing Street', 'Mailing City' and "
     )
     source = as_dict(report)["sources"][0]
     assert (source["export_of"], source["export_signs"][0]) == ("Salesforce", "Account Name")
@@ -86,7 +86,7 @@ def test_of_several_sources_each_is_recognised_by_itself(tmp_path):
     assert [dict(one).get("export_of") for one in as_dict(report)["sources"]] == ["Zoho", None]
     seen = [line for line in lines(report, job.settings(), ["check"]) if "looks like" in line]
     assert len(seen) == 1
-    assert seen[0].startswith(f"  {job.source}: looks like")
+    assert seen[0].startswith(f"{job.source}: looks like")
 
 
 @pytest.mark.parametrize("header", ["First Name,Email,Account Name", "email,firstname,Account Name"])

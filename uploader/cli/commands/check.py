@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import csv
 import io
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,7 @@ from uploader.cli.project_file import PROJECT_OPTION, project_in_use
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
+from uploader.cli.text.check.screen import screen
 from uploader.cli.text.control_characters import harmless
 from uploader.cli.text.next_command import account_words, command_line
 from uploader.cli.text.numbers import duration, printable
@@ -77,6 +79,7 @@ _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
     help="Write definitions of properties for the columns that have none, to be reviewed and created with "
     "create-properties.",
 )
+@click.option("--details", "with_details", is_flag=True, help="Print all that was found, with rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report on stdout as JSON.")
 def command(
     sources: tuple[str, ...],
@@ -86,6 +89,7 @@ def command(
     write_mapping: Path | None,
     write_owner_map: Path | None,
     write_properties: Path | None,
+    with_details: bool,
     as_json: bool,
     **same: Any,  # noqa: ANN401  # options whose names and types are the settings' own
 ) -> int:
@@ -134,7 +138,7 @@ def command(
         _write_owner_map(write_owner_map, report)
     if write_properties is not None and report.end is None:
         _write_properties(write_properties, report.properties_draft, settings)
-    _print_report(report, settings, as_json=as_json)
+    _print_report(report, settings, as_json=as_json, with_details=with_details)
     return report.exit_code
 
 
@@ -248,7 +252,13 @@ def _now(run: Check) -> str:
     return f"reading the account: {printable(sender.last_failure)}" if sender and sender.last_failure else ""
 
 
-def _print_report(report: Report, settings: Settings, *, as_json: bool) -> None:
+def _lines(report: Report, settings: Settings, *, with_details: bool) -> list[str]:
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    show = lines if with_details else screen
+    return show(report, settings, sys.argv[1:], width)
+
+
+def _print_report(report: Report, settings: Settings, *, as_json: bool, with_details: bool) -> None:
     if report.end is not None:
         print_message(f"stopped: {printable(report.end.reason)}; {advice(report.end.cause)}")
         return
@@ -256,4 +266,4 @@ def _print_report(report: Report, settings: Settings, *, as_json: bool) -> None:
         if as_json:
             print_json(as_dict(report))
         else:
-            print_lines(lines(report, settings, sys.argv[1:]))
+            print_lines(_lines(report, settings, with_details=with_details))

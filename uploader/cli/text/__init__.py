@@ -2,8 +2,9 @@
 
 bad_values          the values that options do not take
 canary              the canary's review
-check               the findings of `check`, as lines and as JSON
+check               the findings of `check`, as one screen, in full, and as JSON
 control_characters  escape codes taken out of whatever is printed
+folding             texts and commands in lines that fit the terminal
 forecast            the forecast of a run
 new_properties      properties to be created, created and archived
 next_command        the command to type next

@@ -1,6 +1,6 @@
 """The values that options do not take, as text and as JSON, and what may have been meant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from uploader.check.bad_columns import BadColumn, BadValue
 from uploader.cli.text.numbers import printable
@@ -8,22 +8,21 @@ from uploader.cli.text.numbers import printable
 _SHOWN_VALUES, _SHOWN_OPTIONS = 20, 20
 
 
-def bad_value_lines(columns: Sequence[BadColumn]) -> list[str]:
-    texts = []
-    for one in columns:
-        at_least = "" if one.is_complete else "more than "
-        distinct = len(one.values) + one.others
-        values = f"{at_least}{distinct:,} value{'s' if distinct != 1 else ''}"
-        name = printable(one.property or "a property", 60)
-        texts.append(
-            f"{one.cells:>12,}  cells of {printable(one.column, 60)} hold {values} that {name} does not take:"
-        )
-        shown, hidden = one.values[:_SHOWN_VALUES], distinct - _SHOWN_VALUES
-        texts += [f"{value.cells:>16,}  {printable(value.text, 60)}{_meant(value)}" for value in shown]
-        if hidden > 0:
-            texts.append(f"{'':>18}and {hidden:,} rarer ones (--json lists {len(one.values):,})")
-        if one.options:
-            texts.append(f"{'':>18}it takes {_listed(one)}")
+def bad_value_lines(one: BadColumn, rows: Mapping[str, str]) -> list[str]:
+    """The values of a column with their counts, and what its property takes. `rows`: where a value is found,
+    by the value in small letters.
+    """
+    at_least = "" if one.is_complete else "more than "
+    distinct = len(one.values) + one.others
+    values = f"{at_least}{distinct:,} value{'s' if distinct != 1 else ''}"
+    texts = [f"{'':>18}{values} that {printable(one.property or 'the property', 60)} does not take:"]
+    for value in one.values[:_SHOWN_VALUES]:
+        where = f": {rows[value.text.casefold()]}" if value.text.casefold() in rows else ""
+        texts.append(f"{value.cells:>22,}  {printable(value.text, 60)}{_meant(value)}{where}")
+    if (hidden := distinct - _SHOWN_VALUES) > 0:
+        texts.append(f"{'':>24}and {hidden:,} rarer ones (--json lists {len(one.values):,})")
+    if one.options:
+        texts.append(f"{'':>18}it takes {_listed(one)}")
     return texts
 
 

@@ -14,6 +14,7 @@ _OWN = {
     "--write-mapping": True,
     "--write-owner-map": True,
     "--write-properties": True,
+    "--details": False,
     "--json": False,
 }
 #: Options for the account and its token.

@@ -62,6 +62,7 @@ class Example(NamedTuple):
     source: int
     row: int
     reason: str
+    texts: tuple[str, ...] = ()  #: the values at fault
 
 
 @dataclass(slots=True)
@@ -144,7 +145,7 @@ class Findings:
     def _add_to(self, group: Group, fault: Fault, mapped: Record | Unsent) -> None:
         group.count += 1
         if len(group.examples) < self.most_examples:
-            group.examples.append(Example(mapped.source, mapped.row, fault.reason))
+            group.examples.append(Example(mapped.source, mapped.row, fault.reason, fault.texts))
 
     def count_cells(self, source: int, column: str, texts: Sequence[str]) -> Collection[str]:
         """Count the cells of a column, see `ColumnCounts.add`."""
@@ -217,13 +218,26 @@ def faults_of(unsent: Unsent) -> Sequence[Fault]:
 class Surveyor:
     """Examines the rows of one source, in order."""
 
-    def __init__(self, mapper: Mapper, findings: Findings, rule: OnDuplicate = OnDuplicate.IN_ORDER) -> None:
+    def __init__(
+        self,
+        mapper: Mapper,
+        findings: Findings,
+        rule: OnDuplicate = OnDuplicate.IN_ORDER,
+        counted: Collection[str] = (),
+    ) -> None:
+        """`counted`: columns whose cells are counted although they are not used, since they are undecided."""
         self.records: Sequence[Record] = ()  #: of the last slice
         self.opt_outs: Sequence[str] = ()  #: addresses of rows of the last slice that say "opted out"
         self._opt_out_check = mapper.opt_out_check()
         self._mapper = mapper
         self._rule = rule
         self._findings = findings
+        columns = mapper.columns
+        self._counted = [
+            (index, column)
+            for index, column in enumerate(columns.header if columns else ())
+            if column in counted and columns and index not in columns.names
+        ]
         self._values: dict[str, frozenset[str]] = {}  # by property, see `real_words`
         self._owned = mapper.schema.owned if mapper.schema else frozenset[str]()
 
@@ -276,6 +290,8 @@ class Surveyor:
             for index, name in columns.names.items() if cells else ():
                 column = columns.column(index)
                 yield _Column(column, name, rows, self._mapper.replaced(column, _texts(cells[index])))
+            for index, column in self._counted if cells else ():
+                self._findings.count_cells(self._mapper.source, column, _texts(cells[index]))
             return
         fields, forms = list(map(fields_of, contents)), defaultdict[tuple[str, ...], list[int]](list)
         for at, names in enumerate(map(tuple, fields)):

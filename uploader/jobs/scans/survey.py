@@ -1,7 +1,7 @@
 """One pass over all sources before anything is sent. Blocks, in steps, so that signals can be handled."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -39,6 +39,7 @@ class Survey:
     broken: str = ""  #: why a source could not be read to its end
     limit: FailureLimit = field(default_factory=FailureLimit)  #: invalid rows beyond it stop an upload
     rule: OnDuplicate = OnDuplicate.IN_ORDER  #: for rows that share a key
+    counted: Collection[str] = ()  #: columns whose cells are counted although they are not used
     finds_shared: bool = False  #: look for unique values that rows of several keys have
     names: dict[str, int] = field(default_factory=dict)  #: a number for each property of such values
     last_rows: list[deque[Row]] = field(default_factory=list)  #: of each source: the footer of a report
@@ -81,7 +82,7 @@ class Survey:
         for index, (source, mapper) in enumerate(zip(self.sources, self.mappers, strict=True)):
             self.starts.append(position)
             self.last_rows.append(deque(maxlen=_LAST_ROWS))
-            surveyor = Surveyor(mapper, self.findings, self.rule) if mapper else None
+            surveyor = Surveyor(mapper, self.findings, self.rule, self.counted) if mapper else None
             try:
                 for rows in first_rows(source, most_rows):
                     if surveyor is not None:

@@ -1,6 +1,8 @@
 """The findings of `check`, as lines and as JSON.
 
-as_json     the findings for scripts
-details     all findings, as lines
-next_steps  the verdict, and the command to type next
+as_json       the findings for scripts
+column_table  the columns as a table
+details       all findings, as lines
+next_steps    the verdict, and the command to type next
+screen        the most important findings, as lines of one screen
 """

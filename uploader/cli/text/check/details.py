@@ -2,18 +2,20 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import filterfalse
 from pathlib import Path
 
 from uploader.check.blank_candidates import mapping_lines
-from uploader.check.report import Report
+from uploader.check.report import Report, Workload
 from uploader.cli.project_file import PROJECT_OPTION
 from uploader.cli.text.bad_values import bad_value_lines
+from uploader.cli.text.check.column_table import NO_TERMINAL, column_lines, full_table, unsent_columns
 from uploader.cli.text.check.next_steps import next_steps, verdict
+from uploader.cli.text.folding import folded, folded_command
 from uploader.cli.text.forecast import reads_text
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.account import PRODUCTION
 from uploader.hubspot.object_types import noun
+from uploader.jobs.scans.bad_values import REPLACEABLE
 from uploader.jobs.scans.row_findings import Example, Group
 from uploader.jobs.summary import IMPORT_IT
 from uploader.pipeline.rate.forecast import CHAIN_SECONDS
@@ -24,30 +26,44 @@ from uploader.settings import Settings
 from uploader.storage.duplicates_file import source_of
 
 _SHOWN_OWNERS, _SHOWN_SIGNS = 20, 3
+#: What a line of a mapping file begins with.
+_OF_MAPPING = " " * 20
 #: A key is mentioned if more rows than this have it, although it is not doubtful.
 _MENTIONED_ROWS = 2
 #: A chain of rows of one key is mentioned if it takes longer than this.
 _SHOWN_CHAIN_SECONDS = 10.0
 
 
-def lines(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]:
-    """The report as lines. `typed`: the command after the program's name."""
-    return [
-        *_opt_out_lines(report, settings),
+def lines(report: Report, settings: Settings, typed: Sequence[str], width: int | None = None) -> list[str]:
+    """The report as lines. `typed`: the command after the program's name. `width`: of the terminal; None:
+    the output is no terminal, and sentences are not folded.
+    """
+    above = [
+        verdict(report),
+        *opt_out_lines(report, settings),
+        *(f"PROBLEM: {printable(text, 600)}" for text in report.problems),
+        *(f"WARNING: {printable(text, 600)}" for text in report.warnings),
+        *(f"NOT CHECKED: {printable(text)}" for text in report.not_checked),
         *_account_lines(report),
-        *_column_lines(report, settings),
+    ]
+    below = [
         *_row_lines(report, settings),
         *_forecast_lines(report, settings),
         *_unseen_lines(report),
-        *(f"NOT CHECKED: {printable(text)}" for text in report.not_checked),
-        *(f"WARNING: {printable(text, 600)}" for text in report.warnings),
-        *(f"PROBLEM: {printable(text, 600)}" for text in report.problems),
-        verdict(report),
-        *next_steps(report, settings, typed),
     ]
+    steps = next_steps(report, settings, typed)
+    if width is not None:
+        above, below = ([one for line in lines for one in _folded(line, width)] for lines in (above, below))
+        steps = [one for step in steps for one in folded_command(step, width)]
+    return [*above, *_column_lines(report, settings, width), *below, *steps]
 
 
-def _opt_out_lines(report: Report, settings: Settings) -> list[str]:
+def _folded(line: str, width: int) -> list[str]:
+    """The line in lines of this width; one of a mapping file stays whole, to be pasted."""
+    return [line] if line.startswith(_OF_MAPPING) and " = " in line else folded(line, width)
+
+
+def opt_out_lines(report: Report, settings: Settings) -> list[str]:
     """What becomes of the rows that say "opted out"."""
     found = report.findings
     if not found.opt_outs:
@@ -62,14 +78,10 @@ def _opt_out_lines(report: Report, settings: Settings) -> list[str]:
 
 
 def _account_lines(report: Report) -> list[str]:
-    account, closer = report.account, report.closer
-    if account is None:
+    closer = report.closer
+    if report.account is None:
         return []
-    kind = {PRODUCTION: "production", "": "kind unknown"}.get(account.kind, account.kind)
-    portal = account.portal or (closer.token.portal if closer else "") or "unknown"
-    texts = [
-        f"account {portal} ({kind}), {account.time_zone or 'time zone unknown'}; token: {report.token_kind}"
-    ]
+    texts = [f"{account_text(report)}; token: {report.token_kind}"]
     if closer and closer.token.scopes is not None:
         texts.append(f"scopes: {', '.join(sorted(closer.token.scopes)) or 'none'}")
     quota = report.quota
@@ -82,25 +94,39 @@ def _account_lines(report: Report) -> list[str]:
     return texts
 
 
-def _column_lines(report: Report, settings: Settings) -> list[str]:
-    texts = []
+def account_text(report: Report) -> str:
+    """Which account it is; "" if none was asked."""
+    account, closer = report.account, report.closer
+    if account is None:
+        return ""
+    kind = {PRODUCTION: "production", "": "kind unknown"}.get(account.kind, account.kind)
+    portal = account.portal or (closer.token.portal if closer else "") or "unknown"
+    return f"account {portal} ({kind}), {account.time_zone or 'time zone unknown'}"
+
+
+def _column_lines(report: Report, settings: Settings, width: int | None) -> list[str]:
+    """The columns as a table, and what is said of the sources."""
+    found = column_lines(report)
+    texts = origin_lines(report)
+    for what, names in unsent_columns(report, settings.rules).items():
+        texts += [f"{what}: {', '.join(names)}"] if names else []
     several = len(report.sources) > 1
-    for index, source in enumerate(report.sources):
-        columns = [column for column in report.columns if column.source == index]
+    for source in report.sources:
         where = f"{source.name}: " if several else ""
-        texts += _origin_lines(report.origins[index], where)
-        for column in columns:
-            what = f"{column.property} ({column.type or 'type unknown'})" if column.property else "UNDECIDED"
-            if column.property or column.is_undecided:
-                texts.append(f"  {where}{printable(column.column, 60)} -> {what}")
-                texts += [f"    {column.remark}"] if column.remark else []
-        unsent = [column.column for column in columns if not column.property and not column.is_undecided]
-        tells = settings.rules.tells_opt_outs
-        for what, some in (("opt-outs", filter(tells, unsent)), ("left out", filterfalse(tells, unsent))):
-            if names := [printable(name, 60) for name in some]:
-                texts.append(f"  {where}{what}: {', '.join(names)}")
-        texts += [f"  {printable(notice)}" for notice in source.notices]
-    return texts
+        texts += [f"{where}{printable(notice)}" for notice in source.notices]
+    lines = full_table(found, width or NO_TERMINAL) if found else []
+    lines += [line for text in texts for line in ([text] if width is None else folded(text, width))]
+    return ["", *lines, ""] if lines else []
+
+
+def origin_lines(report: Report) -> list[str]:
+    """The systems that the sources seem to be exported from."""
+    several = len(report.sources) > 1
+    return [
+        line
+        for source, origin in zip(report.sources, report.origins, strict=False)
+        for line in _origin_lines(origin, f"{source.name}: " if several else "")
+    ]
 
 
 def _origin_lines(origin: Recognized, where: str) -> list[str]:
@@ -110,7 +136,7 @@ def _origin_lines(origin: Recognized, where: str) -> list[str]:
     shown = ", ".join(repr(printable(sign, 60)) for sign in origin.signs[:_SHOWN_SIGNS])
     rest = len(origin.signs) - _SHOWN_SIGNS
     more = f" and {rest:,} more" if rest > 0 else ""
-    return [f"  {where}looks like an export of {origin.name}, by {shown}{more}"]
+    return [f"{where}looks like an export of {origin.name}, by {shown}{more}"]
 
 
 def _row_lines(report: Report, settings: Settings) -> list[str]:
@@ -157,7 +183,6 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
     ]
     return [
         *texts,
-        *bad_value_lines(report.bad_columns),
         *_remark_lines(report),
         *_blank_lines(report, settings),
         *_owner_lines(report),
@@ -196,7 +221,7 @@ def _blank_lines(report: Report, settings: Settings) -> list[str]:
     of_job = settings.repeated_options
     for name in of_job.get("--mapping") or of_job.get(PROJECT_OPTION, ()):
         texts.append(f"{'':>18}or write in {Path(name).name}, with what it has for these columns:")
-        texts += [f"{'':>20}{line}" for line in mapping_lines(shown, report, settings.rules)]
+        texts += [f"{_OF_MAPPING}{line}" for line in mapping_lines(shown, report, settings.rules)]
     return texts
 
 
@@ -225,9 +250,14 @@ def _most_common(counts: Counter[str]) -> list[str]:
 
 def _group_lines(groups: Mapping[tuple[str, str], Group], report: Report) -> list[str]:
     texts = []
+    shown = () if groups is report.findings.faults else report.findings.faults
+    bad = {one.column: one for one in report.bad_columns if not any(one.column == name for _, name in shown)}
     for (category, column), group in sorted(groups.items(), key=lambda item: -item[1].count):
         where = f" in {printable(column, 60)}" if column else ""
         texts.append(f"{group.count:>16,}  {category}{where}")
+        if category in REPLACEABLE and column in bad:
+            texts += bad_value_lines(bad[column], _rows_by_value(group.examples, report))
+            continue
         by_reason: dict[str, list[Example]] = {}
         for one in group.examples:
             by_reason.setdefault(one.reason, []).append(one)
@@ -238,6 +268,15 @@ def _group_lines(groups: Mapping[tuple[str, str], Group], report: Report) -> lis
         if group.count > len(group.examples) > 0:
             texts.append(f"{'':>18}and {group.count - len(group.examples):,} more (--examples N)")
     return texts
+
+
+def _rows_by_value(examples: Sequence[Example], report: Report) -> dict[str, str]:
+    """The rows of the examples, by their values in small letters."""
+    found: dict[str, list[Example]] = {}
+    for one in examples:
+        for text in one.texts:
+            found.setdefault(text.casefold(), []).append(one)
+    return {text: _rows_text(of_it, report) for text, of_it in found.items()}
 
 
 def _rows_text(examples: Sequence[Example], report: Report) -> str:
@@ -291,27 +330,39 @@ def _forecast_lines(report: Report, settings: Settings) -> list[str]:
     work = report.workload
     if work is None:
         return []
-    ahead = work.forecast
-    pauses = f", with {ahead.pauses} pauses until the account's midnight" if ahead.pauses else ""
-    quota = "" if report.quota else ", assuming the quota of larger accounts"
-    ending = f"{pauses}{quota}"
-    most = "at most " if settings.may_spare_rows else ""
-    requests = f"{most}{_counted(ahead.requests, 'request', 'requests')}{reads_text(settings)}"
     texts = [
-        f"{_counted(work.batches, 'batch', 'batches')}: {requests}, {_seconds_text(ahead.seconds)}{ending}",
+        cost_text(work, report, settings),
         "  (plus a few requests at the start)",
+        *(f"  {text}" for text in chain_texts(work)),
     ]
-    if work.longest_chain * CHAIN_SECONDS >= _SHOWN_CHAIN_SECONDS:
-        takes = duration(work.longest_chain * CHAIN_SECONDS)
-        texts.append(
-            f"  {work.longest_chain:,} rows share one key and are written one after the other: about "
-            f"{takes} (--on-duplicate last writes only the last of them)"
-        )
     shares = "; ".join(
         f"of {share:.1%} {other.requests:,} requests, {_seconds_text(other.seconds)}"
         for share, other in work.halved.items()
     )
     return [*texts, f"  if HubSpot does not name the rows it refuses (no multi-status): {shares}"]
+
+
+def cost_text(work: Workload, report: Report, settings: Settings) -> str:
+    """Requests and time of the upload."""
+    ahead = work.forecast
+    pauses = f", with {ahead.pauses} pauses until the account's midnight" if ahead.pauses else ""
+    quota = "" if report.quota else ", assuming the quota of larger accounts"
+    most = "at most " if settings.may_spare_rows else ""
+    requests = f"{most}{_counted(ahead.requests, 'request', 'requests')}{reads_text(settings)}"
+    batches = _counted(work.batches, "batch", "batches")
+    return f"{batches}: {requests}, {_seconds_text(ahead.seconds)}{pauses}{quota}"
+
+
+def chain_texts(work: Workload) -> list[str]:
+    """How long the rows of one key take, if that is long."""
+    seconds = work.longest_chain * CHAIN_SECONDS
+    if seconds < _SHOWN_CHAIN_SECONDS:
+        return []
+    text = (
+        f"{work.longest_chain:,} rows share one key and are written one after the other: about "
+        f"{duration(seconds)} (--on-duplicate last writes only the last of them)"
+    )
+    return [text]
 
 
 def _unseen_lines(report: Report) -> list[str]:

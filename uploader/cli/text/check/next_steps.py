@@ -19,7 +19,7 @@ def verdict(report: Report) -> str:
         return "no problem found"
     if report.problems:
         count = len(report.problems)
-        return f"upload cannot start: {count:,} {'problem' if count == 1 else 'problems'}, see above"
+        return f"upload cannot start: {count:,} {'problem' if count == 1 else 'problems'}, see below"
     if report.would_stop:
         return f"upload would stop before the end: {report.would_stop}"
     found = report.findings

@@ -1,0 +1,138 @@
+"""What `check` prints fits one screen and reads from the top; `--details` says all of it."""
+
+import pytest
+
+from support.check_runs import check
+from support.jobs import Job, write_csv
+from support.mock_transport import make_simulator
+from uploader.cli.text.check.as_json import as_dict
+from uploader.cli.text.check.details import lines
+from uploader.cli.text.check.screen import screen
+
+WORDS = ["check", "contacts.csv"]
+STAGES = ["Prospect", "MQL", "customer", "lead"]
+OTHERS = ["Account Name", "Lead Source", "Mailing Street", "Mailing City", "Mailing State", "Do Not Call"]
+
+
+def row_of(number):
+    return {
+        "Contact ID": f"003{number:015}",
+        "First Name": "Ann",
+        "Last Name": "",
+        "Email": "none@none.com" if number % 20 == 3 else f"c{number}@example.com" if number % 50 else "none",
+        "Phone": ("4.15555E+09", "n/a", "+49 30 1")[number % 3],
+        "Title": ("CEO", "n/a", "")[number % 3],
+        "Lifecycle Stage": STAGES[number % 4],
+        "Owner": ("ann.lee@example.com", "gone@example.com", "Zoe Gone")[number % 3],
+        "Birthdate": ("1980-02-03", "1899-12-30")[number % 2],
+        "Postal Code": ("2134", "10115")[number % 2],
+        "Email Opt Out": ("0", "1")[number % 9 == 0],
+        **{name: f"{name} {number % 5}" for name in OTHERS},
+        **{f"Custom {place}": "x" for place in range(3)},
+    }
+
+
+def messy(tmp_path, count=900):
+    job = Job(write_csv(tmp_path / "contacts.csv", [row_of(n) for n in range(count)]), make_simulator())
+    return job, {"Contact ID": "external_id", "Phone": "phone", "Title": "jobtitle", "Postal Code": "zip"}
+
+
+def words_of(text):
+    return [word.strip(",;:") for line in text for word in line.split()]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("is_mapped", [False, True])
+def test_a_messy_file_of_twenty_columns_fits_one_screen_and_no_word_is_broken(tmp_path, width, is_mapped):
+    job, mapped = messy(tmp_path)
+    names = {**mapped, "Owner": "hubspot_owner_id", "Birthdate": "date_of_birth"}
+    ignored = frozenset([*OTHERS, *(f"Custom {place}" for place in range(3))])
+    more = {"mapped": names, "ignored": ignored, "suppress_where": {"Email Opt Out": ()}} if is_mapped else {}
+    report = check(job, **more)
+    settings = job.settings(**more)
+    shown = screen(report, settings, WORDS, width)
+    assert 24 <= len(shown) <= 40
+    assert max(map(len, shown)) <= width
+    assert shown[0].startswith("upload cannot start")
+    table = next(at for at, line in enumerate(shown) if line.startswith("column "))
+    rows = next(at for at, line in enumerate(shown) if line.startswith("900 rows"))
+    cost = next(at for at, line in enumerate(shown) if " requests are left today" in line)
+    assert 0 < table < rows < cost < len(shown) - 1
+    assert all(
+        line.startswith(("PROBLEM: ", "OPT-OUTS: ", "NOT ", "account ", "  "))
+        for line in shown[1 : table - 1]
+    )
+    whole = set(words_of(screen(report, settings, WORDS)))
+    sentences = [*shown[:table], *shown[rows:]]
+    assert [
+        w for w in words_of(sentences) if w not in whole and w not in {"...", "\\"} and "(" not in w
+    ] == []
+
+
+def test_columns_show_how_full_they_are_what_they_hold_and_what_they_may_be(tmp_path):
+    job, mapped = messy(tmp_path)
+    report = check(job, mapped=mapped)
+    text = "\n".join(screen(report, job.settings(mapped=mapped), WORDS, 160))
+    cells = {line.split("  ")[0]: line.split() for line in text.splitlines()}
+    assert cells["Title"][1:5] == ["jobtitle", "67%", "2", "CEO"]
+    assert cells["Last Name"][2:5] == ["lastname", "0%", "0"]
+    assert cells["Contact ID"][2:5] == ["external_id", "100%", "900"]
+    assert cells["Mailing Street"][2:5] == ["address?", "100%", "5"]
+    assert cells["Email Opt Out"][3:6] == ["?", "100%", "2"]
+    assert "450 no options" in text
+    assert "300 E notation" in text
+    assert "450 lost zeros?" in text
+    columns = {one["column"]: one for one in as_dict(report)["columns"]}
+    title, street = columns["Title"], columns["Mailing Street"]
+    assert (title["cells"], title["filled"], title["distinct"], title["samples"]) == (
+        900,
+        600,
+        2,
+        ["CEO", "n/a"],
+    )
+    assert (street["property"], street["proposal"], title["proposal"]) == ("", "address", None)
+
+
+def test_bad_values_are_said_once_with_what_may_be_meant_and_keys_that_a_problem_names_not_again(tmp_path):
+    job, mapped = messy(tmp_path)
+    shown = screen(check(job, mapped=mapped), job.settings(mapped=mapped), WORDS, 120)
+    text = "\n".join(shown)
+    assert "     450  Lifecycle Stage: MQL (225; marketingqualifiedlead?), Prospect (225)" in text or (
+        "     450  Lifecycle Stage: Prospect (225), MQL (225; marketingqualifiedlead?)" in text
+    )
+    assert text.count("lifecyclestage takes ") == 1
+    assert "OPTION" not in text
+    assert sum("none@none.com" in line for line in shown if line.startswith("PROBLEM")) == 1
+    assert "--blank-value" in text
+    assert text.count('--blank-value "Email=none@none.com"') == 1
+
+
+def test_details_say_all_of_it(tmp_path):
+    job, mapped = messy(tmp_path)
+    report = check(job, mapped=mapped)
+    shown = lines(report, job.settings(mapped=mapped), WORDS, 80)
+    text = "\n".join(shown)
+    assert shown[0].startswith("upload cannot start")
+    for column in report.columns:
+        assert any(line.startswith(column.column) for line in shown)
+    joined = " ".join(text.split())
+    for problem in report.problems:
+        assert " ".join(problem.split()) in joined
+    assert "scopes: " in text
+    assert "row 3, 6" in text or "rows 2, 5" in text
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_sources_without_rows_or_a_header_and_without_an_account_are_shown_too(tmp_path, width):
+    (tmp_path / "a.ndjson").write_text('{"email": "a@x.com", "tier": "gold"}\n')
+    (tmp_path / "b.csv").write_text("email,tier\na@x.com,\n")
+    for name in ("a.ndjson", "b.csv"):
+        job = Job(tmp_path / name, make_simulator())
+        for more in ({}, {"offline": True}):
+            report = check(job, **more)
+            shown = screen(report, job.settings(**more), ["check", name], width)
+            assert any(line.endswith("can be sent") for line in shown), shown
+            assert (
+                lines(report, job.settings(**more), ["check", name], width)[0]
+                == shown[0].partition(" (--")[0]
+            )

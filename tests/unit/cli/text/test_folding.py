@@ -1,0 +1,50 @@
+"""Lines fit the terminal, no word or quoted value is broken, and folded commands are the same commands."""
+
+import shlex
+
+import pytest
+from hypothesis import given, strategies as st
+
+from uploader.cli.text.folding import cut, cut_at_word, folded, folded_command
+from uploader.cli.text.next_command import command_line
+
+WORDS = st.lists(st.text("abc", min_size=1, max_size=12), min_size=1, max_size=30)
+ARGUMENTS = st.lists(
+    st.text(st.sampled_from(list("ab c'\"$-=é\\\n")), min_size=1, max_size=30), min_size=1, max_size=8
+)
+
+
+@given(WORDS, st.sampled_from(["", "  ", "   1,234  "]), st.integers(24, 90))
+def test_words_stay_whole_and_lines_fit(words, lead, width):
+    lines = folded(lead + " ".join(words), width)
+    assert " ".join(lines).split() == [*lead.split(), *words]
+    assert all(len(line) <= width for line in lines)
+    assert len({len(line) - len(line.lstrip()) for line in lines[1:]}) <= 1
+
+
+def test_an_option_stays_beside_its_quoted_value():
+    text = 'to take them for blanks: --blank-value "Mailing Country=not known" --blank-value "n/a"'
+    for width in range(42, 90):
+        assert sum('--blank-value "Mailing Country=not known"' in line for line in folded(text, width)) == 1
+
+
+@given(ARGUMENTS, st.integers(40, 100))
+def test_a_folded_command_is_the_same_command_when_it_is_pasted(arguments, width):
+    command = command_line("check", *arguments)
+    lines = folded_command(f"next: correct this, then {command}", width)
+    pasted = "\n".join(lines)
+    assert pasted.startswith("next: correct this, then")
+    words = pasted.removeprefix("next: correct this, then").replace("\\\n", " ")
+    if "$'" not in command:
+        assert shlex.split(words) == shlex.split(command)
+
+
+@pytest.mark.parametrize("width", range(4, 30))
+def test_what_is_cut_fits_and_is_marked(width):
+    text = "Lifecycle Stage: Prospect (3,988), MQL (3,887)"
+    for short in (cut(text, width), cut_at_word(text, width)):
+        assert len(short) <= width
+        assert short.endswith("...")
+        assert short.count("(") == short.count(")") or short == cut(text, width)
+    assert cut("日本語のなまえ", 9) == "日本語..."
+    assert cut("Stage", 5) == cut_at_word("Stage", 5) == "Stage"

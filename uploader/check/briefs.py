@@ -1,0 +1,82 @@
+"""Problems in few words: what is wrong, and what to type. Their full texts say more.
+
+In    what a problem is about.
+Out   its full text with the short one.
+Raise nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from uploader.check.report import Column
+from uploader.hubspot.schema import Schema
+from uploader.model.column_names import quoted
+from uploader.records.columns import MappingError, Rules, resolve_name, undecided_text, unmapped_text
+from uploader.records.known_headers import carries_consent, holds_whatever
+from uploader.records.repeated_keys import KeyCount
+
+#: Columns and keys that are named.
+_NAMED = 2
+
+
+def column_briefs(columns: Sequence[Column], rules: Rules, schema: Schema | None) -> Mapping[str, str]:
+    """The short texts of the problems with the columns of one source that are undecided."""
+    undecided = [one.column for one in columns if one.is_undecided]
+    people = [column for column in undecided if rules.is_undecided(column)]
+    consents = [column for column in people if carries_consent(column)]
+    opt_outs = [column for column in people if column not in consents]
+    others = [column for column in undecided if column not in people]
+    unmapped = [column for column in others if _is_unmapped(column, rules, schema)]
+    found = {undecided_text(some): _opt_out_brief(some) for some in (opt_outs, consents) if some}
+    return found | ({unmapped_text(unmapped, schema): _unmapped_brief(unmapped)} if unmapped else {})
+
+
+def _is_unmapped(column: str, rules: Rules, schema: Schema | None) -> bool:
+    with suppress(MappingError):
+        return not resolve_name(column, rules, schema)
+    return False
+
+
+def _unmapped_brief(columns: Sequence[str]) -> str:
+    if len(columns) == 1:
+        (column,) = columns
+        return (
+            f"{column!r} is no property of the account: --map {quoted(f'{column}=PROPERTY')} or --ignore "
+            f"{quoted(column)}"
+        )
+    return (
+        f'{len(columns):,} columns (marked ?) are no properties: --map "COLUMN=PROPERTY", --ignore "COLUMN", '
+        "or --write-mapping FILE.toml for a draft"
+    )
+
+
+def _opt_out_brief(columns: Sequence[str]) -> str:
+    """Of columns that all tell who has opted out, or all who has agreed."""
+    is_consent = carries_consent(columns[0])
+    words = [
+        "--suppress-where " + quoted(column + ("=no" if is_consent else "=*" * holds_whatever(column)))
+        for column in columns[:_NAMED]
+    ]
+    what = "who has agreed to e-mail" if is_consent else "who has opted out or bounces"
+    tells = "tells" if len(columns) == 1 else "tell"
+    others = "" if len(columns) <= _NAMED else " ..."
+    return (
+        f"{_listed(columns)} {tells} {what}: --opt-outs list, {' '.join(words)}{others}, or "
+        f"--ignore {quoted(columns[0])}"
+    )
+
+
+def doubtful_brief(keys: Sequence[KeyCount], columns: Sequence[str]) -> str:
+    """Of keys that stand for very many rows. `columns`: those of the first key."""
+    first = keys[0]
+    more = f" (and {len(keys) - 1:,} more such keys)" if len(keys) > 1 else ""
+    ways = [f"--blank-value {quoted(f'{column}={first.value}')}" for column in columns]
+    return (
+        f"{first.value!r} is the {first.property} of {first.rows:,} rows, which would become one{more}: "
+        f"{', '.join([*ways, 'or keep it with --on-duplicate in-order'])}"
+    )
+
+
+def _listed(columns: Sequence[str]) -> str:
+    more = f" and {len(columns) - _NAMED:,} more" if len(columns) > _NAMED else ""
+    return ", ".join(map(repr, columns[:_NAMED])) + more

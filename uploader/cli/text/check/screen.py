@@ -1,0 +1,224 @@
+"""What `check` found, on one screen: the verdict and the problems first, the cost and the next step last.
+Values in, text out: nothing is printed here. Each function is one block, in the order of the screen.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from uploader.check.bad_columns import BadColumn, BadValue
+from uploader.check.report import Report
+from uploader.cli.text.check.column_table import NO_TERMINAL, column_lines, table, unsent_columns
+from uploader.cli.text.check.details import account_text, chain_texts, cost_text, opt_out_lines
+from uploader.cli.text.check.next_steps import next_steps, verdict
+from uploader.cli.text.folding import cut_at_word, folded, folded_command
+from uploader.cli.text.numbers import printable
+from uploader.jobs.scans.bad_values import REPLACEABLE
+from uploader.jobs.scans.row_findings import Group
+from uploader.records.columns import Rules
+from uploader.settings import Settings
+
+#: Lines of a screen, those of a table beside its columns, and the columns that are shown on any screen.
+_LINES, _TABLE_LINES, _LEAST_COLUMNS = 40, 4, 12
+#: Kinds of bad values; values, keys, words and owners in a line.
+_MOST_KINDS, _NAMED = 6, 4
+#: A key is mentioned if more rows than this have it.
+_FEW_ROWS = 2
+#: Lines that a text takes at most, unless it holds options to paste.
+_MOST_LINES = 2
+#: How far the second line of a text is indented.
+_INDENT = 2
+
+
+def screen(report: Report, settings: Settings, typed: Sequence[str], width: int | None = None) -> list[str]:
+    """The report as lines. `typed`: the command after the program's name. `width`: of the terminal; None:
+    the output is no terminal, and sentences are not folded.
+    """
+    above = [
+        f"{verdict(report)} (--details shows all that was found)",
+        *opt_out_lines(report, settings),
+        *_problem_lines(report),
+        *_origin_lines(report),
+    ]
+    below = [
+        _row_text(report),
+        *_bad_value_lines(report),
+        *_key_lines(report),
+        *_blank_lines(report),
+        *_cost_lines(report, settings),
+        *_unseen_lines(report),
+    ]
+    steps = next_steps(report, settings, typed)
+    if width is not None:
+        above, below = ([one for line in lines for one in _fitted(line, width)] for lines in (above, below))
+        steps = [one for step in steps for one in folded_command(step, width)]
+    room = _LINES - len(above) - len(below) - len(steps)
+    return [*above, *_column_lines(report, settings.rules, width or NO_TERMINAL, room), *below, *steps]
+
+
+def _fitted(line: str, width: int) -> list[str]:
+    """The line in lines of this width. Of a long text only the beginning, unless it has options to paste."""
+    most = 1 if line.startswith(" ") else _MOST_LINES
+    if "--" not in line and len(folded(line, width)) > most:
+        line = cut_at_word(line, width * most - _INDENT * (most - 1))
+    return folded(line, width)
+
+
+def _problem_lines(report: Report) -> Iterator[str]:
+    for text in report.problems:
+        yield f"PROBLEM: {printable(report.briefs.get(text, text), 600)}"
+    for text in report.warnings:
+        yield f"WARNING: {printable(text, 600)}"
+    for text in report.not_checked:
+        yield f"NOT CHECKED: {printable(text)}"
+    for source in report.sources:
+        for notice in source.notices:
+            yield printable(notice)
+
+
+def _origin_lines(report: Report) -> list[str]:
+    """The account, and the systems that the sources seem to be exported from."""
+    systems = dict.fromkeys(origin.name for origin in report.origins if origin.systems)
+    account = [account_text(report)] if report.account else []
+    seems = [f"looks like an export of {' and '.join(systems)}"] if systems else []
+    return ["; ".join([*account, *seems])] if account or seems else []
+
+
+def _column_lines(report: Report, rules: Rules, width: int, room: int) -> list[str]:
+    """The table, in so many lines if it has more columns than a few."""
+    found = column_lines(report)
+    out = {what: names for what, names in unsent_columns(report, rules).items() if names}
+    most = max(_LEAST_COLUMNS, room - _TABLE_LINES - len(out))
+    shown = found
+    if len(found) > most:  # those with a remark, and the first of the others
+        plain = [one for one in found if not one.has_news]
+        plain = plain[: max(0, most - 1 - len(found) + len(plain))]
+        shown = [one for one in found if one.has_news or one in plain][: most - 1]
+    lines = table(shown, width) if shown else []
+    if len(found) > len(shown):
+        lines.append(f"and {len(found) - len(shown):,} more columns")
+    for what, names in out.items():
+        lines.append(f"{what}: {cut_at_word(', '.join(names), width - len(what) - 2)}")
+    return ["", *lines, ""] if lines else []
+
+
+def _row_text(report: Report) -> str:
+    found = report.findings
+    of_each = " of each source" if len(report.sources) > 1 else ""
+    note = f" (the first{of_each})" if report.sample else ""
+    rows = f"{found.rows:,} {'row' if found.rows == 1 else 'rows'}{note}"
+    if found.rows and not found.sendable + found.invalid + found.skipped:
+        return f"{rows}, not checked: first decide what the columns mean"
+    counts = [(found.sendable, "can be sent"), (found.invalid, "invalid")]
+    parts = [f"{count:,} {what}" for count, what in counts if count or what == "can be sent"]
+    if found.skipped:
+        kinds = [
+            (found.suppressed, "suppressed"),
+            (found.not_rows.count, "no rows"),
+            (found.skipped - found.suppressed - found.not_rows.count, "superseded"),
+        ]
+        parts.append(f"{found.skipped:,} skipped ({_kinds_text([kind for kind in kinds if kind[0]])})")
+    if found.values_dropped:
+        parts.append(f"{found.values_dropped:,} values left out")
+    return f"{rows}: {', '.join(parts)}"
+
+
+def _kinds_text(kinds: Sequence[tuple[int, str]]) -> str:
+    return kinds[0][1] if len(kinds) == 1 else ", ".join(f"{count:,} {what}" for count, what in kinds)
+
+
+def _bad_value_lines(report: Report) -> list[str]:
+    """A line for each kind of bad values; of options the values, with those they take."""
+    found = report.findings
+    by_column = {one.column: one for one in report.bad_columns}
+    kinds: list[tuple[int, list[str]]] = []
+    for (category, column), group in [*found.faults.items(), *found.dropped.items()]:
+        if category in REPLACEABLE and column in by_column:
+            one = by_column.pop(column)
+            kinds.append((one.cells, _option_lines(one)))
+        elif category not in REPLACEABLE and not (category == "OWNER" and report.unknown_owners):
+            kinds.append((group.count, [_kind_line(category, column, group, report)]))
+    for name, owners in report.unknown_owners.items():
+        who = _most(owners.most_common())
+        what = "unknown owners" if len(owners) > 1 else "unknown owner"
+        text = f"{_counted(owners.total())}{name}: {len(owners):,} {what}: {who}"
+        kinds.append((owners.total(), [text]))
+    kinds.sort(key=lambda kind: -kind[0])
+    lines = [line for _, texts in kinds[:_MOST_KINDS] for line in texts]
+    rest = len(kinds) - _MOST_KINDS
+    return [*lines, *([f"{'':>10}and {rest:,} more kinds"] if rest > 0 else [])]
+
+
+def _kind_line(category: str, column: str, group: Group, report: Report) -> str:
+    if not group.examples:
+        return f"{_counted(group.count)}{category} in {printable(column, 60)}"
+    one = group.examples[0]
+    of = f" of {report.sources[one.source].name}" if len(report.sources) > 1 else ""
+    such_as = "such as " if group.count > 1 else ""
+    return f"{_counted(group.count)}{such_as}row {one.row}{of}: {printable(one.reason, 160)}"
+
+
+def _option_lines(one: BadColumn) -> list[str]:
+    values = ", ".join(map(_with_near, one.values[:_NAMED]))
+    options = ", ".join(printable(option.value, 40) for option in one.options)
+    taken = [f"{'':>10}{printable(one.property, 60)} takes {options}"] if options else []
+    rest = len(one.values) + one.others - _NAMED
+    more = f" and {rest:,} more" if rest > 0 else ""
+    return [f"{_counted(one.cells)}{printable(one.column, 60)}: {values}{more}", *taken]
+
+
+def _with_near(value: BadValue) -> str:
+    return f"{printable(value.text, 40)} ({value.cells:,}{f'; {value.near.value}?' if value.near else ''})"
+
+
+def _most(counts: Sequence[tuple[str, int]]) -> str:
+    shown = ", ".join(f"{printable(text, 40)} ({count:,})" for text, count in counts[:_NAMED])
+    rest = len(counts) - _NAMED
+    return f"{shown} and {rest:,} more" if rest > 0 else shown
+
+
+def _counted(count: int) -> str:
+    return f"{count:>8,}  "
+
+
+def _key_lines(report: Report) -> list[str]:
+    found, lines = report.findings, []
+    if found.repeated_keys:
+        most = [
+            (key.value, key.rows)
+            for key, is_doubtful in report.most_repeated_keys()
+            if is_doubtful or key.rows > _FEW_ROWS
+        ]
+        named = f": {_most(most)}" if most else ""
+        keys = "keys are" if found.repeated_keys > 1 else "key is"
+        rows = "rows" if found.repeated_rows > 1 else "row"
+        further = f"{found.repeated_rows:,} further {rows}"
+        lines.append(f"{_counted(found.repeated_keys)}{keys} repeated, in {further}{named}")
+    if found.shared_rows:
+        lines.append(f"{_counted(found.shared_rows)}rows have a unique value of a row with another key")
+    for column, count in found.cleared.items():
+        lines.append(f"{_counted(count)}blank cells clear {printable(column, 60)}")
+    return lines
+
+
+def _blank_lines(report: Report) -> list[str]:
+    """Words that may stand for a blank, unless they are keys that a problem names."""
+    doubtful = {key.value.lower() for key in report.doubtful_keys}
+    found = [one for one in report.blank_candidates if one.word.lower() not in doubtful]
+    if not found:
+        return []
+    words = _most([(one.word, one.cells) for one in found])
+    options = " ".join(one.options() for one in found[:_NAMED])
+    return [f"{_counted(sum(one.cells for one in found))}cells may stand for no value: {words}: {options}"]
+
+
+def _cost_lines(report: Report, settings: Settings) -> list[str]:
+    if report.workload is None:
+        return []
+    quota = report.quota
+    left = f"; {quota.day_left:,} requests are left today" if quota and quota.day_left is not None else ""
+    chains = [] if report.doubtful_keys else chain_texts(report.workload)
+    return [f"{cost_text(report.workload, report, settings)}{left}", *chains]
+
+
+def _unseen_lines(report: Report) -> list[str]:
+    text = "Not visible to uploader: workflows, costs, notices (`uploader help live-portal`)"
+    return [text] if report.unseen else []
