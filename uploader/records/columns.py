@@ -18,7 +18,12 @@ from uploader.model.column_names import folded, quoted
 from uploader.model.records import EMAIL
 from uploader.records.headers.near_properties import NearProperties
 from uploader.records.headers.tables import ASK, usual_target
-from uploader.records.known_headers import carries_consent, carries_opt_out, holds_whatever
+from uploader.records.known_headers import (
+    carries_consent,
+    carries_opt_out,
+    holds_whatever,
+    may_mean_either,
+)
 from uploader.records.not_a_row import row_in_header
 from uploader.records.suppression_list import Suppression
 from uploader.records.values.datetimes import DateOrder
@@ -122,15 +127,18 @@ class Rules:
         with it. Where a no suppresses, an option without a value would skip those who have agreed.
         """
         suppresses = bool(self.suppress_where.get(column)) or not carries_consent(column)
-        is_read = suppresses if column in self.suppress_where else bool(self.opt_outs)
+        is_told = bool(self.opt_outs) and not may_mean_either(column)
+        is_read = suppresses if column in self.suppress_where else is_told
         has_word = column in self.mapped or column in self.ignored or is_read
         return not has_word and self.has_addresses and _is_opt_out(column)
 
     def tells_opt_outs(self, column: str) -> bool:
         """Whether rows that say "opted out" in this column are listed or skipped by --opt-outs. A column that
-        is written, too, or not among those of --only; not one that the user leaves out by name.
+        is written, too, or not among those of --only; not one that the user leaves out by name, nor one
+        whose name leaves open what it tells, unless its rows are skipped.
         """
-        is_read = bool(self.opt_outs) and column not in self.ignored
+        is_clear = column in self.suppress_where or not may_mean_either(column)
+        is_read = bool(self.opt_outs) and column not in self.ignored and is_clear
         return is_read and self.has_addresses and _is_opt_out(column)
 
     def only_suppresses(self, column: str) -> bool:
@@ -360,15 +368,22 @@ def _refuse_clearing_keys(columns: Mapping[str, str], rules: Rules) -> None:
 
 def refuse_undecided(columns: Sequence[str]) -> None:
     """Raise MappingError if there are columns that `Rules.is_undecided` names."""
-    consents = [column for column in columns if carries_consent(column)]
-    opt_outs = [column for column in columns if column not in consents]
+    kinds = {kind: [c for c in columns if _kind(c) == kind] for kind in ("opt-outs", "either", "consents")}
     if columns:
-        raise MappingError(*(undecided_text(one) for one in (opt_outs, consents) if one))
+        raise MappingError(*(undecided_text(some) for some in kinds.values() if some))
+
+
+def _kind(column: str) -> str:
+    """What kind of column about opt-outs it is. A message is about columns of one kind."""
+    return "consents" if carries_consent(column) else "either" if may_mean_either(column) else "opt-outs"
 
 
 def undecided_text(columns: Sequence[str]) -> str:
-    """Return the message about columns that tell who must not be written to: by a yes, or all by a no."""
+    """Return the message about columns of one kind that tell who must not be written to."""
     tells = "tells" if len(columns) == 1 else "tell"
+    lists = (
+        "write these rows and have their addresses listed for HubSpot's opt-out import with --opt-outs list, "
+    )
     if carries_consent(columns[0]):
         words = [f"--suppress-where {quoted(column + '=no')}" for column in columns[:8]]
         what = f"{tells} who has agreed to receive e-mail (no: not to write to them)"
@@ -378,11 +393,16 @@ def undecided_text(columns: Sequence[str]) -> str:
             f"--suppress-where {quoted(column + '=*' * holds_whatever(column))}" for column in columns[:8]
         ]
         what = f"{tells} who has opted out or whose address bounces"
+        if may_mean_either(columns[0]):
+            what = (
+                "may tell who has opted out or whose address bounces (the name leaves open what a yes means, "
+                "so --opt-outs does not read it)"
+            )
+            lists = ""
         values = "=VALUE: rows with another value than yes, =*: rows with any value"
     return (
-        f"{_listed(columns)} {what}, and HubSpot can send e-mail to every contact it has. Decide: write "
-        "these rows and have their addresses listed for HubSpot's opt-out import with --opt-outs list, skip "
-        f"the rows with {' '.join(words)} ({values}), write the column with --map "
+        f"{_listed(columns)} {what}, and HubSpot can send e-mail to every contact it has. Decide: {lists}"
+        f"skip the rows with {' '.join(words)} ({values}), write the column with --map "
         f"{quoted(f'{columns[0]}=PROPERTY')}, or leave it out with --ignore {quoted(columns[0])}"
     )
 

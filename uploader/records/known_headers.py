@@ -79,6 +79,16 @@ def carries_consent(column: str) -> bool:
     return carries_opt_out(column) and _is_consent(plain) and not any(p in plain for p in _OPT_OUT_PARTS)
 
 
+@lru_cache(10_000)
+def may_mean_either(column: str) -> bool:
+    """Whether the name of such a column leaves open what a yes means: `GDPR`, and `DNC`, which is "do not
+    call" to some and "do not contact" to others.
+    """
+    plain = bare(column)
+    is_plain = plain in _OPT_OUT_NAMES or any(part in plain for part in (*_OPT_OUT_PARTS, "unsub"))
+    return carries_opt_out(column) and not is_plain and not _is_consent(plain)
+
+
 def _is_consent(plain: str) -> bool:
     is_named = plain in _CONSENT_NAMES or any(part in plain for part in _CONSENT_PARTS)
     return is_named and not plain.endswith(_CIRCUMSTANCES)

@@ -88,6 +88,21 @@ def test_preferences_about_the_telephone_list_nobody(column):
         refuse_unknown(Rules(opt_outs=LIST), ["email", column])
 
 
+@pytest.mark.parametrize("column", ["DNC", "dnc_flag", "GDPR", "DSGVO Status"])
+def test_a_name_that_leaves_open_what_a_yes_means_is_not_read_and_still_asked_about(column):
+    for what in (LIST, SKIP):
+        with pytest.raises(MappingError, match="--opt-outs does not read it"):
+            one(column, "yes", opt_outs=what)
+    assert one(column, "yes", mapped={column: "firstname"}).opt_outs is None
+    skipped = one(column, "yes", suppress_where={column: ()})
+    assert (skipped.outcome, skipped.opt_outs) == (Outcome.SKIPPED, ("a@x.com",))
+
+
+@pytest.mark.parametrize("column", ["GDPR opt-out", "GDPR Consent", "Unsub", "unsub_flag", "Do not contact"])
+def test_a_name_that_says_what_a_yes_means_is_read(column):
+    assert Rules(opt_outs=LIST).tells_opt_outs(column)
+
+
 def test_all_addresses_of_the_row_are_listed_also_in_columns_that_are_left_out():
     header = ["email", "work_email", "hs_additional_emails", "Unsubscribed"]
     row = ["A@x.com", "a@work.com", "a2@x.com; A3@X.com;a@x.com, none", "yes"]

@@ -30,7 +30,7 @@ from uploader.model.column_names import folded
 from uploader.properties.draft import name_for
 from uploader.records.blank_words import words_of
 from uploader.records.columns import COSTLY, LIST
-from uploader.records.known_headers import bare
+from uploader.records.known_headers import bare, may_mean_either
 from uploader.records.mapping_file import MappingFile
 from uploader.records.repeated_keys import KeyCount
 from uploader.records.values.datetimes import DateOrder
@@ -114,15 +114,16 @@ def _opt_out_question(one: Drafted, schema: Schema, *, has_addresses: bool) -> Q
     what = "write such rows, list their addresses for HubSpot's import"
     listed = Choice(what, write=listing, skips_group=True)  # of all such columns
     skipped = Choice(f"skip the rows that it marks: {form}", write=_as(one.column, _details(form)))
+    is_read = has_addresses and not may_mean_either(one.column)
     return Question(
         one.column,
         _about(one),
-        [listed, skipped] if has_addresses else [skipped],
+        [listed, skipped] if is_read else [skipped],
         is_proposed=True,
         letters={"s": _left_out(one.column)},
         known=list(_properties(one.column, schema).values()),
         what="properties",
-        group="opt-outs",
+        group="opt-outs" if is_read else "",
     )
 
 
