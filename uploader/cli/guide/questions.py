@@ -250,14 +250,18 @@ def _with_skipped(text: str, key: KeyCount, columns: Sequence[str]) -> str:
     return text
 
 
-def blank_questions(report: Report, keys: Sequence[str]) -> list[Question]:
+def blank_questions(report: Report, keys: Sequence[str], text: str) -> list[Question]:
     """A question for each word that may stand for a blank. `keys`: the properties of match keys."""
-    of_keys = {one.column for one in report.columns if one.property in keys}
-    asked = {one.value.lower() for one in report.doubtful_keys}
+    of_keys, file = {one.column for one in report.columns if one.property in keys}, decisions(text)
+    kept = {one.value.lower() for one in report.doubtful_keys}
+    skipped = {(folded(name), word.lower()) for name, words in file.suppress_where.items() for word in words}
     return [
         _blank_question(one, of_keys)
         for one in report.blank_candidates
-        if one.word.lower() not in asked or not of_keys.issuperset(one.columns)
+        if not all(
+            (column in of_keys and one.word.lower() in kept) or (column, one.word.lower()) in skipped
+            for column in one.columns
+        )
     ]
 
 

@@ -95,18 +95,19 @@ class _Guide:
             self._create(new)
         if new or file.text != former:
             report = self._checked()
-        if readings := reading_questions(report):
-            self._ask(readings)
-            report = self._checked()  # with the values of these columns
-        self._ask(key_questions(report))
-        self._ask(blank_questions(report, self._settings().match))
+        if first := [*reading_questions(report), *key_questions(report)]:
+            self._ask(first)
+            report = self._checked()  # other values are read now
+        self._ask(blank_questions(report, self._settings().match, file.text))
         values = bad_values(report, file.text)
         file.save(with_value_tables(file.text, values))
         self._ask(value_questions(values))
         owners = unknown_owners(report, file.text)
         file.save(with_value_tables(file.text, owners))
         self._ask(owner_questions(owners))
-        print_lines([f"{self._path} is complete: no question is left"])
+        problems = [f"PROBLEM: {printable(text, 600)}" for text in report.problems]
+        is_complete = "has what you decided, and check finds problems:" if problems else "is complete"
+        print_lines([f"{self._path} {is_complete}", *problems])
         print_message(f"next: review it, then {command_line('check', '-f', self._path)}")
 
     def _ask_about_columns(self, report: Report) -> None:

@@ -152,7 +152,7 @@ def test_words_for_a_blank_go_to_all_columns_or_to_those_that_have_them():
         Candidate("a=b", {"City": 1, "Title": 1}, is_for_all=True),
         Candidate("0", {"Email": 1}, is_for_all=False),
     ]
-    questions = blank_questions(found, ["email"])
+    questions = blank_questions(found, ["email"], FILE)
     assert after(questions, "", "", "", "s").blank_values == {
         "": ("n/a",), "City": ("?", "a=b"), "Title": ("a=b",),
     }  # fmt: skip
@@ -192,7 +192,11 @@ def test_a_key_of_very_many_rows_has_to_be_decided():
     found = report()
     found.doubtful_keys = [KeyCount("email", "none@none.com", 40), KeyCount("email", "a@x.com", 30)]
     found.blank_candidates = [Candidate("None@none.com", {"Email": 40}, is_for_all=False)]
-    assert blank_questions(found, ["email"]) == []
+    assert blank_questions(found, ["email"], FILE) == []
+    found.blank_candidates.append(Candidate("a@y.com", {"Email": 9}, is_for_all=False))
+    skipped = '[columns]\n"Email" = { property = "email", suppress = ["A@y.com"] }\n'
+    assert len(blank_questions(found, ["email"], FILE)) == 1
+    assert blank_questions(found, ["email"], skipped) == []
     questions = key_questions(found)
     assert after(questions, "", "", text=FILE) == decisions(FILE)
     file = after(questions, "1", "2")
@@ -216,7 +220,7 @@ def test_every_screen_fits_80_columns_and_holds_no_control_characters():
     questions = [
         *column_questions(found, FILE),
         *key_questions(found),
-        *blank_questions(found, ["email"]),
+        *blank_questions(found, ["email"], FILE),
         *value_questions([BAD]),
         *owner_questions(owners),
     ]
