@@ -17,7 +17,7 @@ import orjson
 import pytest
 
 import uploader
-from support.processes import TOKEN, environment, kill, run, start
+from support.processes import TOKEN, dialogue, environment, kill, run, start
 from uploader.cli.commands.demo import next_lines, show
 from uploader.cli.main import COMMANDS
 
@@ -25,7 +25,7 @@ VERBS = "|".join(COMMANDS)
 #: Module and function of each place that prints commands, with what it prints before each of them.
 PRINTED = {
     "cli.commands.check:_write_properties": ("review them, then create them: ",),
-    "cli.commands.create_properties:_say_end": ("properties again while they are empty: ",),
+    "cli.commands.create_properties:say_end": ("properties again while they are empty: ",),
     "cli.commands.demo:next_lines": (
         "state of the job: ",
         "a mock server to practise on: ",
@@ -46,6 +46,8 @@ PRINTED = {
     ),
     "cli.commands.upload:closing_lines": ("compare the records with the rows: ", "see the job as a page: "),
     "cli.commands.upload:_report": ("the order of their rows is not certain: ",),
+    "cli.guide.run:guide": ("go on later with: ",),
+    "cli.guide.run:run": ("next: review it, then ",),
     "cli.options.connection:_note_readers": ("holds a secret that other users can read; run: ",),
     "cli.text.canary:approving_line": ("to continue: ", "to continue (pipe the same rows into it): "),
     "cli.text.check.next_steps:next_steps": (
@@ -308,6 +310,21 @@ def test_rows_from_standard_input(shell, hubspot_mock):
     assert verbs_of(codes) >= {"check", "preview", "upload"}
     canary = f"uploader upload - --checkpoint c --canary 2 --canary-wait 0 --base-url {mock.url}"
     assert set(shell.follow(canary, piped=rows).values()) == {0, 3}
+
+
+@shows("go on later with: ")
+def test_a_guide_that_was_left_goes_on(shell, hubspot_mock):
+    (shell.folder / "Ann's rows.csv").write_text("email,w\na@example.com,1\n")
+    typed = f"uploader init \"Ann's rows.csv\" --guide -f 'a client.toml' --base-url {hubspot_mock().url}"
+
+    def answering(answer):
+        return lambda seen: answer if seen.endswith("> ") else None
+
+    _, seen, left = dialogue(shell.folder, answering("q\n"), *shell.words(typed))
+    shell.printed = seen.replace("\r", "")
+    (again,) = printed_commands(shell.printed)
+    _, _, ended = dialogue(shell.folder, answering("s\n"), *shell.words(again))
+    assert ("is complete" in left, "is complete" in ended) == (False, True)
 
 
 @shows("have it drafted: ", "next: correct this, then ")
