@@ -1,10 +1,13 @@
 """`--limit N`: the first N rows are processed, and the job continues without it."""
 
+import json
+
 import pytest
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_simulator
 from uploader.canary.assessment import Review
+from uploader.cli import main
 from uploader.errors import SettingsError
 from uploader.model.stop import Cause
 
@@ -74,3 +77,12 @@ def test_a_canary_and_the_rows_below_a_limit_are_sent_in_one_run(tmp_path):
     summary = run.run_virtual(limit=400, judge=approve)
     assert (summary.cause, summary.tallies.settled, summary.tallies.rows) == (Cause.LIMIT, 400, 400)
     run.check(rows, run.run_virtual())
+
+
+def test_check_looks_at_as_many_rows_as_an_upload_would(tmp_path, capsysbinary, monkeypatch):
+    """The option was accepted, passed on to the next command, and ignored."""
+    monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN", raising=False)
+    source = write_csv(tmp_path / "contacts.csv", contacts(300))
+    main.run(["check", str(source), "--limit", "30", "--json"])
+    report = json.loads(capsysbinary.readouterr().out)
+    assert (report["rows"], report["sample"]) == (30, 30)

@@ -68,13 +68,6 @@ from uploader.storage.file_names import opt_outs_path
 @option(Heading.SAFETY, "--no-canary", is_flag=True, help="Send all rows at once.")
 @option(
     Heading.SAFETY,
-    "--limit",
-    type=int,
-    metavar="N",
-    help="Process the first N rows only, and stop (exit 75). The same command without it continues.",
-)
-@option(
-    Heading.SAFETY,
     "--canary-wait",
     type=float,
     default=30.0,

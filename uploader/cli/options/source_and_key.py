@@ -116,6 +116,13 @@ _OPTIONS = (
         help="Stop if more rows than this number or share have failed.",
     ),
     option(
+        Heading.SAFETY,
+        "--limit",
+        type=int,
+        metavar="N",
+        help="Process the first N rows only, and stop (exit 75). The same command without it continues.",
+    ),
+    option(
         Heading.OUTPUT,
         "--checkpoint-dir",
         type=PATH,
