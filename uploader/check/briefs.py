@@ -11,8 +11,15 @@ from contextlib import suppress
 from uploader.check.report import Column
 from uploader.hubspot.schema import Schema
 from uploader.model.column_names import quoted
-from uploader.records.columns import MappingError, Rules, resolve_name, undecided_text, unmapped_text
-from uploader.records.known_headers import carries_consent, holds_whatever
+from uploader.records.columns import (
+    MappingError,
+    Rules,
+    by_kind,
+    resolve_name,
+    undecided_text,
+    unmapped_text,
+)
+from uploader.records.known_headers import carries_consent, holds_whatever, may_mean_either
 from uploader.records.repeated_keys import KeyCount
 
 #: Columns and keys that are named.
@@ -23,11 +30,9 @@ def column_briefs(columns: Sequence[Column], rules: Rules, schema: Schema | None
     """The short texts of the problems with the columns of one source that are undecided."""
     undecided = [one.column for one in columns if one.is_undecided]
     people = [column for column in undecided if rules.is_undecided(column)]
-    consents = [column for column in people if carries_consent(column)]
-    opt_outs = [column for column in people if column not in consents]
     others = [column for column in undecided if column not in people]
     unmapped = [column for column in others if _is_unmapped(column, rules, schema)]
-    found = {undecided_text(some): _opt_out_brief(some) for some in (opt_outs, consents) if some}
+    found = {undecided_text(some): _opt_out_brief(some) for some in by_kind(people)}
     return found | ({unmapped_text(unmapped, schema): _unmapped_brief(unmapped)} if unmapped else {})
 
 
@@ -51,17 +56,19 @@ def _unmapped_brief(columns: Sequence[str]) -> str:
 
 
 def _opt_out_brief(columns: Sequence[str]) -> str:
-    """Of columns that all tell who has opted out, or all who has agreed."""
+    """Of columns of one kind: that tell who has opted out, that may, or that tell who has agreed."""
     is_consent = carries_consent(columns[0])
     words = [
         "--suppress-where " + quoted(column + ("=no" if is_consent else "=*" * holds_whatever(column)))
         for column in columns[:_NAMED]
     ]
     what = "who has agreed to e-mail" if is_consent else "who has opted out or bounces"
-    tells = "tells" if len(columns) == 1 else "tell"
+    is_open = may_mean_either(columns[0])
+    tells = "may tell" if is_open else "tells" if len(columns) == 1 else "tell"
+    lists = "" if is_open else "--opt-outs list, "
     others = "" if len(columns) <= _NAMED else " ..."
     return (
-        f"{_listed(columns)} {tells} {what}: --opt-outs list, {' '.join(words)}{others}, or "
+        f"{_listed(columns)} {tells} {what}: {lists}{' '.join(words)}{others}, or "
         f"--ignore {quoted(columns[0])}"
     )
 

@@ -368,9 +368,14 @@ def _refuse_clearing_keys(columns: Mapping[str, str], rules: Rules) -> None:
 
 def refuse_undecided(columns: Sequence[str]) -> None:
     """Raise MappingError if there are columns that `Rules.is_undecided` names."""
-    kinds = {kind: [c for c in columns if _kind(c) == kind] for kind in ("opt-outs", "either", "consents")}
     if columns:
-        raise MappingError(*(undecided_text(some) for some in kinds.values() if some))
+        raise MappingError(*map(undecided_text, by_kind(columns)))
+
+
+def by_kind(columns: Sequence[str]) -> list[Sequence[str]]:
+    """Return columns that are undecided by kind: those of opt-outs, those that may tell either, consents."""
+    kinds = [[c for c in columns if _kind(c) == kind] for kind in ("opt-outs", "either", "consents")]
+    return [kind for kind in kinds if kind]
 
 
 def _kind(column: str) -> str:

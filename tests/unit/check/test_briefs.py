@@ -1,0 +1,34 @@
+"""Problems with columns in few words."""
+
+from itertools import combinations
+
+import pytest
+
+from uploader.check.briefs import column_briefs
+from uploader.check.report import Column
+from uploader.records.columns import MappingError, Rules, refuse_undecided
+
+COLUMNS = ("Email Opt Out", "UNSUB_TIME", "GDPR", "DNC", "OPT_IN")
+
+
+@pytest.mark.parametrize("opt_outs", ["", "list"])
+def test_each_problem_about_opt_outs_has_a_short_text(opt_outs):
+    """Also where columns of several kinds are undecided: those are several problems."""
+    rules = Rules(opt_outs=opt_outs)
+    for some in (mix for size in range(1, 6) for mix in combinations(COLUMNS, size)):
+        undecided = [column for column in some if rules.is_undecided(column)]
+        columns = [Column(0, column, "", is_undecided=column in undecided) for column in some]
+        texts = ()
+        try:
+            refuse_undecided(undecided)
+        except MappingError as error:
+            texts = error.texts
+        assert list(column_briefs(columns, rules, None)) == list(texts), some
+
+
+def test_a_way_that_does_not_decide_is_not_named():
+    (about_privacy,) = column_briefs([Column(0, "GDPR", "", is_undecided=True)], Rules(), None).values()
+    assert "may tell" in about_privacy
+    assert "--opt-outs" not in about_privacy
+    (opt_out,) = column_briefs([Column(0, "Email Opt Out", "", is_undecided=True)], Rules(), None).values()
+    assert "--opt-outs list" in opt_out
