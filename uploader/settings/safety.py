@@ -30,8 +30,8 @@ class SafetySettings:
             raise SettingsError(f"--canary takes a number of rows from 1 to {MAX_ROWS:,}")
 
     def _check_limit(self) -> None:
-        if self.limit is not None and self.limit < 1:
-            raise SettingsError("--limit takes a number of rows, 1 or more")
+        if self.limit is not None and (self.limit < 1 or self.limit % 1):
+            raise SettingsError("--limit takes a whole number of rows, 1 or more")
 
     def _check_canary_wait(self) -> None:
         if not 0 <= self.canary_wait_seconds < math.inf:

@@ -49,9 +49,10 @@ def test_rows_that_are_not_sent_count_and_those_open_below_the_limit_are_sent_fi
     assert (again.cause, again.tallies.rows) == (Cause.LIMIT, 450)
 
 
-def test_a_limit_of_no_rows_is_refused(tmp_path):
+@pytest.mark.parametrize("limit", [0, -1, 2.5])
+def test_a_limit_that_is_no_number_of_rows_is_refused(tmp_path, limit):
     with pytest.raises(SettingsError, match="--limit"):
-        job(tmp_path, contacts(3)).run_virtual(limit=0)
+        job(tmp_path, contacts(3)).run_virtual(limit=limit)
 
 
 async def approve(review: Review) -> bool:
