@@ -8,6 +8,7 @@ main              the list of commands, and how an error reaches the user
 option_variables  options given by environment variables
 options           options that commands share
 output            lines, JSON and rows on stdout, and lists in files
+pages             HTML pages, made of templates and written
 progress          what is seen while a run is under way
 project_file      the project file: options in TOML
 project_schema    the JSON Schema of the project file

@@ -109,7 +109,7 @@ def test_only_a_former_report_is_replaced(tmp_path, hubspot_mock):
     for name in ("precious.html", "link.html", "contacts.csv"):
         refused = run("report", checkpoint, "-o", name, cwd=tmp_path)
         assert refused.code == 2
-        assert f"{name} is not a report written by uploader" in refused.err
+        assert f"{name} is not a page written by uploader" in refused.err
     assert precious.read_text() == "<p>mine</p>"
 
 

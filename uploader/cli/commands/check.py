@@ -23,11 +23,13 @@ from uploader.cli.options.connection import PATH, TOKEN_VARIABLE
 from uploader.cli.options.group import CommandLike
 from uploader.cli.options.source_and_key import job_options, reading_settings
 from uploader.cli.output import print_json, print_lines, refuse_existing, write_new
+from uploader.cli.pages import page_of, refuse_foreign_page, write_page
 from uploader.cli.progress import displaying, survey_line
 from uploader.cli.project_file import PROJECT_OPTION, project_in_use
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
+from uploader.cli.text.check.page import page_content
 from uploader.cli.text.check.screen import screen
 from uploader.cli.text.control_characters import harmless
 from uploader.cli.text.next_command import account_words, command_line
@@ -79,6 +81,13 @@ _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
     help="Write definitions of properties for the columns that have none, to be reviewed and created with "
     "create-properties.",
 )
+@click.option(
+    "--html",
+    "html",
+    type=PATH,
+    metavar="FILE.html",
+    help="Also write all that was found to an HTML page. It holds values of the rows; only you can read it.",
+)
 @click.option("--details", "with_details", is_flag=True, help="Print all that was found, with rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report on stdout as JSON.")
 def command(
@@ -89,6 +98,7 @@ def command(
     write_mapping: Path | None,
     write_owner_map: Path | None,
     write_properties: Path | None,
+    html: Path | None,
     with_details: bool,
     as_json: bool,
     **same: Any,  # noqa: ANN401  # options whose names and types are the settings' own
@@ -122,6 +132,7 @@ def command(
         _refuse_to_write("--write-properties", write_properties, sources)
         if is_offline:
             raise SettingsError(f"--write-properties needs the account: set {TOKEN_VARIABLE} to the token")
+    _refuse_page(html)
     say_settings(click.get_current_context())
     report = asyncio.run(
         run_check(
@@ -138,6 +149,7 @@ def command(
         _write_owner_map(write_owner_map, report)
     if write_properties is not None and report.end is None:
         _write_properties(write_properties, report.properties_draft, settings)
+    _write_page(html, report, settings)
     _print_report(report, settings, as_json=as_json, with_details=with_details)
     return report.exit_code
 
@@ -194,6 +206,17 @@ def _write_properties(path: Path, draft: str, settings: Settings) -> None:
     write_new(path, draft)
     create = command_line("create-properties", path, *account_words(settings.repeated_options))
     print_message(f"wrote definitions to {path}: review them, then create them: {create}")
+
+
+def _refuse_page(path: Path | None) -> None:
+    if path is not None:
+        refuse_foreign_page(path)
+
+
+def _write_page(path: Path | None, report: Report, settings: Settings) -> None:
+    if path is not None and report.end is None:
+        write_page(path, page_of("check.html", page_content(report, settings, sys.argv[1:])))
+        print_message(f"wrote {path}")
 
 
 def _refuse_to_write(option: str, path: Path, sources: tuple[str, ...]) -> None:

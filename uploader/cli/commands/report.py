@@ -1,11 +1,8 @@
 """`uploader report`: write a job as a self-contained HTML page. `report/content` makes its content."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
-from datetime import UTC, datetime
-from importlib.resources import files
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +11,12 @@ import click
 from uploader.cli.commands.failures import failures_command
 from uploader.cli.commands.status import read_summary
 from uploader.cli.logs import print_message
+from uploader.cli.pages import clock, page_of, write_page
 from uploader.cli.project_file import checkpoint_argument, job_words
 from uploader.cli.text.next_command import command_line, seen_from
 from uploader.cli.text.numbers import duration
 from uploader.cli.text.summary import ending_text, opt_out_lines
 from uploader.cli.text.undo_state import undone_text
-from uploader.errors import SettingsError, StorageError
 from uploader.jobs.summary import Summary
 from uploader.model.timeline import Interval, percentile
 from uploader.report.charts import Chart, Series, axis_of
@@ -40,8 +37,6 @@ from uploader.sources.open import read_row_again
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.checkpoint_tables.timeline import Invocation
 from uploader.storage.file_names import opt_outs_path, snapshot_path
-from uploader.system.private_files import create_private
-from uploader.version import __version__
 
 #: The options of settings.
 _OPTIONS = {
@@ -103,50 +98,16 @@ def command(checkpoint: Path, *, output: Path | None, with_values: bool) -> int:
         sys.stdout.buffer.write(page)
         return 0
     path = output or checkpoint.with_name(f"{checkpoint.name}.report.html")
-    write_whole(path, page)
+    write_page(path, page)
     print_message(f"wrote {path}")
     return 0
 
 
-def write_whole(path: Path, page: bytes) -> None:
-    """Write a private file in one step. Only a former report is replaced, not another file or a link."""
-    if path.is_symlink() or (path.exists() and not _is_report(path)):
-        raise SettingsError(f"{path} is not a report written by uploader; choose another file with -o")
-    draft = path.with_name(f"{path.name}.new")
-    try:
-        with open(create_private(draft, truncate=True), "wb") as file:  # noqa: PTH123  # of a descriptor
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(path)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise StorageError(f"cannot write {path}: {error.strerror}") from error
-
-
-_MARK = '<meta name="generator" content="uploader '
-
-
-def _is_report(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return _MARK.encode() in file.read(1_000)
-    except OSError:
-        return False
-
-
 def render(path: Path, *, with_values: bool = False) -> bytes:
     """The report as a page. CheckpointError if there is no checkpoint."""
-    # Imported here: only this command needs it.
-    from jinja2 import Environment  # noqa: PLC0415
-
     with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
         content = _content(path, checkpoint, with_values=with_values)
-    template = files("uploader.report").joinpath("page.html").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": lambda value: f"{value:,}", "share": _share}
-    return environment.from_string(template).render(content).encode("utf-8", "replace")
+    return page_of("page.html", content)
 
 
 def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mapping[str, Any]:
@@ -159,9 +120,6 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mappin
     settings = {name: value for name, value in identity.settings.items() if name not in _SILENT}
     settings["columns"] = _column_texts(identity)
     return {
-        "mark": _MARK,
-        "version": __version__,
-        "made_at": _clock(datetime.now(UTC).timestamp()),
         "name": path.name,
         "account": identity.portal or "unknown",
         "object_type": identity.settings.get("object_type", "contacts"),
@@ -307,7 +265,7 @@ def _invocation(one: Invocation, *, is_at_work: bool) -> tuple[str, str, str, st
     ended = one.state if one.state == "complete" else one.reason or "killed"
     if is_at_work:
         ended = "sending"
-    return _clock(one.began), duration(max(0.0, one.seen - one.began)), ended, one.version
+    return clock(one.began), duration(max(0.0, one.seen - one.began)), ended, one.version
 
 
 def _shape_text(shape: Any) -> str:  # noqa: ANN401  # as recorded
@@ -347,11 +305,3 @@ def _next_commands(
         if snapshot_path(path).exists() and not undone_text(path):
             found.append(("see what an undo would do", command_line("undo", *with_account, "--dry-run")))
     return found
-
-
-def _share(value: float) -> str:
-    return "0 %" if not value else "< 0.1 %" if value < 0.001 else f"{value:.1%}".replace("%", " %")
-
-
-def _clock(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

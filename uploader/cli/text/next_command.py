@@ -14,6 +14,7 @@ _OWN = {
     "--write-mapping": True,
     "--write-owner-map": True,
     "--write-properties": True,
+    "--html": True,
     "--details": False,
     "--json": False,
 }

@@ -56,12 +56,17 @@ class ColumnLine(NamedTuple):
     filled: str
     distinct: str
     samples: Sequence[str]
-    remarks: Sequence[str]  #: in few words, the most important first
-    notes: Sequence[str]  #: whole sentences
+    remarks: list[str]  #: in few words, the most important first
+    notes: list[str]  #: whole sentences
 
     @property
     def has_news(self) -> bool:
         return bool(self.remarks) or self.name.endswith("?")
+
+    @property
+    def said_in_full(self) -> list[str]:
+        """The remarks, with a sentence where there is one."""
+        return [*(text for text in self.remarks if text != _DATES_AS_TEXT), *self.notes]
 
 
 def column_lines(report: Report) -> list[ColumnLine]:
@@ -175,7 +180,7 @@ def full_table(lines: Sequence[ColumnLine], width: int) -> list[str]:
             one.filled,
             one.distinct,
             ", ".join(cut(sample, _LONGEST_SAMPLE) for sample in one.samples),
-            "; ".join([*(text for text in one.remarks if text != _DATES_AS_TEXT), *one.notes]),
+            "; ".join(one.said_in_full),
         )
         for one in lines
     ]

@@ -48,7 +48,7 @@ def lines(report: Report, settings: Settings, typed: Sequence[str], width: int |
     ]
     below = [
         *_row_lines(report, settings),
-        *_forecast_lines(report, settings),
+        *forecast_lines(report, settings),
         *_unseen_lines(report),
     ]
     steps = next_steps(report, settings, typed)
@@ -258,16 +258,18 @@ def _group_lines(groups: Mapping[tuple[str, str], Group], report: Report) -> lis
         if category in REPLACEABLE and column in bad:
             texts += bad_value_lines(bad[column], _rows_by_value(group.examples, report))
             continue
-        by_reason: dict[str, list[Example]] = {}
-        for one in group.examples:
-            by_reason.setdefault(one.reason, []).append(one)
-        texts += [
-            f"{'':>18}{_rows_text(of_it, report)}: {printable(reason, 160)}"
-            for reason, of_it in by_reason.items()
-        ]
+        texts += [f"{'':>18}{text}" for text in reason_texts(group.examples, report)]
         if group.count > len(group.examples) > 0:
             texts.append(f"{'':>18}and {group.count - len(group.examples):,} more (--examples N)")
     return texts
+
+
+def reason_texts(examples: Sequence[Example], report: Report) -> list[str]:
+    """The reasons, each with its rows."""
+    by_reason: dict[str, list[Example]] = {}
+    for one in examples:
+        by_reason.setdefault(one.reason, []).append(one)
+    return [f"{_rows_text(of_it, report)}: {printable(reason, 160)}" for reason, of_it in by_reason.items()]
 
 
 def _rows_by_value(examples: Sequence[Example], report: Report) -> dict[str, str]:
@@ -326,7 +328,7 @@ def _row_text(row: str, source: int, report: Report, *, several: bool = False) -
     return f"row{'s' * several} {row}{of}"
 
 
-def _forecast_lines(report: Report, settings: Settings) -> list[str]:
+def forecast_lines(report: Report, settings: Settings) -> list[str]:
     work = report.workload
     if work is None:
         return []

@@ -39,7 +39,7 @@ def screen(report: Report, settings: Settings, typed: Sequence[str], width: int 
         *_origin_lines(report),
     ]
     below = [
-        _row_text(report),
+        row_text(report),
         *_bad_value_lines(report),
         *_key_lines(report),
         *_blank_lines(report),
@@ -100,7 +100,8 @@ def _column_lines(report: Report, rules: Rules, width: int, room: int) -> list[s
     return ["", *lines, ""] if lines else []
 
 
-def _row_text(report: Report) -> str:
+def row_text(report: Report) -> str:
+    """What becomes of the rows."""
     found = report.findings
     of_each = " of each source" if len(report.sources) > 1 else ""
     note = f" (the first{of_each})" if report.sample else ""
