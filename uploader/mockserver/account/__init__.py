@@ -7,6 +7,7 @@ company_domains         companies that HubSpot makes from the domains of contact
 default_properties      the properties of a fresh account
 endpoints               one method an endpoint
 exchange                one request, with what is decided about it
+late_writes             writes that happen later than their requests
 lists                   lists of records, and their endpoints
 object_store            the records, properties and links of one object type
 object_types            the object types of an account, and their words in texts

@@ -3,7 +3,6 @@
 Each method answers one endpoint for one `Exchange`. All writes happen here.
 """
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from random import Random
@@ -23,6 +22,7 @@ from uploader.mockserver.account.associations.links import Links
 from uploader.mockserver.account.behaviour_switches import AccountInfo, Rules
 from uploader.mockserver.account.default_properties import pipelines_of
 from uploader.mockserver.account.exchange import Exchange
+from uploader.mockserver.account.late_writes import LateWrites
 from uploader.mockserver.account.lists.endpoints import ListEndpoints
 from uploader.mockserver.account.lists.requests import read_change
 from uploader.mockserver.account.lists.store import Lists
@@ -59,19 +59,18 @@ class Account:
     def __init__(self, scenario: Scenario, statistics: Statistics, random: Random) -> None:
         self._scenario = scenario
         self._owners = Owners(scenario.owners)
+        self._late = LateWrites()
         definitions = Definitions()
         links = Links(definitions)
         self._stores = {kind.name: ObjectStore(kind, scenario, self._owners, links) for kind in KINDS}
         self._statistics = statistics
         self._random = random
         self.associations = AssociationEndpoints(
-            self._stores, definitions, links, schedule=self._schedule, shuffle=random.shuffle
+            self._stores, definitions, links, self._late, shuffle=random.shuffle
         )
         self.associations.change_scenario(scenario)
-        self._list_endpoints = ListEndpoints(self._stores, schedule=self._schedule)
+        self._list_endpoints = ListEndpoints(self._stores, self._late)
         self._searches = RollingWindow()
-        self._late: list[tuple[float, int, Callable[[str], None]]] = []
-        self._order = count()
         self._reacted: set[tuple[int, int]] = set()  # (rule of `others`, record) pairs already applied
         self._changes = count(1)
 
@@ -253,6 +252,7 @@ class Account:
             return exchange.inputs
         failure = exchange.faults.failure
         if failure is not None and not failure.applied and not isinstance(failure, BatchStatus):
+            self._schedule_write(store, exchange, exchange.inputs, failure.late_seconds)
             return Answer(200, exchange.batch([]))
         upserter = self._upserter(store, exchange)
         missing = [one for one in exchange.inputs if not upserter.knows(one)]
@@ -333,9 +333,6 @@ class Account:
 
     # late writes
 
-    def _schedule(self, due: float, write: Callable[[str], None]) -> None:
-        heapq.heappush(self._late, (due, next(self._order), write))
-
     def _schedule_write(
         self, store: ObjectStore, exchange: Exchange, inputs: Sequence[Input], after_seconds: float | None
     ) -> None:
@@ -354,7 +351,9 @@ class Account:
                 portal_id=self.info.portal_id,
                 country_code=self.info.country_code,
             )
-            for one in upserter.decide(inputs).writes:
+            is_update = exchange.route.endpoint == "update"
+            known = [one for one in inputs if not is_update or upserter.knows(one)]
+            for one in upserter.decide(known).writes:
                 record = one.record
                 if record is None:
                     record, _ = store.records.create(one.values, at, ours)
@@ -363,13 +362,13 @@ class Account:
                 self._schedule_company(store, one, record, due)
                 self._statistics.records_written += 1
 
-        self._schedule(due, write)
+        self._late.add(due, write)
 
     def _schedule_company(self, store: ObjectStore, write: Write, record: Record, now: float) -> None:
         """HubSpot's own company for a contact whose address was written, where the account has that."""
         if self.info.companies_from_domains and store.kind.is_contacts and write.values.get("email"):
             due = now + self.info.companies_after_seconds
-            self._schedule(due, lambda at: self._add_company(store, record, at))
+            self._late.add(due, lambda at: self._add_company(store, record, at))
 
     def _add_company(self, contacts: ObjectStore, record: Record, at: str) -> None:
         domain = company_domains.domain_of(record.properties.get("email", ""))
@@ -392,13 +391,11 @@ class Account:
                 self._reacted.add(seen)
                 source = other.source(next(self._changes))
                 values = None if other.archive else {other.property: other.value}
-                self._schedule(now + other.after_seconds, _change_by_other(store, record, values, source))
+                self._late.add(now + other.after_seconds, _change_by_other(store, record, values, source))
 
     def apply_late_writes(self, now: float, wall: float) -> None:
         """Carry out the writes that are due."""
-        while self._late and self._late[0][0] <= now:
-            due, _, write = heapq.heappop(self._late)
-            write(error_bodies.iso(wall - (now - due)))
+        self._late.carry_out(now, wall)
 
     # batch/read, batch/archive, properties, limits
 
@@ -439,11 +436,13 @@ class Account:
         ids = raw if isinstance(raw, Answer) else read_ids(raw, MAX_INPUTS)
         if isinstance(ids, Answer):
             return ids
-        failure = exchange.faults.failure
-        if failure is None or failure.applied:
+
+        def archive(at: str) -> None:
             for key in ids:
                 if (record := store.records.by_id(key)) is not None:
-                    store.archive(record, error_bodies.iso(exchange.wall))
+                    store.archive(record, at)
+
+        self._late.write(exchange, archive)
         return Answer(204, b"")  # unknown ids are no error
 
     def _properties(self, store: ObjectStore, exchange: Exchange) -> Answer:
@@ -472,9 +471,7 @@ class Account:
         plan = property_changes.plan(inputs, store.catalogue, error_bodies.iso(exchange.wall))
         if plan.refused and (is_single or not exchange.faults.rules.multi_status):
             return plan.refused[0].as_answer()
-        failure = exchange.faults.failure
-        if failure is None or failure.applied:
-            store.add_properties(plan.made)
+        self._late.write(exchange, lambda _: store.add_properties(plan.made))
         results = [property_changes.created(one) for one in plan.made]
         if is_single:
             return Answer(201, results[0])
@@ -497,9 +494,7 @@ class Account:
             return error_bodies.error(
                 400, f"Property {kept[0]} is defined by HubSpot and cannot be archived.", "VALIDATION_ERROR"
             )
-        failure = exchange.faults.failure
-        if failure is None or failure.applied:
-            store.archive_properties(names, error_bodies.iso(exchange.wall))
+        self._late.write(exchange, lambda at: store.archive_properties(names, at))
         return Answer(204, b"")
 
     def _search(self, store: ObjectStore, exchange: Exchange) -> Answer:

@@ -4,11 +4,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from uploader.mockserver.account.associations import replies, requests
-from uploader.mockserver.account.associations.definitions import HUBSPOT, MOST_LABELS, Definitions
+from uploader.mockserver.account.associations.definitions import (
+    HUBSPOT,
+    MOST_LABELS,
+    AssociationType,
+    Definitions,
+)
 from uploader.mockserver.account.associations.links import LimitCheck, Link, Links
 from uploader.mockserver.account.associations.requests import LinkInput
 from uploader.mockserver.account.associations.targets import Target, find_target, known_target
 from uploader.mockserver.account.exchange import Exchange
+from uploader.mockserver.account.late_writes import LateWrites
 from uploader.mockserver.account.object_store import ObjectStore
 from uploader.mockserver.account.store import Record
 from uploader.mockserver.bodies import batch_reply, error_bodies
@@ -25,15 +31,15 @@ class AssociationEndpoints:
         stores: Mapping[str, ObjectStore],
         definitions: Definitions,
         links: Links,
+        late: LateWrites,
         *,
-        schedule: Callable[[float, Callable[[str], None]], None],
         shuffle: Callable[[list[Any]], None],
     ) -> None:
-        """`schedule`: carry out a late write at a time. `shuffle`: HubSpot's order of results."""
+        """`shuffle`: HubSpot's order of results."""
         self._stores = stores
         self._definitions = definitions
         self._links = links
-        self._schedule = schedule
+        self._late = late
         self._shuffle = shuffle
 
     def change_scenario(self, scenario: Scenario) -> None:
@@ -192,13 +198,13 @@ class AssociationEndpoints:
         """Write the links that were accepted, as far as the faults let them be, and answer."""
         failure = exchange.faults.failure
         shown, kept_back = accepted, accepted[:0]
-        if failure is not None and (isinstance(failure, BatchStatus) or not failure.applied):
-            count = int(len(accepted) * failure.results_share) if isinstance(failure, BatchStatus) else 0
+        if isinstance(failure, BatchStatus):
+            count = int(len(accepted) * failure.results_share)
             shown, kept_back = accepted[:count], accepted[count:]
-        for link in shown:
-            self._links.add(link)
-        if kept_back and failure is not None:
-            self._write_late(kept_back, exchange.now, 0.0 if failure.applied else failure.late_seconds)
+        elif failure is not None and not failure.applied:
+            shown, kept_back = accepted[:0], accepted
+        self._add(shown)
+        self._late.write(exchange, lambda _: self._add(kept_back))
         results: list[dict[str, Any]] = []
         for link in shown:
             if exchange.route.endpoint == "associate_default":
@@ -211,18 +217,12 @@ class AssociationEndpoints:
             self._shuffle(results)
         body = exchange.batch(results)
         if errors:
-            body |= {"numErrors": len(errors), "errors": list(errors)}
+            replies.add_errors(body, errors, exchange.faults.rules)
         return Answer(_status(exchange, has_errors=bool(errors)), body)
 
-    def _write_late(self, links: Sequence[Link], now: float, after_seconds: float | None) -> None:
-        if after_seconds is None:
-            return
-
-        def write(_: str) -> None:
-            for link in links:
-                self._links.add(link)
-
-        self._schedule(now + after_seconds, write)
+    def _add(self, links: Iterable[Link]) -> None:
+        for link in links:
+            self._links.add(link)
 
     def _dissociate(self, store: ObjectStore, target: Target, exchange: Exchange) -> Answer:
         """Links that are not there are no error."""
@@ -237,13 +237,13 @@ class AssociationEndpoints:
             if one.from_id.isdecimal() and one.to_id.isdecimal():
                 types = tuple(type_ for type_ in found.values() if type_ is not None)
                 links.append(Link(of, int(one.from_id), to, int(one.to_id), types))
-        failure = exchange.faults.failure
-        if failure is None or failure.applied:
+        end = self._links.remove_types if exchange.route.endpoint == "end_labels" else self._links.remove
+
+        def write(_: str) -> None:
             for link in links:
-                if exchange.route.endpoint == "end_labels":
-                    self._links.remove_types(link)
-                else:
-                    self._links.remove(link)
+                end(link)
+
+        self._late.write(exchange, write)
         # The dated paths answer with a batch, as their schemas say.
         return Answer(204, b"") if exchange.route.version == "v4" else Answer(200, exchange.batch([]))
 
@@ -260,19 +260,22 @@ class AssociationEndpoints:
         if sum(one.category != HUBSPOT and one.label is not None for one in known) >= MOST_LABELS:
             text = f"The limit of {MOST_LABELS} association labels is reached."
             return error_bodies.error(400, text, "VALIDATION_ERROR")
-        failure = exchange.faults.failure
-        if failure is not None and not failure.applied:
-            return replies.definitions([])
-        return replies.definitions(self._definitions.define(of, to, label, inverse, name))
+        made: list[AssociationType] = []
+        self._late.write(
+            exchange, lambda _: made.extend(self._definitions.define(of, to, label, inverse, name))
+        )
+        return replies.definitions(made)
 
     def _archive_label(self, of: str, to: str, exchange: Exchange) -> Answer:
         known = self._definitions.between(of, to)
         found = next((one for one in known if str(one.id) == exchange.route.item and one.name), None)
-        failure = exchange.faults.failure
-        if found is not None and (failure is None or failure.applied):
-            self._links.end_type(of, to, found)
-            self._definitions.archive(of, to, found)
+        if found is not None:
+            self._late.write(exchange, lambda _: self._end_label(of, to, found))
         return Answer(204, b"")
+
+    def _end_label(self, of: str, to: str, type_: AssociationType) -> None:
+        self._links.end_type(of, to, type_)
+        self._definitions.archive(of, to, type_)
 
 
 def _status(exchange: Exchange, *, has_errors: bool) -> int:

@@ -13,6 +13,7 @@ from uploader.mockserver.account.associations.definitions import AssociationType
 from uploader.mockserver.account.associations.links import Link, Types
 from uploader.mockserver.account.associations.requests import LinkInput
 from uploader.mockserver.account.associations.targets import Target
+from uploader.mockserver.account.behaviour_switches import Rules
 from uploader.mockserver.account.object_types import Kind
 from uploader.mockserver.bodies import error_bodies
 from uploader.mockserver.bodies.error_bodies import Answer
@@ -102,6 +103,29 @@ def refused(
     """The error of a 207 for one link."""
     ends = {"fromObjectId": [one.from_id], "toObjectId": [one.to_id]}
     return {"status": "error", "category": category, "message": message, "context": {**context, **ends}}
+
+
+def add_errors(body: dict[str, Any], errors: Sequence[dict[str, Any]], rules: Rules) -> None:
+    """Add `errors` and `numErrors` to a body, in the shape that the rules have it."""
+    if not rules.errors_listed:
+        return
+    entries = list(errors)
+    if rules.errors_without_trace_id:
+        entries = [{**one, "context": {}} for one in entries]
+    elif rules.group_errors != "none":
+        entries = _grouped(entries)
+    count = {"objects": len(entries), "records": len(errors), "zero": 0}[rules.num_errors]
+    body |= {"errors": entries, "numErrors": count}
+
+
+def _grouped(errors: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One error for all links of a category, with the first one's message and the ends of all."""
+    groups: dict[str, dict[str, Any]] = {}
+    for one in errors:
+        group = groups.setdefault(one["category"], {**one, "context": {}})
+        for name, values in one["context"].items():
+            group["context"].setdefault(name, []).extend(values)
+    return list(groups.values())
 
 
 def refused_batch(context: Mapping[str, list[str]]) -> Answer:

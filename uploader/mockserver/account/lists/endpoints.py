@@ -3,11 +3,12 @@
 The words of refusals and the page's cursor are assumed; the sub-category of a taken name was reported.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 from uploader.mockserver.account.exchange import Exchange
+from uploader.mockserver.account.late_writes import LateWrites
 from uploader.mockserver.account.lists import requests
 from uploader.mockserver.account.lists.requests import Change
 from uploader.mockserver.account.lists.store import STATIC, Lists, RecordList
@@ -20,14 +21,9 @@ from uploader.mockserver.bodies.error_bodies import Answer, iso
 class ListEndpoints:
     """The lists of one account."""
 
-    def __init__(
-        self,
-        stores: Mapping[str, ObjectStore],
-        *,
-        schedule: Callable[[float, Callable[[str], None]], None],
-    ) -> None:
+    def __init__(self, stores: Mapping[str, ObjectStore], late: LateWrites) -> None:
         self._stores = stores
-        self._schedule = schedule
+        self._late = late
         self.lists = Lists(stores)
 
     def answer(self, exchange: Exchange) -> Answer:  # noqa: PLR0911  # a table
@@ -58,7 +54,7 @@ class ListEndpoints:
         if self.lists.by_name(asked.name, store) is not None:
             return requests.name_taken(asked.name)
         made = self.lists.make(asked.name, store, asked.processing_type, iso(exchange.wall))
-        self._apply(exchange, lambda _: self.lists.keep(made))
+        self._late.write(exchange, lambda _: self.lists.keep(made))
         return Answer(200, {"list": _shown(made)})
 
     def _named(self, type_id: str, name: str) -> Answer:
@@ -89,7 +85,7 @@ class ListEndpoints:
         def archive(at: str) -> None:
             found.deleted_at = at
 
-        self._apply(exchange, archive)
+        self._late.write(exchange, archive)
         return Answer(204, b"")
 
     def _change(self, found: RecordList, exchange: Exchange) -> Answer:
@@ -109,7 +105,7 @@ class ListEndpoints:
             removed.extend(found.remove([int(one) for one in known.remove]))
             found.updated_at = at
 
-        self._apply(exchange, write)
+        self._late.write(exchange, write)
         asked = [one for ids in change for one in ids]
         body = {
             "recordsIdsAdded": [str(one) for one in added],
@@ -123,14 +119,6 @@ class ListEndpoints:
     def _known(self, store: ObjectStore, ids: Sequence[str], rejected: Mapping[str, object]) -> list[str]:
         records = (store.live(one) for one in ids if one not in rejected)
         return [str(record.id) for record in records if record is not None]
-
-    def _apply(self, exchange: Exchange, write: Callable[[str], None]) -> None:
-        """Write now, later or never, as the faults have it."""
-        failure = exchange.faults.failure
-        if failure is None or failure.applied:
-            write(iso(exchange.wall))
-        elif failure.late_seconds is not None:
-            self._schedule(exchange.now + failure.late_seconds, write)
 
 
 def _is_wanted(one: RecordList, asked: requests.Search) -> bool:

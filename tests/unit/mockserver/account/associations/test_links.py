@@ -355,3 +355,17 @@ def test_the_official_client_links_and_unlinks(hubspot_mock):
     pairs = v4.BatchInputPublicAssociationMultiArchive(inputs=[{"from": contact, "to": [company]}])
     batches.archive("contacts", "companies", pairs)
     assert mock.links() == []
+
+
+@pytest.mark.parametrize(("rules", "contexts", "count"), [
+    ({}, [{"98"}, {"99"}], 2), ({"num_errors": "zero"}, [{"98"}, {"99"}], 0),
+    ({"group_errors": "ids"}, [{"98", "99"}], 1),
+    ({"group_errors": "ids", "num_errors": "records"}, [{"98", "99"}], 2),
+    ({"errors_without_trace_id": True}, [set(), set()], 2), ({"errors_listed": False}, [], None),
+])  # fmt: skip
+def test_errors_have_each_shape_that_those_of_records_have(rules, contexts, count):
+    talk, ids = filled({"rules": rules})
+    contact = ids["contacts"][0]
+    body = default(talk, *(pair(contact, one) for one in ("98", "99", ids["companies"][0]))).json()
+    assert [set(one["context"].get("toObjectId", ())) for one in body.get("errors", [])] == contexts
+    assert (body.get("numErrors"), len(body["results"])) == (count, 2)
