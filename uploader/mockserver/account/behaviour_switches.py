@@ -31,6 +31,7 @@ class Rules:
     #: Whether a token without the scope gets the definitions of sensitive properties; never their values.
     sensitive_definitions: Literal["listed", "refused"] = "listed"
     respells: bool = False  #: values are stored in HubSpot's own spelling, see `respelling`
+    search_lag_seconds: float = 0.0  #: how long after its creation a search finds a record: unknown
     most_links: int = 2_000  #: inputs of a batch of associations; reported, and some say 100
     #: The statuses of such batches: by the schemas, or as reported since August 2025. See `associations`.
     link_statuses: Literal["documented", "reported"] = "documented"

@@ -503,14 +503,17 @@ class Account:
         document = read_object(exchange.request.body)
         if isinstance(document, Answer):
             return document
-        found = search.find(document, list(store.records), store.kind, store.catalogue.by_name)
+        lag = exchange.faults.rules.search_lag_seconds
+        indexed = error_bodies.iso(exchange.wall - lag) if lag else ""
+        records = (one for one in store.records if not indexed or one.created_at <= indexed)
+        found = search.find(document, records, store.kind, store.catalogue.by_name)
         if isinstance(found, Answer):
             return found
-        records, total, after = found
+        shown, total, after = found
         hidden = self._hidden(store)
         names = document.get("properties") or (DEFAULT_READ if store.kind.is_contacts else ())
         names = [name for name in names if name not in hidden]
-        results = [batch_reply.read(one, names, (), store.kind, self.info) for one in records]
+        results = [batch_reply.read(one, names, (), store.kind, self.info) for one in shown]
         paging = {"paging": {"next": {"after": after}}} if after else {}
         return Answer(200, {"total": total, "results": results, **paging})
 

@@ -4,7 +4,6 @@ import pytest
 from hubspot.crm import objects, properties
 
 from support.mock_requests import UPSERT, MockClient, fault, one
-from uploader.mockserver.quota import Quota
 
 PROPERTIES = "/crm/v3/properties/contacts"
 SEARCH = "/crm/v3/objects/contacts/search"
@@ -21,12 +20,6 @@ def create(client, *inputs, path=f"{PROPERTIES}/batch/create", **rest):
 
 def names(client, **query):
     return {entry["name"] for entry in client.get(PROPERTIES, query=query).json()["results"]}
-
-
-def search(client, name, operator="HAS_PROPERTY", **more):
-    groups = [{"filters": [{"propertyName": name, "operator": operator}]}]
-    body = {"filterGroups": groups, "limit": 1, "after": "0", "properties": [], "sorts": [], **more}
-    return client.send("POST", SEARCH, body)
 
 
 @pytest.mark.parametrize(
@@ -115,30 +108,6 @@ def test_archived_properties_are_gone_listed_apart_and_refuse_values():
     assert client.send("DELETE", f"{PROPERTIES}/city").status == 400
     assert create(client, definition()).status == 201
     assert names(client, archived="true") == {"other"}
-
-
-def test_search_counts_live_records_with_a_value():
-    client = MockClient()
-    client.upsert(*(one(f"c{n}@x.com", city="Bonn" if n % 2 else "") for n in range(10)))
-    first = client.stored["c1@x.com"]
-    assert first["city"] == "Bonn"
-    found = search(client, "city").json()
-    assert (found["total"], len(found["results"]), found["paging"]["next"]["after"]) == (5, 1, "1")
-    assert search(client, "city", limit=0).json()["results"] == []
-    assert search(client, "city", "NOT_HAS_PROPERTY").json()["total"] == 5
-    client.simulator.change_records(0.0, [], ["c1@x.com"])
-    assert search(client, "city").json()["total"] == 4
-
-
-def test_search_refuses_unknown_properties_and_has_a_quota_of_its_own():
-    client = MockClient(quota=Quota(100, 10.0))
-    assert search(client, "shoe_size").status == 400
-    replies = [search(client, "city") for _ in range(5)]
-    assert [reply.status for reply in replies] == [200] * 4 + [429]
-    assert replies[-1].json()["policyName"] == "SECONDLY"
-    assert not [name for reply in replies for name in reply.headers if "RateLimit" in name]
-    client.now += 1.0
-    assert search(client, "city").status == 200
 
 
 @pytest.mark.parametrize("applied", [True, False])
