@@ -79,6 +79,9 @@ class Definitions:
     def __init__(self) -> None:
         self._types: dict[Pair, list[AssociationType]] = {}
         self._opposites: dict[tuple[Pair, AssociationType], AssociationType] = {}
+        # Looked up for every link: those of each pair, if it has them.
+        self._unlabelled: dict[Pair, AssociationType] = {}
+        self._primary: dict[Pair, AssociationType] = {}
         self._limits: Sequence[AssociationLimit] = ()
         for of, to, here, there, label, inverse in _RECORDS:
             self._put(
@@ -115,14 +118,15 @@ class Definitions:
         known = self.between(of, to)
         return next((one for one in known if (one.category, one.id) == (category, type_id)), None)
 
-    def labelled(self, of: str, to: str, label: str | None) -> AssociationType | None:
-        """The type with this label; None stands for the unlabelled type."""
+    def labelled(self, of: str, to: str, label: str) -> AssociationType | None:
         return next((one for one in self.between(of, to) if one.label == label), None)
+
+    def unlabelled(self, of: str, to: str) -> AssociationType | None:
+        return self._unlabelled.get((of, to))
 
     def primary(self, of: str, to: str) -> AssociationType | None:
         """The type of a record's primary company; None if it has none, or seen from the company."""
-        known = next((one for one in self.between(of, to) if one.is_primary), None)
-        return known if to == "companies" else None
+        return self._primary.get((of, to))
 
     def opposite(self, of: str, to: str, type_: AssociationType) -> AssociationType:
         return self._opposites[(of, to), type_]
@@ -145,11 +149,15 @@ class Definitions:
                 self._types[pair].remove(one)
         return there
 
+    @property
+    def has_limits(self) -> bool:
+        return bool(self._limits)
+
     def limits(self, of: str, to: str) -> Iterator[tuple[AssociationType, int]]:
         """The types that have a limit, and how many records one may be associated with."""
         for limit in self._limits:
             if (limit.object_type, limit.to) == (of, to):
-                type_ = self.labelled(of, to, limit.label or None)
+                type_ = self.labelled(of, to, limit.label) if limit.label else self.unlabelled(of, to)
                 if type_ is not None:
                     yield type_, limit.most
 
@@ -160,3 +168,7 @@ class Definitions:
             if one not in known:
                 known.append(one)
             self._opposites[at, one] = other
+            if one.label is None:
+                self._unlabelled[at] = one
+            if one.is_primary and at[1] == "companies":
+                self._primary[at] = one

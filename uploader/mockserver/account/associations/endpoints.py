@@ -145,7 +145,7 @@ class AssociationEndpoints:
         if isinstance(exchange.links, Answer):
             return exchange.links
         is_default = exchange.route.endpoint == "associate_default"
-        unlabelled = self._definitions.labelled(store.kind.name, target.name, None)
+        unlabelled = self._definitions.unlabelled(store.kind.name, target.name)
         if is_default and (unlabelled is None or unlabelled.category != HUBSPOT):
             text = f"There is no default association type from {store.kind.type_id} to {target.type_id}"
             return error_bodies.error(400, text, "VALIDATION_ERROR")

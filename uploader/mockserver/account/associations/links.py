@@ -51,7 +51,7 @@ class Links:
         """The link with the unlabelled type. From the record that has a primary company, if one end has."""
         if link.of == "companies" and self._definitions.primary(link.to, link.of) is not None:
             link = self.turned(link)
-        unlabelled = self._definitions.labelled(link.of, link.to, None)
+        unlabelled = self._definitions.unlabelled(link.of, link.to)
         types = dict.fromkeys((*link.types, *([unlabelled] if unlabelled else [])))
         return link._replace(types=tuple(types))
 
@@ -84,7 +84,7 @@ class Links:
         """Remove some types of a link; without the unlabelled one, it ends."""
         held = self.held(link.of, link.from_id, link.to).get(link.to_id, ())
         left = tuple(one for one in held if one not in link.types)
-        unlabelled = self._definitions.labelled(link.of, link.to, None)
+        unlabelled = self._definitions.unlabelled(link.of, link.to)
         if not left or unlabelled in link.types:
             self.remove(link)
         else:
@@ -137,6 +137,8 @@ class LimitCheck:
 
     def refuse(self, link: Link) -> str:
         """Why a limit refuses the link; "" if none does, and then the link counts."""
+        if not self._definitions.has_limits:
+            return ""
         link = self._links.full(link)
         counted: list[tuple[tuple[str, int, str, AssociationType], int]] = []
         for end in (link, self._links.turned(link)):
