@@ -191,13 +191,13 @@ class Simulator:
         exchange.faults = self._fault_selector.select(
             exchange.route.fault_endpoint, candidates, elapsed, self._fault_random.random
         )
-        exchange.latency_seconds = self._latency(exchange, exchange.size)
+        exchange.latency_seconds = self._latency(exchange)
 
-    def _latency(self, exchange: Exchange, records: int) -> float:
+    def _latency(self, exchange: Exchange) -> float:
         random = self._latency_random.random()
         if exchange.faults.delay_seconds is not None:
             return exchange.faults.delay_seconds
-        return latency_seconds(self.settings.latency_seconds, records, random)
+        return latency_seconds(self.settings.latency_seconds, exchange.weight, random)
 
     def _error_context(self, exchange: Exchange) -> ErrorContext:
         candidates = exchange.candidates if isinstance(exchange.faults.failure, Status) else ()

@@ -369,3 +369,15 @@ def test_errors_have_each_shape_that_those_of_records_have(rules, contexts, coun
     body = default(talk, *(pair(contact, one) for one in ("98", "99", ids["companies"][0]))).json()
     assert [set(one["context"].get("toObjectId", ())) for one in body.get("errors", [])] == contexts
     assert (body.get("numErrors"), len(body["results"])) == (count, 2)
+
+
+def test_a_link_costs_less_time_than_a_record():
+    waits = []
+    for count in (1, 100):
+        talk = MockClient(latency_seconds=1.0)
+        talk.seed({"properties": {"email": "a@x.com"}})
+        (contact,) = talk.simulator.objects(0.0)
+        asked = [pair(contact["id"], "7")] * count
+        waits.append(default(talk, *asked, to="notes").delay_seconds)
+    one, hundred = waits
+    assert one < hundred < one + 0.1
