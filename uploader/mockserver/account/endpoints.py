@@ -4,6 +4,7 @@ Each method answers one endpoint for one `Exchange`. All writes happen here.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from random import Random
 from typing import Any
@@ -250,13 +251,16 @@ class Account:
         """As upsert, by id or unique value, but creates nothing: unknown records are listed as errors."""
         if isinstance(exchange.inputs, Answer):
             return exchange.inputs
-        failure = exchange.faults.failure
-        if failure is not None and not failure.applied and not isinstance(failure, BatchStatus):
-            self._schedule_write(store, exchange, exchange.inputs, failure.late_seconds)
-            return Answer(200, exchange.batch([]))
         upserter = self._upserter(store, exchange)
-        missing = [one for one in exchange.inputs if not upserter.knows(one)]
-        answer = self._write_batch(store, exchange, [one for one in exchange.inputs if upserter.knows(one)])
+        known = {place: one for place, one in enumerate(exchange.inputs) if upserter.knows(one)}
+        failure, rejections = exchange.faults.failure, exchange.faults.rejections or {}
+        if failure is not None and not failure.applied and not isinstance(failure, BatchStatus):
+            self._schedule_write(store, exchange, list(known.values()), failure.late_seconds)
+            return Answer(200, exchange.batch([]))
+        missing = [one for place, one in enumerate(exchange.inputs) if place not in known]
+        shifted = {place: rejections[old] for place, old in enumerate(known) if old in rejections}
+        exchange.faults = replace(exchange.faults, rejections=shifted)
+        answer = self._write_batch(store, exchange, list(known.values()))
         if answer.status not in (200, 207) or not isinstance(answer.body, dict):
             return answer
         body = answer.body
