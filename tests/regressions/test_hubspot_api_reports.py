@@ -26,7 +26,6 @@ from support.intercepted_requests import (
     upserts,
 )
 from support.jobs import contacts
-from uploader.errors import SettingsError
 from uploader.model.stop import Cause
 from uploader.pipeline.rate.limiter import Quota
 from uploader.storage.checkpoint import Checkpoint
@@ -153,12 +152,11 @@ def test_an_id_property_that_is_not_unique_stops_the_run_with_its_rows_open(tmp_
     assert (summary.tallies.settled, len(upserts(run))) == (0, 1)
 
 
-def test_hs_object_id_is_no_key_and_no_request_is_spent_on_it(tmp_path):
-    """Pain 9: it fails every batch with 400 (action-destinations#3957)."""
-    run = job(tmp_path, contacts(10, hs_object_id="1"), options={"id_property": "hs_object_id"})
-    with pytest.raises(SettingsError, match="hs_object_id"):
-        run.run_virtual()
-    assert run.simulator.stats()["requests"] == 0
+def test_hs_object_id_is_no_key_of_an_upsert(tmp_path):
+    """Pain 9: it fails every batch with 400 (action-destinations#3957). Such rows are updates."""
+    run = job(tmp_path, [{"hs_object_id": "1", "city": "Ulm"}], options={"id_property": "hs_object_id"})
+    assert run.run_virtual().as_dict()["rejected"] == 1
+    assert not upserts(run)
 
 
 def test_a_row_that_calls_hs_object_id_its_key_is_invalid_alone(tmp_path):

@@ -45,8 +45,10 @@ def workload_of(report: Report, settings: Settings, session: Session | None) -> 
     )
 
 
-def warn_of_record_limit(report: Report) -> None:
+def warn_of_record_limit(report: Report, settings: Settings) -> None:
     """Add a warning to the report if the account may not hold all rows."""
+    if settings.rules.is_by_own_id:
+        return  # no row creates a record
     record_limit, rows = report.closer.record_limit if report.closer else None, report.findings.sendable
     if record_limit is not None and record_limit.left < rows:
         report.warnings.append(

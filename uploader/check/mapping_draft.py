@@ -20,6 +20,7 @@ from uploader.check.bad_columns import BadColumn
 from uploader.check.value_draft import add_to_table, toml_comment, toml_text, value_tables, with_value_tables
 from uploader.hubspot.schema import Schema
 from uploader.model.column_names import folded
+from uploader.model.records import EMAIL, OWN_ID
 from uploader.records.columns import COSTLY, OWN_PREFIX
 from uploader.records.headers.near_properties import NearProperties
 from uploader.records.headers.recognition import Recognized, recognize
@@ -115,9 +116,11 @@ def draft(
     schema: Schema | None,
     rows: Sequence[Sequence[str]],
     origin: Recognized | None = None,
+    key: str = EMAIL,
 ) -> Draft:
     """Draft a mapping. `rows`: cells of the first rows, as many as the header has; a few rows are enough.
-    `origin`: where the file is from, by default by its header.
+    `origin`: where the file is from, by default by its header. `key`: the property that rows are matched
+    by.
     """
     origin = recognize(header) if origin is None else origin
     near = NearProperties(schema.labels) if schema else None
@@ -127,7 +130,7 @@ def draft(
         if column.startswith(OWN_PREFIX):
             continue
         samples = tuple(dict.fromkeys(text for row in rows if (text := row[index].strip())))
-        one = _drafted(column, _guess(column, origin, schema, near), schema, samples)
+        one = _drafted(column, _guess(column, origin, schema, near), schema, samples, key)
         if one.property in taken and not one.ignore:
             other = f"{taken[one.property]!r} is mapped to the same property"
             one = Drafted(
@@ -139,7 +142,7 @@ def draft(
     return Draft(origin.name, tuple(drafted))
 
 
-def _drafted(column: str, guess: _Guess, schema: Schema | None, samples: Sequence[str]) -> Drafted:
+def _drafted(column: str, guess: _Guess, schema: Schema | None, samples: Sequence[str], key: str) -> Drafted:
     name, why, is_sure = guess
     shown = tuple(_shortened(sample) for sample in samples[:_SAMPLES])
     kind = schema.kinds.get(name) if schema else None
@@ -154,7 +157,7 @@ def _drafted(column: str, guess: _Guess, schema: Schema | None, samples: Sequenc
         pass
     elif name not in schema.labels:
         name, why, is_sure = "", f"{why}, but this account has no property {name}", False
-    elif name in schema.read_only:
+    elif name in schema.read_only and not name == key == OWN_ID:
         ignore, is_sure = True, True
         why = f"{why}: {name}, which is read-only in HubSpot"
     else:

@@ -222,7 +222,7 @@ class Check:
             judge_sensitive_properties(report, settings)
             note_pipelines(report)
             report.workload = workload_of(report, settings, self.session)
-            warn_of_record_limit(report)
+            warn_of_record_limit(report, settings)
 
     async def _draft_values(self, survey: Survey, reader: Offload) -> Sequence[BadColumn]:
         """The values that are drafted: those found, and those of the first source's columns as drafted."""

@@ -12,7 +12,7 @@ from functools import lru_cache
 import msgspec
 import orjson
 
-from uploader.model.records import Properties, Record
+from uploader.model.records import OWN_ID, Properties, Record
 
 #: The documented cap of inputs in one batch (a 101st is answered 400).
 MAX_INPUTS = 100
@@ -20,8 +20,6 @@ MAX_INPUTS = 100
 MAX_INPUTS_WITH_HISTORY = 50
 #: For `Call.shown`: read all properties of a batch reply's results.
 ALL_PROPERTIES = "*"
-#: The property that identifies objects where no unique property is named.
-OWN_ID = "hs_object_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +135,13 @@ def encode_updates(records: Sequence[Record]) -> bytes:
     return _ENCODER.encode({"inputs": inputs})
 
 
+def write_request(paths: Paths, records: Sequence[Record]) -> tuple[str, bytes]:
+    """The path and the body of the request that writes records of one id property."""
+    if records[0].id_property == OWN_ID:
+        return paths.update, encode_updates(records)
+    return paths.upsert, encode_batch(records)
+
+
 def encode_ids(ids: Sequence[str]) -> bytes:
     """The body of batch/archive, and of a batch read of associations."""
     return orjson.dumps({"inputs": [{"id": one} for one in ids]})
@@ -147,14 +152,15 @@ def encode_read(
 ) -> bytes:
     """The body of batch/read.
 
-    `id_property` "": the keys are HubSpot's own ids. `history`: properties to read with all their versions.
+    `id_property` "" or OWN_ID: the keys are HubSpot's own ids. `history`: properties to read with all
+    their versions.
     """
     body: dict[str, object] = {
         "properties": list(properties),
         "propertiesWithHistory": list(history),
         "inputs": [{"id": key} for key in keys],
     }
-    return orjson.dumps({"idProperty": id_property, **body} if id_property else body)
+    return orjson.dumps(body if id_property in {"", OWN_ID} else {"idProperty": id_property, **body})
 
 
 def encode_token_info(token: str) -> bytes:

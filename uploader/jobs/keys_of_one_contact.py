@@ -7,7 +7,7 @@ from uploader.hubspot.replies import Result
 from uploader.hubspot.requests import MAX_INPUTS, encode_read
 from uploader.model.keys_of_one_contact import IdentityConflict, UpdatedContacts
 from uploader.pipeline.keys_of_one_contact import conflict_of_unread, identity_conflicts, is_explained
-from uploader.pipeline.read_matching import answers_for, unique_values, with_other_addresses
+from uploader.pipeline.read_matching import answers_for, unique_values, with_other_keys
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.storage.keys_of_one_contact_file import KeysOfOneContactFile
 from uploader.system.blocking_calls import Offload
@@ -24,7 +24,7 @@ async def find_identity_conflicts(
     while chunk := await offload.run(lambda: list(islice(suspects, MAX_INPUTS))):
         held: dict[str, Result] = {}
         unique, rest = _names(chunk), chunk
-        asked = with_other_addresses(unique)
+        asked = with_other_keys(unique)
         for _ in range(2):  # what an answer leaves out is asked for once more
             reply = await reader.read(
                 [hubspot_id for hubspot_id, _ in rest],

@@ -31,7 +31,7 @@ from uploader.hubspot.requests import Paths, encode_token_info
 from uploader.hubspot.schema import Schema, entries_of
 from uploader.hubspot.sign_in.token_info import TokenInfo, object_scopes
 from uploader.hubspot.stage_lookup import Pipelines, decode_pipelines
-from uploader.model.records import EMAIL
+from uploader.model.records import EMAIL, OWN_ID
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.pipeline.rate.daily_quota import DailyQuota
 from uploader.pipeline.reply_verdict import Action, Verdict, classify_read
@@ -305,6 +305,8 @@ def check_keys(rules: Rules, schema: Schema) -> None:
     option = "--id-property" if len(rules.match) == 1 else "--match"
     many = noun(rules.object_type).many
     for name in rules.match:
+        if name == OWN_ID:
+            continue  # every account has it, and matches by it in updates
         if name not in schema.labels:
             raise SettingsError(f"{option} {name!r}: {schema.no_property(f'of {many} with that name')}")
         # Accounts differ in whether they report email as unique; contacts can always be upserted by it.

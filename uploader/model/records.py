@@ -11,6 +11,8 @@ from uploader.model.rows import Fault, Mark, one_line
 
 #: E-mail addresses are unique over contacts even if they are not the key.
 EMAIL = "email"
+#: HubSpot's own id of a record. A row by it updates the record, and never creates one.
+OWN_ID = "hs_object_id"
 #: What a record asks to store: a mapping, or an instance of its layout's type, which encodes the same.
 Properties = Mapping[str, str] | msgspec.Struct
 

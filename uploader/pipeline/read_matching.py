@@ -13,7 +13,7 @@ from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.replies import Result
 from uploader.hubspot.requests import sent_properties
 from uploader.hubspot.schema import Kind
-from uploader.model.records import EMAIL, Record, lock_key
+from uploader.model.records import EMAIL, OWN_ID, Record, lock_key
 from uploader.pipeline.value_authors import is_of_app
 from uploader.records.values.compare import compare, may_be_respelled
 
@@ -26,14 +26,16 @@ MERGED_IDS = ("hs_merged_object_ids", "hs_all_contact_vids")
 def wanted_properties(records: Sequence[Record]) -> list[str]:
     """Return the properties that a read must ask for to judge these records."""
     names = {name for record in records for name in sent_properties(record)}
-    return with_other_addresses(names | {record.id_property for record in records})
+    return with_other_keys(names | {record.id_property for record in records})
 
 
-def with_other_addresses(names: Collection[str]) -> list[str]:
-    """Add the property of further addresses if `email` is among the names. Object types without it ignore
-    it.
+def with_other_keys(names: Collection[str]) -> list[str]:
+    """Add the properties of further addresses if `email` is among the names, and those of merged records if
+    HubSpot's own id is. Object types without them ignore them.
     """
-    return sorted({*names, OTHER_ADDRESSES} if EMAIL in names else names)
+    addresses = {OTHER_ADDRESSES} if EMAIL in names else frozenset[str]()
+    merged = MERGED_IDS if OWN_ID in names else ()
+    return sorted({*names, *addresses, *merged})
 
 
 def confirmed_by(
@@ -108,7 +110,9 @@ class KeyAnswer:
 def answers_for(
     id_property: str, keys: Iterable[str], results: Sequence[Result], errors: Sequence[ErrorObject]
 ) -> list[KeyAnswer]:
-    """Return the answer for each key that was asked for, in their order. `id_property` "": HubSpot's ids.
+    """Return the answer for each key that was asked for, in their order.
+
+    `id_property` "" or OWN_ID: the keys are HubSpot's own ids.
 
     Only this function decides that an object is absent. Nothing is matched by position.
     """
@@ -144,9 +148,9 @@ def _holders(id_property: str, results: Sequence[Result]) -> dict[str, list[Resu
     first: dict[str, list[Result]] = {}
     further: dict[str, list[Result]] = {}
     for result in results:
-        own = result.id if not id_property else _text(result.properties.get(id_property))
-        main = lock_key(id_property, own)
-        values = unique_values(result, [id_property]) if id_property else _own_ids(result)
+        is_by_id = id_property in {"", OWN_ID}
+        main = lock_key(id_property, result.id if is_by_id else _text(result.properties.get(id_property)))
+        values = _own_ids(result, id_property) if is_by_id else unique_values(result, [id_property])
         for value in values if result.id else ():
             holders = (first if value == main else further).setdefault(value, [])
             if result not in holders:
@@ -160,8 +164,8 @@ def merged_ids(result: Result) -> set[str]:
     return {part.partition(":")[0].strip() for part in parts} - {"", result.id}
 
 
-def _own_ids(result: Result) -> set[str]:
-    return {lock_key("", one) for one in {result.id, *merged_ids(result)}}
+def _own_ids(result: Result, name: str) -> set[str]:
+    return {lock_key(name, one) for one in {result.id, *merged_ids(result)}}
 
 
 def keys_to_retry(keys: Iterable[str], errors: Sequence[ErrorObject]) -> list[str]:
@@ -197,12 +201,15 @@ def with_reason(text: str, why: str) -> str:
     return f"{text} ({why})" if why else text
 
 
-def unique_values(result: Result, names: Iterable[str]) -> set[str]:
-    """Return the lock keys by which an object can be found; for `email`, those of all its addresses."""
+def unique_values(result: Result, names: Collection[str]) -> set[str]:
+    """Return the lock keys by which an object can be found; for `email`, those of all its addresses; for
+    HubSpot's own id, also those of the records merged into it.
+    """
     held = [(name, _text(result.properties.get(name))) for name in names]
     if any(name == EMAIL for name, _ in held):
         held += [(EMAIL, text) for text in _text(result.properties.get(OTHER_ADDRESSES)).split(";")]
-    return {lock_key(name, text) for name, text in held if text}
+    own = _own_ids(result, OWN_ID) if OWN_ID in names else set[str]()
+    return {lock_key(name, text) for name, text in held if text} | own
 
 
 def _is_of(record: Record, result: Result) -> bool:

@@ -1,11 +1,11 @@
-"""What one batch-upsert reply means for each record the batch carried.
+"""What one reply to a batch of writes means for each record the batch carried.
 
 In    `records`: what was sent, in source order; `reply`: the decoded answer, every field optional;
       `columns`: the properties that every row of the job carries (empty where rows name their own).
 Out   a `Verdict`. Its four groups split `records` with no loss and no overlap, whatever the server
       answered; `action` tells the worker what to do with what is left open.
 Raise nothing. A record the reply does not account for is `unresolved`, never confirmed: sending an
-      upsert twice is safe, losing a contact is not.
+      write twice is safe, losing a contact is not.
 Rules Confirmed by trace id, else by key, else by elimination when the counts prove it. Nothing is
       matched by position: results come in any order. The body decides, not the status.
 From  https://developers.hubspot.com/docs/api-reference/error-handling
@@ -22,7 +22,7 @@ from uploader.hubspot.missing_scopes import lack_text, missing_scopes
 from uploader.hubspot.replies import Reply, Result, whole_error
 from uploader.hubspot.requests import sent_properties
 from uploader.model.outcomes import Outcome
-from uploader.model.records import Record
+from uploader.model.records import OWN_ID, Record
 from uploader.model.settled_rows import Refusal, Settlement
 from uploader.model.stop import Cause
 from uploader.pipeline.response_matching import BulkMatch, ResponseMatch, match_in_bulk
@@ -79,7 +79,7 @@ _LOCK_SECONDS = 2.0  # "Locks last 2 seconds"
 
 
 def classify(records: Sequence[Record], reply: Reply, columns: Collection[str] = frozenset()) -> Verdict:
-    """Return the verdict on a reply to a batch upsert. `columns`: properties that every row of the job
+    """Return the verdict on a reply to a batch of writes. `columns`: properties that every row of the job
     has.
     """
     if reply.ok and reply.readable:
@@ -88,9 +88,15 @@ def classify(records: Sequence[Record], reply: Reply, columns: Collection[str] =
         return _systemic_fault(records, reply)
     if reply.ok or reply.status in _TRANSIENT:
         return Verdict(Action.RETRY, unresolved=records, reason=_code_of(reply))
-    if reply.status in _REFUSED:
+    if reply.status in _REFUSED or _is_absent(records, reply):
         return _refused(records, reply, columns)
     return _systemic_fault(records, reply)
+
+
+def _is_absent(records: Sequence[Record], reply: Reply) -> bool:
+    """Whether a reply says that no record has an id of the batch. Another 404 means a wrong address."""
+    is_by_id = bool(records) and records[0].id_property == OWN_ID
+    return is_by_id and reply.status == 404 and reply.readable and whole_error(reply).is_not_found
 
 
 def classify_read(reply: Reply) -> Verdict:

@@ -16,8 +16,7 @@ from typing import NamedTuple
 
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.replies import Result
-from uploader.hubspot.requests import OWN_ID
-from uploader.model.records import EMAIL, Record, lock_key, lock_keys
+from uploader.model.records import EMAIL, OWN_ID, Record, lock_key, lock_keys
 from uploader.records.values.compare import are_one_number
 
 
@@ -206,12 +205,12 @@ class ResponseMatch:
     def _is_of_another(self, record: Record, by_key: Record | None, result: Result) -> bool:
         """Whether the key in a result cannot be that of the record named by its trace id.
 
-        For e-mail, the key may be the contact's primary address, which is none of this batch. Numbers may
-        come back in another spelling.
+        For e-mail, the key may be the contact's primary address, which is none of this batch; for an id, that
+        of the record that this one was merged into. Numbers may come back in another spelling.
         """
         if by_key is not None:
             return by_key is not record
         shown = self._key_of(result).partition("=")[2]
-        if not shown or self._id_property == EMAIL:
+        if not shown or self._id_property in {EMAIL, OWN_ID}:
             return False
         return record.key != shown and not are_one_number(record.key, shown)

@@ -9,7 +9,7 @@ from uploader.hubspot.client import Call
 from uploader.hubspot.error_objects import is_value_taken
 from uploader.hubspot.missing_scopes import lack_text
 from uploader.hubspot.replies import Reply
-from uploader.hubspot.requests import ALL_PROPERTIES, Paths, encode_batch, encode_read
+from uploader.hubspot.requests import ALL_PROPERTIES, Paths, encode_read, write_request
 from uploader.hubspot.schema import Kind
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Properties, Record
@@ -234,7 +234,8 @@ class Worker(Task[Record]):
     def call(self, items: Sequence[Record]) -> Call:
         learns = self._pre_reader is not None and self._pre_reader.learns
         shown = ALL_PROPERTIES if learns else items[0].id_property
-        return Call("POST", self._paths.upsert, encode_batch(items), shown=shown)
+        path, body = write_request(self._paths, items)
+        return Call("POST", path, body, shown=shown)
 
     def probe(self, items: Sequence[Record]) -> Call:
         """A read by the key of one of the records: it needs the same part of HubSpot as the batch."""

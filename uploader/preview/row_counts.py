@@ -65,8 +65,8 @@ class RowCounts:
                 continue
             self._note_faults(record, record.dropped)
             name, reason = self._refusals.pop(record.position, ("", ""))
-            if one.outcome is Outcome.REJECTED and name:
-                self.tally.refuses(record.source, record.row, [(name, Fault(reason, "CONFLICT"))])
+            if one.outcome is Outcome.REJECTED and name and one.refusal is not None:
+                self.tally.refuses(record.source, record.row, [(name, Fault(reason, one.refusal.category))])
 
     def _note_faults(self, row: Record | Unsent, faults: Sequence[Fault]) -> None:
         named = [(self._property_of(row.source, fault.column), fault) for fault in faults]

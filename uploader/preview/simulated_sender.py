@@ -1,6 +1,6 @@
-"""A sender that writes nothing: it answers upserts itself, and reads as if they had been made.
+"""A sender that writes nothing: it answers upserts and updates itself, and reads as if they had been made.
 
-All requests of the pipeline but two are sent as usual. An upsert is not sent: it is stored in the overlay and
+All requests of the pipeline but these are sent as usual. A write is not sent: it is stored in the overlay and
 answered at once as HubSpot would, without a permit. A read is sent only for records that are not in the
 overlay, and its reply is merged with the overlay.
 """
@@ -20,8 +20,8 @@ from uploader.hubspot.replies import Reply, Result
 from uploader.hubspot.requests import Paths, encode_read
 from uploader.hubspot.schema import Kind
 from uploader.jobs.opening import Job
-from uploader.model.records import EMAIL, lock_key
-from uploader.pipeline.read_matching import OTHER_ADDRESSES, answers_for, with_other_addresses, with_reason
+from uploader.model.records import EMAIL, OWN_ID, lock_key
+from uploader.pipeline.read_matching import OTHER_ADDRESSES, answers_for, with_other_keys, with_reason
 from uploader.pipeline.requests.contact_reader import ReadContact, Reader
 from uploader.pipeline.sender import Sender
 from uploader.preview.overlay import Overlay
@@ -85,7 +85,7 @@ class SimulatedSender(Sender):
         may_resend: Callable[[], bool] = lambda: True,
         is_early: bool = False,
     ) -> Reply:
-        if call.path == self._simulation.paths.upsert:
+        if call.path in {self._simulation.paths.upsert, self._simulation.paths.update}:
             note_in_flight(True)
             try:
                 return await self._write(call)
@@ -159,19 +159,24 @@ class SimulatedSender(Sender):
         ]
         for row in rows:
             row.carry_out(simulation)
-        taken = await self._find_taken(rows)
-        accepted = [row for row in rows if row.position not in taken]
+        absent = {row.position: (OWN_ID, _ABSENT) for row in rows if row.is_new and row.is_by_own_id}
+        taken = await self._find_taken([row for row in rows if row.position not in absent])
+        refused = {**absent, **taken}
+        accepted = [row for row in rows if row.position not in refused]
         contacts = {row.contact: row.changed for row in accepted}
         given = {value: "" for row in accepted for value in row.given_up}
         given |= {value: row.contact for row in accepted for value in row.claimed}
         await simulation.offload.run(lambda: simulation.overlay.write(contacts, given))
         for row in rows:
             del simulation.looks[row.position]
-            if row.position in taken:
-                simulation.row_counts.note_refused(row.look, *taken[row.position])
+            if row.position in refused:
+                simulation.row_counts.note_refused(row.look, *refused[row.position])
             else:
                 simulation.row_counts.note_written(row.look)
-        errors = [ErrorObject(_CONFLICT, why, trace_ids=(str(one),)) for one, (_, why) in taken.items()]
+        errors = [
+            ErrorObject(_NOT_FOUND if one in absent else _CONFLICT, why, trace_ids=(str(one),))
+            for one, (_, why) in refused.items()
+        ]
         results = [*again, *(Result(row.contact, row.is_new, str(row.position), {}) for row in accepted)]
         # Two rows of one contact: they come again, each by itself.
         counts = Counter(result.id for result in results)
@@ -196,7 +201,7 @@ class SimulatedSender(Sender):
             if not wanting:
                 continue
             keys = list(dict.fromkeys(row.asked[name] for row in wanting))
-            names = with_other_addresses([name])
+            names = with_other_keys([name])
             reply = await reader.read(keys, lambda some: encode_read(name, some, names))  # noqa: B023
             owners = dict(zip(keys, answers_for(name, keys, reply.results, reply.errors), strict=True))
             for row in wanting:
@@ -216,18 +221,20 @@ def _by_key(errors: Sequence[ErrorObject], owners: Mapping[str, str]) -> list[Er
 
 
 _NOT_FOUND = "OBJECT_NOT_FOUND"
+_ABSENT = "no record has this id, and a row by its id creates none"
 _TAKEN = "another record has the same unique value"
 _UNKNOWN = "HubSpot did not answer whether another record has this value"
 
 
 class _Row:
-    """One input of an upsert, and what it would do."""
+    """One input of a write, and what it would do."""
 
     def __init__(self, look: ReadContact, asked: Mapping[str, str]) -> None:
         self.look = look
         self.position = look.record.position
         self.asked = asked
         self.is_new = look.held is None
+        self.is_by_own_id = look.record.id_property == OWN_ID
         self.contact = look.held.id if look.held else ""
         self.changed: dict[str, str] = {}
         self.claimed: list[str] = []  #: unique values that the contact would get

@@ -98,8 +98,7 @@ def _misnamed(names: Mapping[str, str], rules: Rules, schema: Schema | None) -> 
         if name and (name in taken or (name.startswith(COSTLY) and name not in rules.allowed)):
             return frozenset({column})
         taken.add(name)
-    read_only = schema.read_only if schema else frozenset[str]()
-    culprit = next((column for column, name in names.items() if name in read_only), None)
+    culprit = next((column for column, name in names.items() if rules.is_unwritable(name, schema)), None)
     return frozenset({culprit}) if culprit and names[culprit] != rules.id_property else frozenset()
 
 

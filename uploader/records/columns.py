@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from uploader.hubspot.object_types import are_contacts
 from uploader.hubspot.schema import Schema
 from uploader.model.column_names import folded, quoted
-from uploader.model.records import EMAIL
+from uploader.model.records import EMAIL, OWN_ID
 from uploader.records.headers.near_properties import NearProperties
 from uploader.records.headers.tables import ASK, usual_target
 from uploader.records.known_headers import (
+    bare,
     carries_consent,
     carries_opt_out,
     holds_whatever,
@@ -37,6 +38,8 @@ TO_LOOK_AT = "uploader_to_look_at"
 ADDRESSES = (EMAIL, "hs_additional_emails", "work_email")
 #: What --opt-outs takes: the rows are written and their addresses listed, or they are skipped.
 LIST, SKIP = "list", "skip"
+#: The column of HubSpot's own id in its exports; how users may call that id.
+EXPORTED_ID, OWN_ID_NAMES = "Record ID", frozenset({"id", OWN_ID})
 #: Prefix of properties that decide whether a contact costs money.
 COSTLY = "hs_marketable_"
 
@@ -116,6 +119,23 @@ class Rules:
     def has_addresses(self) -> bool:
         """Whether `email` is an address, and unique whatever the API says of it."""
         return are_contacts(self.object_type)
+
+    @property
+    def is_by_own_id(self) -> bool:
+        """Whether records are updated by HubSpot's own id, and so never created."""
+        return self.id_property == OWN_ID
+
+    def is_own_id(self, column: str) -> bool:
+        """Whether a column, by the user's mapping or its own name, holds the ids by which records are
+        updated.
+        """
+        names = OWN_ID_NAMES if column in self.mapped else {OWN_ID, EXPORTED_ID}
+        return self.is_by_own_id and self.mapped.get(column, column) in names
+
+    def is_unwritable(self, name: str, schema: Schema | None) -> bool:
+        """Whether HubSpot refuses values of the property. A key is no value."""
+        is_key = self.is_by_own_id and name == OWN_ID
+        return schema is not None and name in schema.read_only and not is_key
 
     def leaves_out(self, column: str) -> bool:
         """Whether the user leaves the column out, or it is one of our own."""
@@ -210,7 +230,7 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
     if unmapped:
         raise MappingError(unmapped_text(unmapped, schema))
     _refuse_clashes(header, names)
-    _refuse_read_only({names[i]: header[i] for i in names}, schema)
+    _refuse_read_only({names[i]: header[i] for i in names}, rules, schema)
     _refuse_clearing_keys({names[i]: header[i] for i in names}, rules)
     _refuse_costly({names[i]: header[i] for i in names}, rules)
     _refuse_constants({names[i]: header[i] for i in names}, rules)
@@ -239,11 +259,14 @@ _USUAL_NAMES = ("firstname", "lastname")
 
 def resolve_name(column: str, rules: Rules, schema: Schema | None) -> str:
     """Return the property of a column; "" if it has none."""
+    is_own_id = rules.is_own_id(column)
     if column in rules.mapped:
-        return _target(column, rules.mapped[column], schema)
+        return OWN_ID if is_own_id else _target(column, rules.mapped[column], schema)
     if schema is None or column in schema.labels:
-        return column
+        return OWN_ID if is_own_id else column
     named = [name for name, label in schema.labels.items() if folded(label) == column]
+    if is_own_id and not named:
+        return OWN_ID
     if len(named) > 1:
         raise MappingError(
             f"column {column!r} is the label of {' and '.join(sorted(named))}; choose one, for example with "
@@ -336,6 +359,9 @@ def _likely_properties(columns: Sequence[str], schema: Schema | None) -> Mapping
 
 def _key_column(header: Sequence[str], rules: Rules, schema: Schema | None) -> str:
     """Return a column that may be the key, for a message."""
+    if rules.is_by_own_id:
+        ids = [column for column in header if bare(column) == "id" or bare(column).startswith("recordid")]
+        return ids[0] if len(ids) == 1 else "COLUMN"
     likely = _likely_properties(header, schema)
     return next((column for column, name in likely.items() if name == rules.id_property), "COLUMN")
 
@@ -351,12 +377,13 @@ def _refuse_clashes(header: Sequence[str], names: Mapping[int, str]) -> None:
         first[name] = index
 
 
-def _refuse_read_only(columns: Mapping[str, str], schema: Schema | None) -> None:
+def _refuse_read_only(columns: Mapping[str, str], rules: Rules, schema: Schema | None) -> None:
     for name, column in columns.items():
-        if schema and name in schema.read_only:
+        if rules.is_unwritable(name, schema):
+            by_it = ", or update records by it with --id-property id" if name == OWN_ID else ""
             raise MappingError(
                 f"column {column!r} is the property {name!r}, which is read-only in HubSpot; leave it out "
-                f"with --ignore {quoted(column)}"
+                f"with --ignore {quoted(column)}{by_it}"
             )
 
 

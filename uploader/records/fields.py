@@ -58,7 +58,7 @@ class Fields:
         rules, given, column = self._rules, column, folded(column)
         try:
             # Without a schema any name may be a property's, as it stands.
-            is_known = self._schema is not None or column in rules.mapped
+            is_known = self._schema is not None or column in rules.mapped or rules.is_own_id(column)
             name = resolve_name(column, rules, self._schema) if is_known else given
         except MappingError:
             name = ""
@@ -80,7 +80,7 @@ class Fields:
             schema = self._schema or Schema({})
             text = schema.no_property(f"with the name or label {column!r}")
             return Fault(text, NO_PROPERTY, column)
-        if self._schema and name in self._schema.read_only:
+        if rules.is_unwritable(name, self._schema):
             return Fault(f"{name!r} is read-only in HubSpot", NO_PROPERTY, column)
         return None
 

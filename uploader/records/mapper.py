@@ -22,7 +22,7 @@ from typing import cast
 from uploader.hubspot.schema import Schema
 from uploader.model.column_names import folded
 from uploader.model.outcomes import Outcome
-from uploader.model.records import EMAIL, Record, Slice, Unsent, lock_key
+from uploader.model.records import EMAIL, OWN_ID, Record, Slice, Unsent, lock_key
 from uploader.model.rows import (
     NO_KEY,
     UNREADABLE,
@@ -140,7 +140,9 @@ class Mapper:
         if self.columns is None or self.schema is None:
             return {}
         kinds = {
-            i: self.schema.kinds[n].type for i, n in self.columns.names.items() if n in self.schema.kinds
+            i: self.schema.kinds[n].type
+            for i, n in self.columns.names.items()
+            if n in self.schema.kinds and n != OWN_ID
         }
         return {i: kind for i, kind in kinds.items() if self.is_open(self.columns.column(i), kind)}
 
@@ -196,7 +198,8 @@ class Mapper:
         """
         if self.schema is None or self.rules.leaves_out(column):
             return ""
-        kind = self.schema.kinds.get(self._fields[column].name)
+        name = self._fields[column].name
+        kind = self.schema.kinds.get(name) if name != OWN_ID else None
         return kind.type if kind and self.is_open(column, kind.type) else ""
 
     def is_open(self, column: str, kind: str) -> bool:
@@ -357,7 +360,10 @@ class Mapper:
             faults.append(Fault(f"{name} in the properties of the input differs from its id"))
         if stray:
             faults.insert(0, Fault(f"unknown field {stray[0]!r} in the input", column=stray[0]))
-        if name not in self._unique:
+        if self.rules.is_by_own_id and name != OWN_ID:
+            # It would be matched by another property, and created if there is no such record.
+            faults.insert(0, Fault(f"idProperty {name!r}: the rows of this job are updated by HubSpot's id"))
+        elif name not in self._unique:
             # Sending it would get the whole batch refused, as a fault of the whole job.
             text = f"{name!r} is not a unique property, so it cannot be an idProperty"
             faults.insert(0, Fault(text))

@@ -15,6 +15,8 @@ write_policy     what may happen to records that HubSpot holds already
 
 from dataclasses import dataclass
 
+from uploader.errors import SettingsError
+from uploader.records.write_policy import Only
 from uploader.settings.columns import ColumnSettings
 from uploader.settings.output import OutputSettings
 from uploader.settings.safety import SafetySettings
@@ -48,6 +50,7 @@ class Settings(
         self._check_version()
         self._check_names()
         self._check_delimiter()
+        self._check_only_records()
         self._check_values()
         self._fold_translations()
         self._check_suppression_and_constants()
@@ -57,3 +60,10 @@ class Settings(
         self._check_limit()
         self._check_sources()
         self._check_files()
+
+    def _check_only_records(self) -> None:
+        if self.only_records is Only.NEW and self.rules.is_by_own_id:
+            raise SettingsError(
+                "--only-new with --id-property id: a row by its id never creates a record, so no row would "
+                "be written; remove one of them"
+            )

@@ -10,9 +10,9 @@ from typing import Literal
 
 from uploader.errors import SettingsError
 from uploader.hubspot.object_types import are_contacts, noun
-from uploader.model.records import EMAIL
+from uploader.model.records import EMAIL, OWN_ID
 from uploader.records.blank_words import words_of
-from uploader.records.columns import COSTLY, LIST, SKIP, MappingError, Rules
+from uploader.records.columns import COSTLY, LIST, OWN_ID_NAMES, SKIP, MappingError, Rules
 from uploader.records.known_headers import carries_consent
 from uploader.records.suppression_list import Suppression
 from uploader.records.value_tables import ValueTables
@@ -28,7 +28,7 @@ class ColumnSettings(OptOutSettings):
 
     __slots__ = ()  # `Settings` has them
 
-    id_property: str = EMAIL  #: the first of `match`; given alone, the only one
+    id_property: str = EMAIL  #: the first of `match`; given alone, the only one; "id": HubSpot's own id
     match: tuple[str, ...] = ()  #: a row's key is the first of these properties that it has a value of
     object_type: str = "contacts"
     mapped: Mapping[str, str] = field(default_factory=dict)
@@ -65,15 +65,19 @@ class ColumnSettings(OptOutSettings):
                 f"{noun(self.object_type).many} are matched by with --id-property (only contacts have a "
                 "default, email)"
             )
-        match = self.match or (self.id_property,)
-        if self.id_property not in {EMAIL, match[0]}:
+        match = tuple(map(_key_named, self.match or (self.id_property,)))
+        if _key_named(self.id_property) not in {EMAIL, match[0]}:
             raise SettingsError("use either --match or --id-property, not both")
         object.__setattr__(self, "match", match)
         object.__setattr__(self, "id_property", match[0])
 
     def _check_names(self) -> None:
-        if "hs_object_id" in self.match:
-            raise SettingsError("hs_object_id cannot be used for matching; use email or a unique property")
+        if OWN_ID in self.match and len(self.match) > 1:
+            raise SettingsError(
+                f"--match {','.join(self.match)}: HubSpot's own id cannot be combined with other properties, "
+                "because a row by its id never creates a record; use --id-property id alone, and another job "
+                "for the rows without an id"
+            )
         if len(set(self.match)) < len(self.match):
             raise SettingsError(f"--match {','.join(self.match)} names a property twice")
         keys = [("--id-property" if len(self.match) == 1 else "--match", name) for name in self.match]
@@ -183,6 +187,11 @@ class ColumnSettings(OptOutSettings):
             constants=self.constants,
             allowed=self.allowed,
         )
+
+
+def _key_named(name: str) -> str:
+    """The property that is meant: the API calls HubSpot's own id just `id`."""
+    return OWN_ID if name in OWN_ID_NAMES else name
 
 
 def parse_match(text: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from uploader.hubspot.requests import MAX_INPUTS_WITH_HISTORY, encode_read
 from uploader.hubspot.schema import LIFECYCLE_STAGE
 from uploader.jobs.session import Session
 from uploader.model.redaction import without_addresses
-from uploader.pipeline.read_matching import MERGED_IDS, answers_for, with_other_addresses, with_reason
+from uploader.pipeline.read_matching import MERGED_IDS, answers_for, with_other_keys, with_reason
 from uploader.pipeline.reply_verdict import classify_optional_read
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.undo import associated_records, settled_doubts
@@ -84,7 +84,7 @@ class BatchWorker:
         """The ids of the contacts that keys lead to now, by number ("" for none); why others are unknown."""
         name, rest = keys[0].id_property, keys
         found: dict[int, str] = {}
-        asked = with_other_addresses({name})
+        asked = with_other_keys({name})
         for _ in range(2):  # what an answer leaves out is asked for once more
             reply = await self._reader.read(
                 [key.key for key in rest], lambda some: encode_read(name, some, asked)

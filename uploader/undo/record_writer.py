@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply
-from uploader.hubspot.requests import ALL_PROPERTIES, OWN_ID, Paths, encode_ids, encode_read, encode_updates
+from uploader.hubspot.requests import ALL_PROPERTIES, Paths, encode_ids, encode_read, encode_updates
 from uploader.model.outcomes import Outcome
-from uploader.model.records import Record, lock_key
+from uploader.model.records import OWN_ID, Record, lock_key
 from uploader.model.settled_rows import Refusal, Settlement
 from uploader.pipeline.reply_verdict import Action, Verdict, classify, classify_read
 from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task

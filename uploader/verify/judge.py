@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from uploader.hubspot.replies import Reply, Result, Version
 from uploader.hubspot.schema import Kind
-from uploader.model.records import EMAIL, lock_key
+from uploader.model.records import EMAIL, OWN_ID, lock_key
 from uploader.pipeline.read_matching import answers_for
 from uploader.pipeline.value_authors import OWN_SOURCES, is_of_app, written_by
 from uploader.records.values.compare import Match, compare, may_be_respelled
@@ -193,7 +193,9 @@ def _compared(contact: Wanted, result: Result, kinds: Mapping[str, Kind]) -> Che
 
 
 def _key_findings(contact: Wanted, result: Result) -> list[Finding]:
-    """Findings for a key that differs from the contact's value: in case, or as a secondary address."""
+    """Findings for a key that differs from the contact's value: in case, as a secondary address, or as the
+    id of a record that was merged.
+    """
     text = result.properties.get(contact.id_property)
     if not isinstance(text, str) or text == contact.key:
         return []
@@ -201,6 +203,8 @@ def _key_findings(contact: Wanted, result: Result) -> list[Finding]:
     if contact.id_property == EMAIL and text == contact.key.lower():
         return []  # as HubSpot keeps every address
     note = "in other case" if same else "the contact's primary address is another"
+    if contact.id_property == OWN_ID:
+        note = "the record was merged into another one"
     return [
         Finding(Verdict.ADJUSTED, contact.id_property, contact.key, text, contact.row, contact.source, note)
     ]

@@ -24,7 +24,7 @@ from uploader.jobs.summary import EarlyEnd
 from uploader.model.outcomes import Outcome
 from uploader.model.settings_periods import Period
 from uploader.model.stop import StopRun
-from uploader.pipeline.read_matching import with_other_addresses
+from uploader.pipeline.read_matching import with_other_keys
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.settings import Settings
 from uploader.sources.source import Source
@@ -237,7 +237,7 @@ class Verification:
     async def _read(self, reader: Reader, batch: list[Wanted]) -> Reply:
         """Read a batch of contacts. A contact that makes the request fail is left out of the reply."""
         names = {name for contact in batch for name in contact.cells}
-        asked = with_other_addresses(names | {batch[0].id_property})
+        asked = with_other_keys(names | {batch[0].id_property})
         return await reader.read(
             [contact.key for contact in batch], lambda keys: encode_read(batch[0].id_property, keys, asked)
         )

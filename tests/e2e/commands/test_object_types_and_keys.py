@@ -59,6 +59,44 @@ def test_rows_by_the_first_key_they_have(tmp_path, hubspot_mock):
     assert (ended.code, ended.summary["equal"]) == (0, 2)
 
 
+def test_an_export_of_hubspot_goes_back_as_it_came_and_creates_no_record(tmp_path, hubspot_mock):
+    mock = hubspot_mock()
+    mock.reset([{"properties": {"email": f"c{n}@x.com", "firstname": f"F{n}"}} for n in range(250)])
+    rows = [
+        {
+            "Record ID": held["id"],
+            "First Name": held["properties"]["firstname"],
+            "Email": held["properties"]["email"],
+            "City": "Bonn",
+            "Create Date": "2025-12-31 10:00",
+            "Last Activity Date": "",
+            "Associated Company IDs": "9",
+            "Marketing contact status": "Marketing contact",
+        }
+        for held in mock.contacts()
+    ]
+    write_csv(tmp_path / "rows.csv", rows)
+    gone = [rows[n] for n in (3, 140, 249)]
+    mock.change_records(archive=[one["Email"] for one in gone])
+    options = ("--id-property", "id", "--base-url", mock.url)
+    ended = run("check", "rows.csv", *options, "--write-mapping", "map.toml", cwd=tmp_path)
+    assert (ended.code, '"Record ID" = "hs_object_id"' in (tmp_path / "map.toml").read_text()) == (2, True)
+    ended = run("upload", "rows.csv", *options, "--mapping", "map.toml", "--json", cwd=tmp_path)
+    assert (ended.code, ended.summary["updated"], ended.summary["rejected"]) == (1, 247, 3)
+    ended = run("failures", "rows.csv.checkpoint", "-o", "failed.csv", cwd=tmp_path)
+    assert "--id-property hs_object_id" in ended.err
+    with (tmp_path / "failed.csv").open(encoding="utf-8", newline="") as file:
+        failed = {line["Record ID"]: line["uploader_category"] for line in csv.DictReader(file)}
+    assert failed == {one["Record ID"]: "OBJECT_NOT_FOUND" for one in gone}
+    held = {one["id"]: one["properties"].get("city") for one in mock.contacts()}
+    lost = {one["Record ID"] for one in gone}
+    assert held == {row["Record ID"]: None if row["Record ID"] in lost else "Bonn" for row in rows}
+    assert {line["hubspot_id"] for line in results(tmp_path) if line["outcome"] == "updated"} == (
+        held.keys() - lost
+    )
+    assert mock.stats()["upserts"] == 0
+
+
 def test_findings_of_verify_name_the_property_of_the_key(tmp_path, hubspot_mock):
     mock = hubspot_mock()
     rows = [

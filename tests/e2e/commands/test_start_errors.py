@@ -69,7 +69,7 @@ USAGE = {
     "unknown option": (["good.csv", "--nope"], ["--nope"]),
     "failures": (["good.csv", "--max-failures", "many"], ["--max-failures"]),
     "plain http": (["good.csv", "--base-url", "http://api.hubapi.com"], ["unencrypted"]),
-    "record id": (["good.csv", "--id-property", "hs_object_id"], ["hs_object_id"]),
+    "record id": (["good.csv", "--match", "id,email"], ["--id-property id alone"]),
     "stdin": (["-"], ["--checkpoint"]),
     "map": (["good.csv", "--map", "firstname"], ["--map"]),
     "token file": (["good.csv", "--token-file", "nowhere"], ["nowhere"]),

@@ -209,6 +209,32 @@ def test_an_ordinary_run_that_reads_nothing_first_or_only_by_its_rules_does_the_
     assert report.tally.total("spared") == summary.tallies.values_spared
 
 
+@pytest.mark.parametrize("options", [{}, {"policy": Policy.FILL}, {"skip_unchanged": True}])
+def test_rows_by_hubspots_own_id_update_or_are_rejected_as_in_the_run(tmp_path, options):
+    """Among them one of a deleted record, one of a record merged into another, and two of one record."""
+    held = [{"email": f"c{n}@x.com", "city": "Oslo" if n % 2 else ""} for n in range(9)]
+    job = job_of(tmp_path, contacts(1), held)
+    ids = [one["id"] for one in job.simulator.objects(0.0)]
+    job.simulator.change_records(0.0, [], [ids[3]])
+    job.simulator.merge(0.0, {"id": ids[5]}, {"id": ids[6]})
+    rows = [{"Record ID": one, "city": "Rome", "email": f"c{n}@x.com"} for n, one in enumerate(ids)]
+    rows[4]["email"] = "c0@x.com"  # of another record
+    rows += [{**rows[1], "city": "Bonn"}, {"Record ID": "12", "city": "Rome", "email": ""}]
+    del rows[5:7]
+    rows.append({"Record ID": ids[6], "city": "Bari", "email": ""})
+    write_csv(job.source, rows)
+    options = {"id_property": "id", **options}
+    report = preview(job, **options)
+    seen = watched_run(job, **options)
+    assert outcomes_of(report.summary) == outcomes_of(seen.summary)
+    assert outcomes_of(report.summary)["rejected"] == (
+        2 if "policy" in options else 3
+    )  # nothing is sent there
+    assert changes_told(report) == changes_of(job, seen)
+    absent = {name: n for (kind, name), n in report.tally.faults.items() if kind == "OBJECT_NOT_FOUND"}
+    assert absent == {"hs_object_id": 2}
+
+
 def test_a_row_with_only_its_key_is_sent_unless_a_rule_skips_it(tmp_path):
     job = job_of(tmp_path, [{"email": "a@x.com", "firstname": ""}], [{"email": "a@x.com"}])
     report = preview(job)

@@ -231,7 +231,7 @@ def test_a_source_may_have_one_of_the_keys_only(tmp_path):
         ({"match": ("external_id", "external_id")}, "twice"),
         ({"match": ("external_id", "a/b")}, "--match 'a/b'"),
         ({"match": ("external_id",), "id_property": "customer_number"}, "not both"),
-        ({"match": ("email", "hs_object_id")}, "hs_object_id"),
+        ({"match": ("email", "hs_object_id")}, "HubSpot's own id cannot be combined"),
     ],
 )
 def test_senseless_keys_are_refused(tmp_path, options, text):

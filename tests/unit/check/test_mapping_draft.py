@@ -16,6 +16,17 @@ from uploader.records.mapping_file import parse_mapping
 SCHEMA = Schema.decode({"results": Catalogue(properties_of(CONTACTS)).definitions("non_sensitive")})
 
 
+def test_the_record_id_of_an_export_is_the_key_of_a_job_by_id_alone():
+    header = ["Record ID", "First Name", "Create Date"]
+    drafts = [
+        draft(header, SCHEMA, [["51", "Ann", ""]], key=key).columns for key in ("email", "hs_object_id")
+    ]
+    assert (drafts[0][0].property, drafts[0][0].ignore) == ("", True)
+    assert [(one.property, one.ignore, one.is_sure) for one in drafts[1]] == [
+        *(("hs_object_id", False, True), ("firstname", False, True), ("", True, True)),
+    ]
+
+
 def drafted_of(name):
     cells = export(name)
     header, texts, wanted = zip(*cells, strict=True)

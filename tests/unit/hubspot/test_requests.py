@@ -4,7 +4,15 @@ import orjson
 from hypothesis import given, strategies as st
 
 from support.builders import batch, record
-from uploader.hubspot.requests import VERSIONS, encode_batch, encode_read, paths, sent_properties
+from uploader.hubspot.requests import (
+    VERSIONS,
+    encode_batch,
+    encode_read,
+    paths,
+    sent_properties,
+    write_request,
+)
+from uploader.model.records import OWN_ID
 
 
 @given(
@@ -45,3 +53,13 @@ def test_versions_after_v3_are_dates_in_the_path():
     assert paths("2026-03", "contacts").upsert == "/crm/objects/2026-03/contacts/batch/upsert"
     assert paths("2026-09", "0-1").read == "/crm/objects/2026-09/0-1/batch/read"
     assert all(paths(version, "contacts").account.startswith("/account-info/") for version in VERSIONS)
+
+
+def test_records_by_hubspots_own_id_are_updated_and_read_by_it():
+    v3 = paths("v3", "deals")
+    path, body = write_request(v3, [record(3, "51", id_property=OWN_ID, properties={"city": "Ulm"})])
+    assert path == "/crm/v3/objects/deals/batch/update"
+    sent = [{"id": "51", "objectWriteTraceId": "3", "properties": {"city": "Ulm"}}]
+    assert orjson.loads(body) == {"inputs": sent}
+    assert "idProperty" not in orjson.loads(encode_read(OWN_ID, ["51"], ["city"]))
+    assert write_request(v3, [record(3)])[0] == v3.upsert

@@ -7,6 +7,7 @@ from support.builders import record
 from uploader.hubspot.error_objects import error_of
 from uploader.hubspot.replies import Result, Version
 from uploader.hubspot.schema import Kind
+from uploader.model.records import OWN_ID
 from uploader.pipeline.read_matching import (
     Answer,
     answers_for,
@@ -53,6 +54,16 @@ def test_a_contact_is_found_by_a_secondary_address():
     sent = record(0, "ann@old.com", properties={"city": "Ulm"})
     there = held(email="ann@new.com", hs_additional_emails="a@b.com;ANN@old.com", city="Ulm")
     assert confirmed_by(sent, [there]) is there
+
+
+def test_a_record_is_found_by_its_own_id_and_by_those_of_records_merged_into_it():
+    sent = [record(n, key, id_property=OWN_ID, properties={"city": "Ulm"}) for n, key in enumerate("57")]
+    there = held("7", hs_merged_object_ids="5;6", hs_object_id="7", city="Ulm")
+    assert [confirmed_by(one, [there]) for one in sent] == [there, there]
+    gone = error_of({"category": "OBJECT_NOT_FOUND", "context": {"ids": ["8"]}})
+    answers = answers_for(OWN_ID, ["5", "7", "8"], [there], [gone])
+    assert [one.answer for one in answers] == [Answer.HELD, Answer.HELD, Answer.ABSENT]
+    assert {"hs_merged_object_ids", OWN_ID} <= set(wanted_properties(sent))
 
 
 def test_further_addresses_are_no_keys_where_the_key_is_another_property():

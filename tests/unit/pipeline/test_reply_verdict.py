@@ -9,6 +9,7 @@ from hypothesis import given, settings, strategies as st
 from support.builders import batch, error, error_at, headers, key_of, record, reply, written
 from uploader.hubspot.replies import no_reply
 from uploader.model.outcomes import Outcome
+from uploader.model.records import OWN_ID
 from uploader.model.stop import Cause
 from uploader.pipeline.reply_verdict import Action, Verdict, classify, classify_read, reconcile
 from uploader.pipeline.response_matching import BulkMatch, match_in_bulk
@@ -852,3 +853,34 @@ def test_an_answer_that_is_no_text_confirms_nothing(by, shown):
     broken = raw.replace(b'"archived"', b'"\xff"', 1)
     verdict = classify(batch(4), reply(200, raw=broken, shown=shown))
     assert (verdict.action, groups(verdict)) == (Action.RETRY, [[], [], [], [0, 1, 2, 3]])
+
+
+# --- by HubSpot's own id ---
+
+
+def by_id(*keys):
+    return [record(position, key, id_property=OWN_ID) for position, key in enumerate(keys)]
+
+
+def test_a_merged_record_is_confirmed_although_another_id_answers():
+    """By trace id, or where the counts leave no doubt."""
+    named = reply(200, results=[{"id": "9", "objectWriteTraceId": "0"}, {"id": "2"}], shown=OWN_ID)
+    counted = reply(200, results=[{"id": "2"}, {"id": "9"}], shown=OWN_ID)
+    traced = reply(
+        200,
+        results=[written(1, hubspot_id="9", new=False), written(0, hubspot_id="1", new=False)],
+        shown=OWN_ID,
+    )
+    for answer, wanted in ((counted, {0: "9", 1: "2"}), (traced, {0: "1", 1: "9"})):
+        found = classify(by_id("1", "2"), answer)
+        assert {one.record.position: one.hubspot_id for one in found.confirmed} == wanted
+    assert {one.record.position for one in classify(by_id("1", "2"), named).confirmed} >= {0}
+
+
+def test_a_404_that_says_so_means_an_absent_record_and_any_other_one_a_wrong_address():
+    gone = reply(404, body={"status": "error", "category": "OBJECT_NOT_FOUND", "message": "gone"})
+    found = classify(by_id("1", "2"), gone)
+    assert (found.action, found.refusal.category) == (Action.SPLIT, "OBJECT_NOT_FOUND")
+    assert classify(batch(2), gone).action is Action.STOP
+    assert classify(by_id("1", "2"), reply(404, body={"message": "no such path"})).action is Action.STOP
+    assert classify(by_id("1"), reply(404, raw=b"<html>")).action is Action.STOP

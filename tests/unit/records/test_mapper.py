@@ -360,6 +360,50 @@ def test_an_id_property_of_a_lone_row_that_is_not_unique_is_that_rows_own_fault(
     why(fields({"id": "1", "idProperty": id_property, "properties": {}}))
 
 
+# --- by HubSpot's own id ---
+
+BY_ID = Rules(id_property="hs_object_id")
+
+
+@pytest.mark.parametrize("column", ["Record ID", "hs_object_id"])
+@pytest.mark.parametrize("schema", [SCHEMA, None], ids=["labels known", "labels unknown"])
+def test_hubspots_own_id_is_the_key_and_no_property(column, schema):
+    mapped = cells([column, "email"], ["0051", "a@x.com"], rules=BY_ID, schema=schema)
+    assert (mapped.id_property, mapped.key) == ("hs_object_id", "51")
+    assert mapped.lock_keys == ("hs_object_id=51", "email=a@x.com")
+    assert sent(mapped)["properties"] == {"email": "a@x.com"}
+    assert fields({column: 51, "email": "a@x.com"}, rules=BY_ID, schema=schema).lock_keys == mapped.lock_keys
+
+
+@pytest.mark.parametrize("text", ["a@x.com", "51.0", "1,234", "-5", "\u0665\u0661", "5 1"])
+def test_a_text_that_is_no_number_is_no_id_of_hubspots(text):
+    assert "is no id of a record" in why(cells(["Record ID", "phone"], [text, "1"], rules=BY_ID))
+
+
+def test_a_column_that_is_only_called_id_is_proposed_and_not_used():
+    with pytest.raises(MappingError, match='--map "Id=hs_object_id"'):
+        resolve_columns(["Id", "email"], BY_ID, SCHEMA)
+    mapped = Rules(id_property="hs_object_id", mapped={"Id": "id"})
+    assert resolve_columns(["Id", "email"], mapped, SCHEMA).names == {0: "hs_object_id", 1: "email"}
+
+
+def test_other_read_only_columns_of_an_export_are_refused_as_ever():
+    with pytest.raises(MappingError, match='--ignore "Create Date"'):
+        resolve_columns(["Record ID", "Create Date"], BY_ID, SCHEMA)
+    schema = Schema({"email": "Email", "hs_object_id": "Record ID"}, read_only=frozenset(["hs_object_id"]))
+    with pytest.raises(MappingError, match="or update records by it with --id-property id"):
+        resolve_columns(["Record ID", "email"], Rules(), schema)
+    assert resolve_columns(["Record ID"], BY_ID, schema).names == {0: "hs_object_id"}
+
+
+def test_an_input_by_another_id_property_is_invalid_where_records_are_updated_by_id():
+    """It could create a record."""
+    content = {"id": "a@x.com", "idProperty": "email", "properties": {"city": "Ulm"}}
+    assert "updated by HubSpot's id" in why(fields(content, rules=BY_ID))
+    content = {"id": 51, "properties": {"hs_object_id": "51", "city": "Ulm"}}
+    assert fields(content, rules=BY_ID).lock_keys == ("hs_object_id=51",)
+
+
 def test_a_row_locks_the_jobs_id_property_even_if_the_schema_lacks_it():
     """Without a schema, a row keyed by another property may still write the value other rows are keyed by."""
     rules = Rules(id_property="external_id")

@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 from uploader.errors import SettingsError
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.pipeline.rate.limiter import Quota
+from uploader.records.write_policy import Only
 from uploader.settings import Settings
 from uploader.settings.safety import parse_failure_limit
 from uploader.settings.sign_in import BASE_URL, check_base_url, check_token
@@ -47,7 +48,11 @@ def test_stdin_has_no_path_so_the_results_stand_beside_the_checkpoint():
         ({"token": ""}, "HUBSPOT_ACCESS_TOKEN"),
         ({"base_url": "http://api.hubapi.com"}, "unencrypted"),
         ({"api_version": "v4"}, "--api-version v4"),
-        ({"id_property": "hs_object_id"}, "hs_object_id cannot be used"),
+        ({"match": ("id", "email")}, "use --id-property id alone"),
+        ({"match": ("email", "hs_object_id")}, "use --id-property id alone"),
+        ({"match": ("id", "hs_object_id")}, "use --id-property id alone"),
+        ({"id_property": "id", "match": ("email",)}, "not both"),
+        ({"id_property": "id", "only_records": Only.NEW}, "--only-new with --id-property id"),
         ({"id_property": ""}, "--id-property"),
         ({"id_property": "a/b"}, "--id-property"),
         ({"object_type": "contacts?x"}, "--object-type"),

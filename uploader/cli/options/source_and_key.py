@@ -83,7 +83,8 @@ _OPTIONS = (
         Heading.COLUMNS,
         "--id-property",
         metavar="NAME",
-        help="Unique property that matches rows with records. Default: email (contacts only).",
+        help="Unique property that matches rows with records, or id: rows update the records with these "
+        "ids of HubSpot, and create none. Default: email (contacts only).",
     ),
     option(
         Heading.COLUMNS,

@@ -6,8 +6,9 @@ The keys of `--json`, which others script against:
     sample          the most rows that were looked at; null: all
     partial         true where it ended before all of these were looked at; `reason` says why
     rows, created, updated, unchanged, skipped, invalid, rejected, abandoned    rows by the outcome they would
-                    have; `rejected` only where another record has a unique value (what else HubSpot refuses,
-                    no request shows before), `abandoned` where no reply shows what HubSpot holds
+                    have; `rejected` only where another record has a unique value, or no record the row's id
+                    (what else HubSpot refuses, no request shows before), `abandoned` where no reply shows
+                    what HubSpot holds
     open            rows read, and not looked at any more
     skipped_because reason -> rows
     properties      property -> set, overwritten, cleared, unchanged, spared, kept, rewritten, refused: values
@@ -154,7 +155,7 @@ def _outcome_lines(report: Report) -> Iterator[str]:
     yield f"{'rows':>12}  {tallies.rows:>12,}"
     usual = {Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED, Outcome.SKIPPED, Outcome.INVALID}
     notes = {
-        Outcome.REJECTED: "another record has the same unique value",
+        Outcome.REJECTED: "another record has the same unique value, or none has the id",
         Outcome.ABANDONED: "HubSpot did not answer",
     }
     for outcome in _OUTCOMES:

@@ -24,7 +24,7 @@ from uploader.pipeline.read_matching import (
     match,
     unique_values,
     wanted_properties,
-    with_other_addresses,
+    with_other_keys,
     with_reason,
 )
 from uploader.pipeline.reply_verdict import Action, Verdict, classify_read
@@ -187,7 +187,7 @@ class PreWriteReader:
         or a slow disk would make the records be read for ever.
         """
         keys = self.keys if self.snapshot is not None else ()
-        names = with_other_addresses({*wanted_properties(records), *keys})
+        names = with_other_keys({*wanted_properties(records), *keys})
         contacts: dict[int, ReadContact] = {}
         unknown: dict[int, str] = {}
         rest = list(records)

@@ -1,7 +1,7 @@
 """Whether HubSpot accepts writes now, tested by a write that changes nothing.
 
 A record that breaks every request it is in looks like an outage while nothing else is written, and reads
-prove nothing about writes. So a record that this run wrote is upserted once more, without properties. Such a
+prove nothing about writes. So a record that this run wrote is written once more, without properties. Such a
 request is paced and counted like any other, and carries no row.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from uploader.hubspot.client import Call
-from uploader.hubspot.requests import Paths, encode_batch, encode_read
+from uploader.hubspot.requests import Paths, encode_read, write_request
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
 from uploader.pipeline.reply_verdict import Action, classify, classify_optional_read
@@ -46,7 +46,7 @@ class WriteProbe:
         self._refused_at: float | None = None
 
     def note(self, record: Record) -> None:
-        """Note a record that the reply to an upsert has confirmed."""
+        """Note a record that the reply to a write has confirmed."""
         self._written.append(_Written(record.position, record.id_property, record.key, record.lock_keys[0]))
 
     async def writes_pass(self, attempts: Attempts) -> bool | None:
@@ -84,7 +84,8 @@ class WriteProbe:
     async def _is_written(self, one: _Written, attempts: Attempts) -> bool:
         """Whether HubSpot accepts a write without values to this record."""
         record = _empty(one)
-        call = Call("POST", self._paths.upsert, encode_batch([record]), shown=one.id_property)
+        path, body = write_request(self._paths, [record])
+        call = Call("POST", path, body, shown=one.id_property)
         _, verdict = await attempts.once(call, lambda reply: classify([record], reply), is_write=True)
         for settlement in verdict.confirmed:
             if settlement.outcome is Outcome.CREATED:

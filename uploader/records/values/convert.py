@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.stage_lookup import STAGES, Pipelines
+from uploader.model.records import OWN_ID
 from uploader.model.rows import Fault
 from uploader.records.columns import MappingError, Rules
 from uploader.records.values.datetimes import as_date, as_moment
@@ -49,8 +50,9 @@ def is_converted(name: str, schema: Schema | None) -> bool:
 
 def converter(name: str, column: str, schema: Schema | None, rules: Rules) -> Converter | None:
     """Return the function that converts the values of a column; None if they stay as they are."""
-    if schema is None or not is_converted(name, schema):
-        return None
+    own_id = _as_own_id if name == OWN_ID and rules.is_by_own_id else None
+    if own_id is not None or schema is None or not is_converted(name, schema):
+        return own_id
     kind = schema.kinds[name]
     if name in schema.staged or name in schema.owned:
         return _finder(name, schema, rules)
@@ -166,6 +168,15 @@ def _remembering(convert: Converter) -> Converter:
         return remembered(text) if len(text) <= _SHORT else convert(text)
 
     return convert_once
+
+
+def _as_own_id(text: str) -> str | Fault:
+    """An id without leading zeros, so that two rows of one record have the same key."""
+    if text.isascii() and text.isdecimal():
+        return text.lstrip("0") or text
+    return Fault(
+        "is no id of a record: HubSpot's own ids are whole numbers, such as 171596044870", "RECORD_ID"
+    )
 
 
 def _as_boolean(text: str, spellings: Mapping[str, str]) -> str | Fault:
