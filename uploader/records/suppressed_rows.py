@@ -11,6 +11,7 @@ Rules Everything that names the row's person is compared, or listed: its key, it
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ from uploader.records.values.options import BOOLEANS
 
 #: The category of a row that is skipped because its person is suppressed.
 SUPPRESSED = "SUPPRESSED"
+#: Verdicts that are remembered.
+_REMEMBERED = 1_000
 #: Texts, each with its column.
 _Cells = Sequence[tuple[str, str]]
 
@@ -54,6 +57,9 @@ class SuppressionCheck:
         returns the texts of a column as the user's tables replace them.
         """
         self._rules = rules
+        # Few columns tell, in few words.
+        self._is_telling = lru_cache(_REMEMBERED)(self._may_tell)
+        self._says_yes = lru_cache(_REMEMBERED)(self._judged)
         self._list = rules.suppression
         self._name_of = name_of
         self._replaced = replaced if rules.translations else None
@@ -83,7 +89,7 @@ class SuppressionCheck:
             fault = fault or _MAY_BE_LISTED
         return Said(fault, self._opt_outs(addresses) if is_opted_out else None)
 
-    def _is_telling(self, column: str) -> bool:
+    def _may_tell(self, column: str) -> bool:
         return column in self._rules.suppress_where or self._rules.tells_opt_outs(column)
 
     def _telling_fields(self, fields: Sequence[tuple[str, object]]) -> _Cells:
@@ -121,7 +127,7 @@ class SuppressionCheck:
             return Fault(f"{column}: {_DOUBT}", "BOOLEAN", column)
         return Fault(f"{column}: {_UNCLEAR}", "BOOLEAN", column, (text,) if text else ())
 
-    def _says_yes(self, column: str, text: str) -> bool | None:
+    def _judged(self, column: str, text: str) -> bool | None:
         """Whether a cell suppresses its row, or says "opted out"; None if that is unclear."""
         values = self._rules.suppress_where.get(column)
         if values is not None:
