@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from uploader.cli.project_file import (
     words_beyond,
 )
 from uploader.cli.project_schema import project_schema
+from uploader.cli.text.next_command import command_line, path_word
 from uploader.cli.text.project_draft import project_text
 from uploader.cli.text.upload_again import instead_of_file
 from uploader.errors import SettingsError
@@ -453,3 +455,12 @@ def test_a_draft_names_the_ways_with_opt_outs_where_a_column_has_some():
     given = project_text(Path("contacts.toml"), {"opt_outs": "skip"}, Draft("", columns), "")
     assert '\nopt_outs = "skip"  #' in given
     assert "opt_outs" not in project_text(Path("contacts.toml"), {}, Draft("", ()), "")
+
+
+@pytest.mark.parametrize("name", ["my file.toml", "it's.toml", "-f.toml", "a\nportal = 1.toml"])
+def test_a_new_file_names_itself_as_a_shell_takes_it(name):
+    """A line break in the name would begin a line of the file."""
+    text = project_text(Path(name), {}, Draft("", ()), "")
+    word = command_line(path_word(name)).removeprefix("uploader ")
+    assert f" with -f {word}." in text.splitlines()[1]
+    assert "portal" not in tomllib.loads(text)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from uploader.check.mapping_draft import Draft
 from uploader.check.value_draft import with_value_tables
+from uploader.cli.text.next_command import path_word, shell_word
 from uploader.sources.names import is_url
 
 SCHEMA_FILE = "uploader.schema.json"
@@ -56,9 +57,10 @@ def project_text(path: Path, given: Mapping[str, Any], draft: Draft, portal: str
     values = {**known, **given}
     safety = [*_SAFETY, *([_OPT_OUTS] if any(one.suppress for one in draft.columns) else [])]
     choices = {choice.key for choice in (*safety, *_VALUES)}
+    name = shell_word(path_word(path.name))
     lines = [
         f"#:schema ./{SCHEMA_FILE}",
-        f"# Project file of uploader: give it to every command from check to undo, with -f {path.name}.",
+        f"# Project file of uploader: give it to every command from check to undo, with -f {name}.",
         "# A key is the name of an option of the command upload, with _ for -. Options that are typed take",
         "# precedence. Paths are relative to this file. A token does not belong here.",
         "",
