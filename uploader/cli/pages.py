@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from uploader.errors import SettingsError
+from uploader.report.content import share_text
 from uploader.system.whole_file import write_whole
 from uploader.version import __version__
 
@@ -22,7 +23,7 @@ def page_of(template: str, content: Mapping[str, Any]) -> bytes:
     folder = files("uploader.report")
     loader = FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8"))
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": lambda value: f"{value:,}", "share": _share}
+    environment.filters |= {"number": lambda value: f"{value:,}", "share": share_text}
     made_at = clock(datetime.now(UTC).timestamp())
     page = environment.get_template(template).render(
         content, mark=_MARK, version=__version__, made_at=made_at
@@ -50,10 +51,6 @@ def _is_page(path: Path) -> bool:
             return _MARK.encode() in file.read(1_000)
     except OSError:
         return False
-
-
-def _share(value: float) -> str:
-    return "0 %" if not value else "< 0.1 %" if value < 0.001 else f"{value:.1%}".replace("%", " %")
 
 
 def clock(seconds: float) -> str:

@@ -5,6 +5,7 @@ Personal data is left out unless it is asked for: there are no keys, and no mess
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +20,8 @@ from uploader.records.column_conversion import shortened
 MOST_GROUPS, EXAMPLES = 40, 12
 #: Beyond this many different reasons, failed rows are grouped by category alone.
 _MOST_REASONS = 2_000
+#: Different messages that are counted, over all groups.
+_MOST_MESSAGES = 20_000
 _MOST_CHARACTERS, _MESSAGE_CHARACTERS = 2_000, 240
 #: Values in a message that the row has in another form: after a colon and before "was not", in quotes, or in
 #: a list. An apostrophe inside a word, such as a column's, opens no quotes.
@@ -76,6 +79,19 @@ class Group:
     count: int = 0
     correlation_id: str = ""  #: of the first that has one
     examples: list[Example] = field(default_factory=list)
+    messages: Counter[str] = field(default_factory=Counter)  #: with values, each with its number of rows
+    has_more: bool = False  #: there are more messages than are counted
+
+    @property
+    def distinct(self) -> str:
+        """How many different messages, and so values, there are; "" if there is one."""
+        if len(self.messages) < 2 and not self.has_more:
+            return ""
+        return f"{'more than ' if self.has_more else ''}{len(self.messages):,}"
+
+    @property
+    def most_frequent(self) -> list[tuple[str, int]]:
+        return self.messages.most_common(EXAMPLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +106,7 @@ class Grouping:
 
     def __init__(self, *, with_values: bool) -> None:
         self._with_values = with_values
+        self._room = _MOST_MESSAGES
         self._groups: dict[tuple[str, str, str], Group] = {}
 
     def add(
@@ -101,8 +118,18 @@ class Grouping:
             name = (outcome, category, "other reasons")
         group = self._groups.setdefault(name, Group(*name))
         group.count += 1
+        self._note_message(group, message[:_MESSAGE_CHARACTERS])
         group.correlation_id = group.correlation_id or correlation_id
         return group
+
+    def _note_message(self, group: Group, message: str) -> None:
+        """Count a message of a group, if it is counted already or there is room for another one."""
+        if message not in group.messages:
+            if not self._room:
+                group.has_more = True
+                return
+            self._room -= 1
+        group.messages[message] += 1
 
     def exemplify(self, group: Group, row: int, source: int, key: str, message: str) -> None:
         """Add a row as an example, unless the group has enough."""
@@ -148,6 +175,56 @@ def outcome_lines(tallies: Tallies) -> list[OutcomeLine]:
         for name, count, meaning in counted
         if count or name in always
     ]
+
+
+def verdict(tallies: Tallies) -> str:
+    """What became of the rows, in a sentence with shares."""
+    if not tallies.rows:
+        return "No rows were read."
+    groups = (
+        ("are in HubSpot as the file has them", (Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED)),
+        ("failed", (Outcome.REJECTED, Outcome.INVALID, Outcome.ABANDONED)),
+        ("were skipped", (Outcome.SKIPPED,)),
+        ("are neither confirmed nor refused", (Outcome.PENDING,)),
+    )
+    counted = [(what, sum(tallies.outcomes[one] for one in some)) for what, some in groups]
+    counted.append(("are open", tallies.open))
+    first, *rest = [
+        f"{count:,} ({share_text(count / tallies.rows)}) {what}"
+        for place, (what, count) in enumerate(counted)
+        if count or not place
+    ]
+    others = f"; {', '.join(rest)}" if rest else ""
+    return f"Of {tallies.rows:,} rows, {first}{others}."
+
+
+def share_text(value: float) -> str:
+    return "0 %" if not value else "< 0.1 %" if value < 0.001 else f"{value:.1%}".replace("%", " %")
+
+
+#: Below this share of the quota the reason is told; a shorter job cannot fill the quota.
+_FULL_SHARE, _SHORT_SECONDS, _PAUSED_SHARE = 0.9, 30.0, 0.1
+
+
+def throughput_text(whole: Interval, tallies: Tallies) -> str:
+    """The requests a second as a share of the quota, with the reason if it is low; "" if not known."""
+    if not whole.per_second or not whole.answers:
+        return ""
+    rate, paused = whole.answers / whole.seconds, sum(whole.paused.values())
+    share = rate / whole.per_second
+    text = f"{rate:.1f} requests/s, {share_text(share)} of the quota of {whole.per_second:.1f}"
+    if share >= _FULL_SHARE:
+        return f"{text}: the quota set the pace"
+    if paused > _PAUSED_SHARE * whole.seconds:
+        cause = max(whole.paused, key=lambda name: whole.paused[name])
+        return f"{text}: for {share_text(paused / whole.seconds)} of the time requests were paused ({cause})"
+    if whole.seconds < _SHORT_SECONDS:
+        return f"{text}: the job was too short to use the quota"
+    if tallies.held_back * 10 > tallies.rows:
+        return f"{text}: rows of the same record were written one after the other"
+    slow = percentile(whole.latencies, 0.5)
+    answers = f", half of the answers took longer than {slow:.2g} s" if slow is not None else ""
+    return f"{text}: at most {whole.most_in_flight:,} requests were in flight{answers}"
 
 
 _STATUSES = {

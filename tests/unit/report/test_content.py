@@ -6,9 +6,13 @@ import re
 import pytest
 from hypothesis import given, strategies as st
 
+from uploader.model.outcomes import Outcome
 from uploader.model.redaction import without_identifiers
+from uploader.model.settled_rows import Tallies
+from uploader.model.timeline import Interval
 from uploader.records.column_conversion import shortened
-from uploader.report.content import setting_lines, without_values
+from uploader.report import content
+from uploader.report.content import Grouping, setting_lines, throughput_text, verdict, without_values
 
 ID = "d8ae7c57-cf1a-4a02-a20f-7c7ea91803cf"
 REASONS = {
@@ -109,3 +113,64 @@ def test_a_column_that_has_no_blank_words_is_shown_as_such():
         ("blank_values", "Notes = no word"),
         ("suppress_where", "Out = yes"),
     ]
+
+
+def tallies_of(**counts: int) -> Tallies:
+    outcomes = {**dict.fromkeys(Outcome, 0), **{Outcome(name): count for name, count in counts.items()}}
+    return Tallies(rows=sum(counts.values()), outcomes=outcomes)
+
+
+def test_the_verdict_is_one_sentence_with_the_shares_of_all_rows():
+    assert verdict(tallies_of()) == "No rows were read."
+    assert verdict(tallies_of(created=90, updated=5, unchanged=5)) == (
+        "Of 100 rows, 100 (100.0 %) are in HubSpot as the file has them."
+    )
+    assert verdict(tallies_of(created=900, rejected=40, invalid=10, skipped=50)) == (
+        "Of 1,000 rows, 900 (90.0 %) are in HubSpot as the file has them; "
+        "50 (5.0 %) failed, 50 (5.0 %) were skipped."
+    )
+    assert verdict(tallies_of(invalid=3)).startswith("Of 3 rows, 0 (0 %) are in HubSpot")
+
+
+@pytest.mark.parametrize(
+    ("interval", "held_back", "wanted"),
+    [
+        (Interval(0, 100, statuses={"200": 1_850}, per_second=19.0), 0, "the quota set the pace"),
+        (
+            Interval(0, 100, statuses={"200": 900}, per_second=19.0, paused={"daily": 5.0, "outage": 40.0}),
+            0,
+            "for 45.0 % of the time requests were paused (outage)",
+        ),
+        (Interval(0, 10, statuses={"200": 9}, per_second=19.0), 0, "the job was too short to use the quota"),
+        (
+            Interval(0, 100, statuses={"200": 900}, per_second=19.0),
+            60,
+            "rows of the same record were written one after the other",
+        ),
+        (
+            Interval(0, 100, statuses={"200": 900}, per_second=19.0, most_in_flight=8),
+            0,
+            "at most 8 requests were in flight",
+        ),
+    ],
+)
+def test_the_throughput_is_a_share_of_the_quota_with_the_reason(interval, held_back, wanted):
+    tallies = tallies_of(created=500)
+    tallies.held_back = held_back
+    text = throughput_text(interval, tallies)
+    assert "of the quota of 19.0" in text
+    assert wanted in text
+
+
+def test_nothing_is_said_of_a_throughput_that_is_not_known():
+    assert throughput_text(Interval(0, 1), tallies_of(created=1)) == ""
+
+
+def test_different_values_of_one_reason_are_counted(monkeypatch):
+    monkeypatch.setattr(content, "_MOST_MESSAGES", 2)
+    grouping = Grouping(with_values=True)
+    for value in ("gold", "silver", "gold", "tin"):
+        message = f"tier: '{value}' is not an option of this property"
+        group = grouping.add("invalid", "OPTION", message, [value], correlation_id="")
+    assert [count for _, count in group.most_frequent] == [2, 1]
+    assert (group.count, group.distinct) == (4, "more than 2")

@@ -1,10 +1,12 @@
 """`uploader report`: write a job as a self-contained HTML page. `report/content` makes its content."""
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -15,7 +17,7 @@ from uploader.cli.pages import clock, page_of, write_page
 from uploader.cli.project_file import checkpoint_argument, job_words
 from uploader.cli.text.next_command import command_line, seen_from
 from uploader.cli.text.numbers import duration
-from uploader.cli.text.summary import ending_text, opt_out_lines
+from uploader.cli.text.summary import SKIP_RULES, ending_text, opt_out_lines
 from uploader.cli.text.undo_state import undone_text
 from uploader.jobs.summary import Summary
 from uploader.model.timeline import Interval, percentile
@@ -29,7 +31,9 @@ from uploader.report.content import (
     outcome_lines,
     setting_lines,
     status_lines,
+    throughput_text,
     values_of,
+    verdict,
     whole_of,
 )
 from uploader.sources.names import STDIN
@@ -37,6 +41,7 @@ from uploader.sources.open import read_row_again
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.checkpoint_tables.timeline import Invocation
 from uploader.storage.file_names import opt_outs_path, snapshot_path
+from uploader.storage.files_to_purge import find
 
 #: The options of settings.
 _OPTIONS = {
@@ -93,8 +98,10 @@ def command(checkpoint: Path, *, output: Path | None, with_values: bool) -> int:
     The page needs no other files and runs no scripts. It holds no keys, addresses or values unless --values
     is given. A running job is reported as of its last commit.
     """
-    page = render(checkpoint, with_values=with_values)
-    if output is not None and str(output) == "-":
+    is_stdout = output is not None and str(output) == "-"
+    folder = Path() if is_stdout else (output or checkpoint).parent
+    page = render(checkpoint, with_values=with_values, folder=folder)
+    if is_stdout:
         sys.stdout.buffer.write(page)
         return 0
     path = output or checkpoint.with_name(f"{checkpoint.name}.report.html")
@@ -103,14 +110,15 @@ def command(checkpoint: Path, *, output: Path | None, with_values: bool) -> int:
     return 0
 
 
-def render(path: Path, *, with_values: bool = False) -> bytes:
-    """The report as a page. CheckpointError if there is no checkpoint."""
+def render(path: Path, *, with_values: bool = False, folder: Path = Path()) -> bytes:
+    """The report as a page that is to stand in this folder. CheckpointError if there is no checkpoint."""
     with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
         content = _content(path, checkpoint, with_values=with_values)
+        content["files"] = _files(path, folder)
     return page_of("page.html", content)
 
 
-def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mapping[str, Any]:
+def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> dict[str, Any]:
     """The variables of the template."""
     identity, invocations = checkpoint.identity(), checkpoint.invocations()
     dead = _dead_letters(checkpoint, identity, with_values=with_values)
@@ -130,7 +138,10 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mappin
         "undone": [*undone_text(path), *opt_out_lines(summary.tallies, opt_outs_path(path))],
         "tallies": summary.tallies,
         "elapsed": duration(summary.elapsed_seconds),
+        "verdict": verdict(summary.tallies),
         "outcomes": outcome_lines(summary.tallies),
+        "skips": [(SKIP_RULES.get(rule, rule), count) for rule, count in summary.tallies.skips.items()],
+        "throughput": throughput_text(whole, summary.tallies),
         "charts": _charts(intervals) if intervals else [],
         "latencies": latency_text(whole),
         "statuses": status_lines(whole),
@@ -153,6 +164,15 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> Mappin
             can_verify=all(source.name != STDIN for source in identity.sources),
         ),
     }
+
+
+def _files(checkpoint: Path, folder: Path) -> list[tuple[str, str, str]]:
+    """The other files of the job: link from a page in this folder, name, and what is in them."""
+    found = [one for one in find(checkpoint) if one.path != checkpoint and one.path.suffix != ".html"]
+    return [
+        (quote(os.path.relpath(one.path, folder).encode("utf-8", "surrogateescape")), one.path.name, one.what)
+        for one in found
+    ]
 
 
 def _dead_letters(checkpoint: Checkpoint, identity: Identity, *, with_values: bool) -> DeadLetters:

@@ -12,7 +12,7 @@ from uploader.records.not_a_row import NOT_A_ROW
 from uploader.records.suppressed_rows import SUPPRESSED
 
 #: Why rows were skipped, by the rule.
-_RULES = {
+SKIP_RULES = {
     NOT_A_ROW: "no rows: footers, totals, repeated headers (the results file has their texts)",
     SUPPRESSED: "suppressed (--suppress, --suppress-where, --opt-outs)",
     DUPLICATE: "another row has the same key (--on-duplicate first, last)",
@@ -33,7 +33,7 @@ def summary_text(summary: Summary) -> str:
         if count or outcome in {Outcome.CREATED, Outcome.UPDATED, Outcome.REJECTED, Outcome.INVALID}:
             lines.append(f"{outcome.value:>12}  {count:>12,}{note}")
         if outcome is Outcome.SKIPPED:
-            lines += [f"{'':>26}  {n:,}: {_RULES.get(rule, rule)}" for rule, n in tallies.skips.items()]
+            lines += [f"{'':>26}  {n:,}: {SKIP_RULES.get(rule, rule)}" for rule, n in tallies.skips.items()]
     lines.append(f"{'still open':>12}  {tallies.open:>12,}")
     sign = "=" if tallies.settled + tallies.open == tallies.rows else "IS NOT"
     lines.append(f"{'':>12}  {tallies.settled + tallies.open:>12,}  {sign} rows read")
