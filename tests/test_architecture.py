@@ -73,7 +73,8 @@ DO_IO = """
     cli.options.columns cli.options.connection cli.options.suppression_file cli.output cli.pages cli.progress
     cli.project_file cli.property_undo cli.signals cli.status_watch cli.summary_file
     cli.text.check.details cli.text.check.next_steps
-    cli.text.project_draft cli.text.undo_state cli.text_file cli.typed_answer cli.work_display cli.workbook
+    cli.text.project_draft cli.text.undo_state cli.text_file cli.typed_answer cli.terminal cli.work_display
+    cli.workbook
 """
 _IO_MODULES = """
     aiohttp aiolimiter asyncio io logging multiprocessing os pathlib random selectors shutil signal socket

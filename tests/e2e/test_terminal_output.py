@@ -107,7 +107,7 @@ def test_undo_and_verify_have_a_bar_that_keeps_quiet_beside_a_question(tmp_path,
     assert terminal.end() == 0
     question = terminal.lines().partition("[y/N] ")[2]
     assert question.replace("\r", "").startswith("y\n")
-    assert "created by the job, archived" in terminal.lines()
+    assert "by the job, archived" in terminal.lines()
 
 
 def test_a_terminal_that_shrinks_and_a_log_beside_it_tear_nothing(tmp_path, hubspot_mock):
@@ -132,6 +132,13 @@ def test_colours_are_left_out_without_a_terminal_and_with_no_color(tmp_path, hub
     terminal = Terminal("upload", source, *options, "--restart", cwd=tmp_path, columns=80, NO_COLOR="1")
     assert terminal.end() == 0
     assert not re.search(rb"\x1b\[[0-9;]*m", terminal.shown)
+    terminal = Terminal("upload", source, *options, "--restart", cwd=tmp_path, columns=80)
+    assert terminal.end() == 0
+    assert re.search(rb"\x1b\[32m +updated +300\x1b\[0m", terminal.shown)
+    said = CONTROL.sub(b"", terminal.shown).decode().splitlines()
+    verify = said.index("compare the records with the rows:") + 1
+    assert said[verify].startswith("uploader verify ")
+    assert max(len(line) for line in said if "/" not in line) <= 80
 
 
 def test_json_lines_hold_job_and_account_and_no_address(tmp_path, hubspot_mock):

@@ -17,6 +17,7 @@ signals           signals that stop a command
 status_watch      `status --watch`: a job of another process, followed
 suggestions       what a mistyped command or option was meant to be
 summary_file      `--summary-file`
+terminal          lines as a terminal shows them
 text              findings and summaries as text
 text_file         small text files that options name
 typed_answer      a line typed at the terminal

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TextIO
 
+from uploader.cli.terminal import shown_on
 from uploader.cli.text.control_characters import harmless, json_line
 from uploader.model.redaction import without_addresses
 
@@ -54,7 +55,8 @@ def print_message(text: str, stream: TextIO | None = None, *, end: str = "\n") -
             note_event("message", text)
         return
     with contextlib.suppress(OSError, ValueError):
-        print(harmless(text), file=stream or sys.stderr, end=end, flush=True)
+        stream = stream or sys.stderr
+        print(shown_on(stream, harmless(text)), file=stream, end=end, flush=True)
 
 
 def note_event(

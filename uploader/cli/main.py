@@ -126,12 +126,13 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911
 def _fail(text: str, code: int) -> int:
     # Imported here: `uploader --help` does not need it.
     from uploader.cli.logs import is_json, note_event  # noqa: PLC0415
+    from uploader.cli.terminal import shown_on  # noqa: PLC0415
 
     line = " ".join(_printable(text).split())
     if is_json():
         note_event("error", line, {"exit_code": code}, level="error")
     else:
-        print(f"uploader: {line}", file=sys.stderr)
+        print(shown_on(sys.stderr, f"uploader: {line}"), file=sys.stderr)
     return code
 
 

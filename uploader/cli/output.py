@@ -7,14 +7,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO, cast
 
-from uploader.cli.text.control_characters import HarmlessStream, all_harmless, harmless_json
+from uploader.cli.terminal import shown_on
+from uploader.cli.text.control_characters import HarmlessStream, harmless, harmless_json
 from uploader.errors import SettingsError, StorageError
 from uploader.system.private_files import create_private, open_plain
 
 
 def print_lines(lines: Iterable[str]) -> None:
     """Print a command's result on stdout. OSError if stdout is closed."""
-    print(all_harmless(lines), flush=True)
+    print("\n".join(shown_on(sys.stdout, harmless(line)) for line in lines), flush=True)
 
 
 def print_json(document: object) -> None:

@@ -14,9 +14,11 @@ from functools import partial
 from typing import TextIO
 
 from uploader.cli.logs import is_json, note_event, print_message
+from uploader.cli.terminal import has_colours
 from uploader.cli.text.control_characters import harmless
 from uploader.cli.text.numbers import about, duration, printable
 from uploader.cli.text.summary import chain_text
+from uploader.cli.text.terminal_lines import coloured
 from uploader.hubspot.requests import MAX_INPUTS
 from uploader.jobs.progress_view import View
 from uploader.jobs.scans.survey import Step
@@ -334,7 +336,8 @@ def live_display(stream: TextIO) -> Iterator[Callable[[Callable[[int], list[str]
     with contextlib.suppress(OSError), Live(console=console, transient=True, auto_refresh=False) as live:
 
         def paint(lines: Callable[[int], list[str]]) -> None:
-            text = Text("\n".join(map(harmless, lines(console.width))), no_wrap=True, overflow="ellipsis")
-            live.update(text, refresh=True)
+            shown = map(harmless, lines(console.width))
+            text = "\n".join(map(coloured, shown) if has_colours(stream) else shown)
+            live.update(Text.from_ansi(text, no_wrap=True, overflow="ellipsis"), refresh=True)
 
         yield paint

@@ -14,6 +14,7 @@ project_draft       the text of a new project file
 properties          the account's properties, as a table and as JSON
 summary             the summary of a run
 table               a table that fits the terminal
+terminal_lines      lines broken between words, with colours
 undo_state          whether a job was undone
 upload_again        the command that uploads failed rows again
 """

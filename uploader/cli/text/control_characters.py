@@ -7,7 +7,6 @@ here.
 
 import json
 import re
-from collections.abc import Iterable
 from typing import TextIO
 
 import orjson
@@ -58,7 +57,3 @@ class HarmlessStream:
 
 def _line_end(text: str) -> str:
     return "\n" if text.endswith("\n") else ""
-
-
-def all_harmless(lines: Iterable[str]) -> str:
-    return "\n".join(harmless(line) for line in lines)
