@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.check_runs import check
 from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
 from support.model.cases import Stop
@@ -126,6 +127,14 @@ def test_rows_in_the_form_of_the_api_need_no_id_property_and_may_have_no_other(t
     found = job.run_virtual().as_dict()
     assert (found["updated"], found["invalid"], found["created"]) == (3, 1, 0)
     assert values(job, "city") == {id_(0): "A", id_(1): "B", id_(2): "D"}
+
+
+@pytest.mark.parametrize(("key", "warns"), [("id", False), ("email", True)])
+def test_a_full_account_is_no_matter_where_nothing_is_created(tmp_path, key, warns):
+    rows = [{"Record ID": id_(n), "email": f"c{n}@x.com"} for n in range(20)]
+    job = job_of(tmp_path, rows, people(20), account={"record_limit": 20})
+    job.options |= {"id_property": key, "ignored": frozenset(() if key == "id" else ["Record ID"])}
+    assert any("more records" in text for text in check(job).warnings) == warns
 
 
 def test_several_rows_of_one_record_are_written_in_file_order(tmp_path):
