@@ -63,7 +63,7 @@ DO_IO = """
     properties.creation properties.creation_record
     preview.overlay preview.run
     undo.batch_worker undo.run undo.undo_file undo.work_list
-    verify.run verify.verify_file
+    verify.result_file verify.run verify.verify_file
     api.options api.uploader
     cli.commands.check cli.commands.create_properties cli.commands.demo cli.commands.failures
     cli.commands.help cli.commands.init

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from uploader.model.outcomes import Outcome
 from uploader.model.redaction import without_addresses, without_identifiers
@@ -196,6 +197,23 @@ def verdict(tallies: Tallies) -> str:
     ]
     others = f"; {', '.join(rest)}" if rest else ""
     return f"Of {tallies.rows:,} rows, {first}{others}."
+
+
+_COMPARED = (
+    ("equal", "as uploaded"),
+    ("hubspot", "as uploaded, apart from HubSpot's own changes"),
+    ("differs", "differ"),
+    ("missing", "missing"),
+    ("not checked", "not checked"),
+)
+
+
+def verified_text(result: Mapping[str, Any], ended: str) -> str:
+    """What the last complete `verify` found. `ended`: when."""
+    counts, records = result["counts"], result.get("records", 0)
+    sample = " (a sample)" if result.get("is_sample") else ""
+    parts = [f"{counts[name]:,} {words}" for name, words in _COMPARED if counts.get(name)]
+    return f"Verified at {ended}: of {records:,} records{sample}, {', '.join(parts) or 'none to compare'}."
 
 
 def share_text(value: float) -> str:

@@ -30,6 +30,11 @@ def undo_path(snapshot: Path) -> Path:
     return snapshot.with_name(f"{head}.undo{number}")
 
 
+def verified_path(checkpoint: Path) -> Path:
+    """The path of the result of the last complete `verify`."""
+    return checkpoint.with_name(f"{checkpoint.name}.verified.json")
+
+
 def verification_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}.verify")
 

@@ -18,6 +18,7 @@ from uploader.storage.file_names import (
     snapshot_path,
     undo_path,
     verification_path,
+    verified_path,
 )
 from uploader.storage.opt_outs_file import HEADER
 from uploader.system import sqlite
@@ -33,6 +34,8 @@ _LISTS = (
 #: Options that name files without personal data.
 _SECRETS = frozenset({"--token-file", "--oauth-file"})
 _REPORT = b'<meta name="generator" content="uploader '
+#: The beginning of the result of verify.
+VERIFIED_HEAD = b'{"verified_job":'
 _HEAD_BYTES = 1_000
 
 
@@ -53,6 +56,8 @@ def find(checkpoint: Path) -> list[JobFile]:
             found.append(JobFile(path, what, is_result=head.startswith(b"row,key")))
     if _begins_with(shared := duplicates_path(checkpoint), b"{"):
         found.append(JobFile(shared, "which rows share a key"))
+    if _begins_with(verified := verified_path(checkpoint), VERIFIED_HEAD):
+        found.append(JobFile(verified, "the result of verify"))
     report = checkpoint.with_name(f"{checkpoint.name}.report.html")
     if _begins_with(report, _REPORT, anywhere=True):
         found.append(JobFile(report, "the report"))

@@ -2,6 +2,7 @@
 
 expected_values  what each contact should hold, by the settings that applied to its rows
 judge            compares a contact with what is expected
+result_file      the result of the last verify, for the report
 run              one verify, from the sources to the last contact
 verify_file      the file of expected values and findings
 """

@@ -21,6 +21,9 @@ def job(tmp_path, hubspot_mock):
     for words in (("verify", checkpoint, *way), ("report", checkpoint), ("undo", checkpoint, *way, "--yes")):
         assert run(*words, cwd=tmp_path).code in {0, 1}
     assert names(tmp_path) >= {"contacts.csv.differences.csv", "contacts.csv.kept.csv"}
+    assert "contacts.csv.checkpoint.verified.json" in names(tmp_path)
+    page = (tmp_path / "contacts.csv.checkpoint.report.html").read_text()
+    assert "records, 298 as uploaded, 1 differ." in page
     return checkpoint
 
 

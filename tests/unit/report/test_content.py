@@ -12,7 +12,14 @@ from uploader.model.settled_rows import Tallies
 from uploader.model.timeline import Interval
 from uploader.records.column_conversion import shortened
 from uploader.report import content
-from uploader.report.content import Grouping, setting_lines, throughput_text, verdict, without_values
+from uploader.report.content import (
+    Grouping,
+    setting_lines,
+    throughput_text,
+    verdict,
+    verified_text,
+    without_values,
+)
 
 ID = "d8ae7c57-cf1a-4a02-a20f-7c7ea91803cf"
 REASONS = {
@@ -174,3 +181,12 @@ def test_different_values_of_one_reason_are_counted(monkeypatch):
         group = grouping.add("invalid", "OPTION", message, [value], correlation_id="")
     assert [count for _, count in group.most_frequent] == [2, 1]
     assert (group.count, group.distinct) == (4, "more than 2")
+
+
+def test_what_verify_found_is_a_sentence():
+    counts = {"equal": 1_200, "hubspot": 0, "differs": 3, "missing": 0, "not checked": 0}
+    result = {"counts": counts, "records": 1_203, "is_sample": True}
+    assert verified_text(result, "noon") == (
+        "Verified at noon: of 1,203 records (a sample), 1,200 as uploaded, 3 differ."
+    )
+    assert verified_text({"counts": {}}, "noon") == "Verified at noon: of 0 records, none to compare."

@@ -34,6 +34,7 @@ from uploader.report.content import (
     throughput_text,
     values_of,
     verdict,
+    verified_text,
     whole_of,
 )
 from uploader.sources.names import STDIN
@@ -42,6 +43,7 @@ from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.checkpoint_tables.timeline import Invocation
 from uploader.storage.file_names import opt_outs_path, snapshot_path
 from uploader.storage.files_to_purge import find
+from uploader.verify.result_file import read_result
 
 #: The options of settings.
 _OPTIONS = {
@@ -139,6 +141,7 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> dict[s
         "tallies": summary.tallies,
         "elapsed": duration(summary.elapsed_seconds),
         "verdict": verdict(summary.tallies),
+        "verified": _verified(path, checkpoint),
         "outcomes": outcome_lines(summary.tallies),
         "skips": [(SKIP_RULES.get(rule, rule), count) for rule, count in summary.tallies.skips.items()],
         "throughput": throughput_text(whole, summary.tallies),
@@ -164,6 +167,12 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> dict[s
             can_verify=all(source.name != STDIN for source in identity.sources),
         ),
     }
+
+
+def _verified(path: Path, checkpoint: Checkpoint) -> str:
+    """What the last complete verify of the job found; "" if there was none."""
+    result = read_result(path, checkpoint.job_id())
+    return verified_text(result, clock(result["ended_at"])) if result else ""
 
 
 def _files(checkpoint: Path, folder: Path) -> list[tuple[str, str, str]]:

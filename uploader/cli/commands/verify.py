@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -26,6 +27,7 @@ from uploader.sources.names import is_pattern
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.sqlite import remove_database
 from uploader.verify.judge import Finding, Verdict
+from uploader.verify.result_file import write_result
 from uploader.verify.run import Report, Verification, find_sources, job_settings
 
 _HEADER = ("verdict", "row", "source", "key", "hubspot_id", "property", "wanted", "found", "note")
@@ -116,6 +118,7 @@ async def _verify(
             if report.end is None:
                 write(run)
                 remove_database(run.file.path)  # complete: the next verification reads all again
+                write_result(checkpoint.path, checkpoint.job_id(), time.time(), report)
             return report
 
 
