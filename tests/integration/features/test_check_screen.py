@@ -79,7 +79,7 @@ def test_columns_show_how_full_they_are_what_they_hold_and_what_they_may_be(tmp_
     assert cells["Contact ID"][2:5] == ["external_id", "100%", "900"]
     assert cells["Mailing Street"][2:5] == ["address?", "100%", "5"]
     assert cells["Email Opt Out"][3:6] == ["?", "100%", "2"]
-    assert "450 no options" in text
+    assert "450 bad options" in text
     assert "300 E notation" in text
     assert "450 lost zeros?" in text
     columns = {one["column"]: one for one in as_dict(report)["columns"]}

@@ -7,7 +7,7 @@ Raise nothing.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from heapq import nsmallest
@@ -50,8 +50,8 @@ _LACKS_ZEROS = "may have lost a zero: other postal codes of the column have 5 di
 _MOST_GROUPS, _MOST_OWNERS = 500, 2_000
 #: Maximum number of columns whose cells are counted: rows may name their own fields.
 _MOST_COLUMNS = 2_000
-#: Rows of a source without a mapping in which cells are counted.
-_MOST_UNMAPPED_ROWS = 100_000
+#: Rows of a source in which the cells of columns are counted that are not used.
+_MOST_UNUSED_ROWS = 100_000
 #: Maximum number of words of a column that may stand for no value.
 _MOST_WORDS = 200
 #: Names of properties with telephone numbers, where the account's are not known.
@@ -159,7 +159,8 @@ class Findings:
     def count(self, source: int, header: Sequence[str], rows: RowSlice) -> None:
         """Count rows of a source that can't be mapped, and note those that can't be read."""
         self.rows += len(rows.rows)
-        self._count_columns(source, header, rows)
+        cells = [content for row in rows.rows if isinstance(content := readable(row.content), list | tuple)]
+        self.count_unused(source, zip(header, zip(*cells, strict=True), strict=False))
         self.row_bytes += rows.end.offset - rows.start.offset
         for row in rows.rows:
             if type(row.content) is Unreadable:
@@ -167,17 +168,14 @@ class Findings:
                 invalid = Outcome.INVALID
                 self._note_unsent(Unsent(0, source, row.number, "", (), invalid, UNREADABLE, reason, row.raw))
 
-    def _count_columns(self, source: int, header: Sequence[str], rows: RowSlice) -> None:
-        """Count the cells of columns that can't be mapped, in the first rows of a source."""
-        known = self.columns.get((source, header[0])) if header else None
-        if known is not None and known.cells >= _MOST_UNMAPPED_ROWS:
-            for column in header:
-                if counts := self.columns.get((source, column)):
-                    counts.stop()
-            return
-        cells = [content for row in rows.rows if isinstance(content := readable(row.content), list | tuple)]
-        for column, texts in zip(header, zip(*cells, strict=True), strict=bool(cells)):
-            self.count_cells(source, column, _texts(texts))
+    def count_unused(self, source: int, columns: Iterable[tuple[str, Sequence[str]]]) -> None:
+        """Count the cells of columns that are not used, in the first rows of a source."""
+        for column, cells in columns:
+            known = self.columns.get((source, column))
+            if known is not None and known.cells >= _MOST_UNUSED_ROWS:
+                known.stop()
+            else:
+                self.count_cells(source, column, _texts(cells))
 
     def note_remark(self, source: int, row: int, remark: Fault) -> None:
         """Count a text that may have been changed on its way into the source, or a number that is a date."""
@@ -290,8 +288,8 @@ class Surveyor:
             for index, name in columns.names.items() if cells else ():
                 column = columns.column(index)
                 yield _Column(column, name, rows, self._mapper.replaced(column, _texts(cells[index])))
-            for index, column in self._counted if cells else ():
-                self._findings.count_cells(self._mapper.source, column, _texts(cells[index]))
+            unused = ((column, cells[index]) for index, column in self._counted if cells)
+            self._findings.count_unused(self._mapper.source, unused)
             return
         fields, forms = list(map(fields_of, contents)), defaultdict[tuple[str, ...], list[int]](list)
         for at, names in enumerate(map(tuple, fields)):

@@ -117,3 +117,27 @@ def test_owners_that_are_known_are_counted_to_the_end_however_many_others_there_
     findings, _ = surveyed(mapper, slices_of([first, [["a@x.com", "Annie"], ["a@x.com", "new"]]]))
     assert len(findings.owners["owner"]) == 3_001
     assert findings.owners["owner"]["Ann"] == 2
+
+
+def test_columns_that_are_not_used_are_counted_in_the_first_rows(monkeypatch):
+    monkeypatch.setattr("uploader.jobs.scans.row_findings._MOST_UNUSED_ROWS", 4)
+    table = [["a@x.com", f"n{number}"] for number in range(4)]
+    mapper = Mapper(
+        0,
+        Rules(ignored=frozenset({"Own"})),
+        SCHEMA,
+        resolve_columns(("email", "Own"), Rules(ignored=frozenset({"Own"})), SCHEMA),
+    )
+    for counted, cells in (((), None), (("Own",), 4)):
+        findings = Findings()
+        surveyor = Surveyor(mapper, findings, counted=counted)
+        for rows in slices_of([table, table, table]):
+            surveyor.look(0, rows)
+        assert findings.columns[0, "email"].cells == 12
+        own = findings.columns.get((0, "Own"))
+        assert own is None if cells is None else (own.cells, own.distinct, own.is_exact) == (4, 4, False)
+    unmapped = Findings()
+    for rows in slices_of([table, table, table]):
+        unmapped.count(0, ("email", "Own"), rows)
+    own = unmapped.columns[0, "Own"]
+    assert (unmapped.rows, own.cells, own.filled, own.distinct, own.is_exact) == (12, 4, 4, 4, False)

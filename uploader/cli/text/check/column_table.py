@@ -143,7 +143,7 @@ def _found(report: Report) -> Iterator[tuple[str, str]]:
         counts = Counter[str]()
         for (category, column), group in groups.items():
             if category in REPLACEABLE:
-                yield column, f"{group.count:,} no options"
+                yield column, f"{group.count:,} bad options"
             else:
                 counts[column] += group.count
         for column, count in counts.items():
