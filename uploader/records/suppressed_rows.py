@@ -75,7 +75,7 @@ class SuppressionCheck:
         if isinstance(content, Unreadable):
             return NOTHING_SAID
         if isinstance(content, Mapping):
-            fields = _all_fields(content)
+            fields = self._fields_of(content)
             cells, addresses = self._telling_fields(fields), list(self._addresses_of(content, fields))
         else:
             # A cell that can't be read is no blank: a blank in a column of consent means no.
@@ -91,6 +91,14 @@ class SuppressionCheck:
 
     def _may_tell(self, column: str) -> bool:
         return column in self._rules.suppress_where or self._rules.tells_opt_outs(column)
+
+    def _fields_of(self, content: Mapping[str, object]) -> list[tuple[str, object]]:
+        """Return the fields of a row; in the API's own form of an input also its properties and its key."""
+        fields, nested = list(content.items()), content.get("properties")
+        if isinstance(nested, Mapping):
+            key = str(content.get("idProperty") or self._rules.id_property)
+            fields += [*nested.items(), (key, content.get("id"))]
+        return fields
 
     def _telling_fields(self, fields: Sequence[tuple[str, object]]) -> _Cells:
         """Return the fields of a row that tell."""
@@ -172,12 +180,6 @@ class SuppressionCheck:
             or (self._replaced is not None and self._list.holds(self._replaced(column, [text.strip()])[0]))
             for column, text in addresses
         )
-
-
-def _all_fields(content: Mapping[str, object]) -> list[tuple[str, object]]:
-    """Return the fields of a row, or of the API's own form of an input."""
-    nested = content.get("properties")
-    return list(chain(content.items(), nested.items() if isinstance(nested, Mapping) else ()))
 
 
 def _text(value: object) -> str:

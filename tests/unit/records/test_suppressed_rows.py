@@ -201,3 +201,16 @@ def test_only_contacts_have_opt_outs():
         Settings(
             sources=("a.csv",), token="t", opt_outs="list", object_type="companies", id_property="domain"
         )
+
+
+@pytest.mark.parametrize("named", [{}, {"idProperty": "work_email"}])
+def test_a_column_that_suppresses_is_also_the_key_of_an_input_in_the_form_of_the_api(named):
+    rules = Rules(suppress_where={named.get("idProperty", "email"): ("none@none.com",)})
+    inputs = [
+        {"id": key, **named, "properties": {"firstname": "Ann"}} for key in ("None@none.com", "ann@x.com")
+    ]
+    rows = [Row(number, b"{}", content) for number, content in enumerate(inputs, 1)]
+    skipped, sent = Mapper(0, rules, Schema(labels=SCHEMA.labels, unique={"work_email"}), None).map(0, rows)
+    assert isinstance(skipped, Unsent)
+    assert skipped.outcome is Outcome.SKIPPED
+    assert not isinstance(sent, Unsent)
