@@ -6,8 +6,9 @@ from typing import Protocol
 
 from uploader.model.rows import Mark, Row, RowSlice
 
-#: A slice ends at whichever limit comes first.
-SLICE_ROWS = 500
+#: A slice ends at whichever limit comes first. Its rows stay in the processor's cache until they are records:
+#: with 500 of them an upload took 8 to 15 % more CPU.
+SLICE_ROWS = 200
 SLICE_BYTES = 512 * 1024
 
 

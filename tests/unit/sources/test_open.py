@@ -18,6 +18,7 @@ from hypothesis import given, settings, strategies as st
 from uploader.errors import SourceError
 from uploader.model.rows import Mark
 from uploader.sources.bytes.byte_source import EDGE_BYTES
+from uploader.sources.formats.csv_quotes import CONTINUATION_LINES
 from uploader.sources.open import open_source
 from uploader.sources.source import SLICE_BYTES, SLICE_ROWS
 
@@ -288,7 +289,7 @@ def peak_bytes(body: bytes, size: int) -> int:
     tracemalloc.start()
     try:
         for part in open_source("-", stdin=io.BytesIO(packed)).slices():
-            assert len(part.rows) <= SLICE_ROWS
+            assert len(part.rows) <= SLICE_ROWS + CONTINUATION_LINES
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -18,6 +18,7 @@ from uploader.model.rows import Mark
 from uploader.sources import python_rows as given_module
 from uploader.sources.open import open_program_rows, open_source
 from uploader.sources.python_rows import ProgramRows
+from uploader.sources.source import SLICE_ROWS
 
 ROWS = 1_230
 PATIENCE_SECONDS = 20.0
@@ -82,7 +83,7 @@ def test_what_is_there_at_once_makes_full_slices(tmp_path):
     path.write_bytes(b"".join(lines()))
     with path.open("rb", buffering=0) as stream:
         counts = [len(one.rows) for one in open_source("-", stdin=cast("BinaryIO", stream)).slices()]
-    assert counts[:2] == [500, 500]
+    assert counts[:2] == [SLICE_ROWS, SLICE_ROWS]
 
 
 def test_of_an_iterable_that_waits_for_more_all_rows_come_that_it_has_given(monkeypatch):

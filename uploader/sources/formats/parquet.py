@@ -18,10 +18,11 @@ from uploader.records.values.lists import join_list
 from uploader.sources.formats.cell_text import spell_float, spell_moment, spell_number
 from uploader.sources.formats.csv_header import name_columns
 from uploader.sources.formats.rows_of_cells import Cells, UnreadableValue
-from uploader.sources.source import SLICE_BYTES, SLICE_ROWS
+from uploader.sources.source import SLICE_BYTES
 from uploader.sources.unreadable_reasons import in_a_line
 
 _PAGE_BYTES = 256 * 1024
+_BATCH_ROWS = 500
 
 Spell = Callable[[Any], str | UnreadableValue]
 _NESTED = UnreadableValue("is nested; write nested values as columns of their own")
@@ -100,11 +101,11 @@ class ParquetTable:
 
 
 def _batch_rows(file: Any) -> int:  # noqa: ANN401
-    """The number of rows in a slice, limited by rows and bytes."""
+    """The number of rows that are decoded at once, limited by bytes, too."""
     metadata = file.metadata
     groups = range(metadata.num_row_groups)
     size = sum(int(metadata.row_group(index).total_byte_size) for index in groups)
-    return max(1, min(SLICE_ROWS, SLICE_BYTES * 4 * int(metadata.num_rows) // max(1, size)))
+    return max(1, min(_BATCH_ROWS, SLICE_BYTES * 4 * int(metadata.num_rows) // max(1, size)))
 
 
 def _column(arrow: Any, kind: Any) -> Callable[[Any], list[str | UnreadableValue]]:  # noqa: ANN401

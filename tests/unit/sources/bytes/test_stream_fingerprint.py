@@ -12,9 +12,9 @@ from uploader.sources.open import open_source
 def test_a_stream_that_is_piped_again_has_to_begin_as_it_did():
     data = b"email,n\n" + b"".join(b"u%d@b.de,%d\n" % (i, i) for i in range(20_000))
     slices = list(open_source("-", stdin=io.BytesIO(data)).slices())
-    mark = slices[25].start
+    mark = slices[60].start
     again = open_source("-", stdin=io.BytesIO(data + b"more@b.de,1\n"))
-    assert next(again.slices(mark)).rows[0].raw == slices[25].rows[0].raw
+    assert next(again.slices(mark)).rows[0].raw == slices[60].rows[0].raw
     changed = data[:100_000] + b"9" + data[100_001:]
     assert mark.offset > 100_000
     with pytest.raises(SourceError, match="differ from those that the job has read"):
