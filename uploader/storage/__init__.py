@@ -6,6 +6,7 @@ duplicates_file           the file of rows that share a key
 file_names                the names of the files beside a checkpoint
 files_to_purge            finds and removes the files of a job, for `purge`
 keys_of_one_contact_file  the file of contacts that replies named, until the job ends
+keys_of_results           the keys that most rows have, counted from the results file
 opt_outs_file             the list of addresses that opted out, for HubSpot's import
 results_file              the results file, cut back to its committed length
 rows_without_snapshot     rows that a job wrote without a snapshot

@@ -63,7 +63,7 @@ def list_rows_without_snapshot(checkpoint: Path, unkept: NotInSnapshot) -> Itera
 
     None if it is not in its default place. CheckpointError if it can't be read, or was changed.
     """
-    path = _results_of(checkpoint)
+    path = results_of(checkpoint)
     if path is None or not unkept.rows:
         return
     with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
@@ -87,7 +87,7 @@ def _row(line: Sequence[str], sources: dict[str, int]) -> RowWithoutSnapshot | N
     return RowWithoutSnapshot(int(line[0]), sources.get(line[4], -1), line[1], line[2], line[3])
 
 
-def _results_of(checkpoint: Path) -> Path | None:
+def results_of(checkpoint: Path) -> Path | None:
     """The results file in its default place; None if there is none."""
     stem = checkpoint.name.removesuffix(".checkpoint")
     for name in (f"{stem}.results.csv", f"{checkpoint.name}.results.csv"):

@@ -43,6 +43,7 @@ from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.checkpoint_tables.timeline import Invocation
 from uploader.storage.file_names import opt_outs_path, snapshot_path
 from uploader.storage.files_to_purge import find
+from uploader.storage.keys_of_results import most_repeated_keys
 from uploader.verify.result_file import read_result
 
 #: The options of settings.
@@ -142,6 +143,7 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> dict[s
         "elapsed": duration(summary.elapsed_seconds),
         "verdict": verdict(summary.tallies),
         "verified": _verified(path, checkpoint),
+        "repeated": most_repeated_keys(path, checkpoint),
         "outcomes": outcome_lines(summary.tallies),
         "skips": [(SKIP_RULES.get(rule, rule), count) for rule, count in summary.tallies.skips.items()],
         "throughput": throughput_text(whole, summary.tallies),
