@@ -164,7 +164,7 @@ def fit(parts: Sequence[str], width: int) -> str:
         if len(longer) > width:
             break
         text = longer
-    if text or not parts:
+    if text or not any(parts):
         return text
     return parts[0][: max(0, width - 3)] + "..." if width > 3 else parts[0][: max(0, width)]
 

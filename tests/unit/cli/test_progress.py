@@ -103,6 +103,10 @@ def view_of(
     )
 
 
+def test_nothing_to_say_is_an_empty_line():
+    assert fit([""], 80) == fit([], 80) == ""
+
+
 @given(st.lists(st.text(min_size=1, max_size=30), max_size=6), st.integers(1, 60))
 def test_parts_are_whole_but_for_a_first_one_that_is_too_long(parts, width):
     shown = fit(parts, width)
