@@ -22,6 +22,8 @@ from uploader.cli.commands.demo import next_lines, show
 from uploader.cli.main import COMMANDS
 
 VERBS = "|".join(COMMANDS)
+#: Places that print a word of a command, tested where they are.
+PARTS = {"cli.text.project_draft:project_text"}
 #: Module and function of each place that prints commands, with what it prints before each of them.
 PRINTED = {
     "cli.commands.check:_write_properties": ("review them, then create them: ",),
@@ -201,7 +203,8 @@ def test_every_place_that_prints_a_command_is_listed_and_shown():
     for path in package.rglob("*.py"):
         module = ".".join(path.relative_to(package).with_suffix("").parts)
         found.update(f"{module}:{function}" for function in places(ast.parse(path.read_text()), ""))
-    assert found.keys() == PRINTED.keys()
+    assert found.keys() - PARTS == PRINTED.keys()
+    found = Counter({place: count for place, count in found.items() if place not in PARTS})
     assert {place for place, count in found.items() if len(PRINTED[place]) < count} == set()
     assert {lead for leads in PRINTED.values() for lead in leads} == SHOWN
 
