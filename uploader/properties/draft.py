@@ -56,7 +56,7 @@ def default_group(object_type: str, groups: Sequence[str]) -> str:
 
 def name_for(column: str, taken: Collection[str]) -> str:
     """A valid name for a property of this column, which is none of the `taken` ones."""
-    plain = unicodedata.normalize("NFKD", column.casefold().translate(_LETTERS))
+    plain = unicodedata.normalize("NFKD", column.casefold().translate(_LETTERS)).lower()  # letters of styles
     letters = (c if c.isascii() and c.isalnum() else " " for c in plain if not unicodedata.combining(c))
     name = "_".join("".join(letters).split())
     if not name[:1].isalpha() or name.startswith(_RESERVED):

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from uploader.errors import SettingsError
 from uploader.properties.column_profile import ColumnProfile
@@ -53,6 +53,7 @@ def test_names_are_made_of_the_columns_as_hubspot_takes_them(column, name):
 
 
 @given(st.text(max_size=120), st.sets(st.sampled_from(["a", "a_2", "custom_property", "custom_property_2"])))
+@example("\U0001d54a", set())  # a capital letter of mathematics
 def test_every_name_is_valid_and_free(column, taken):
     name = name_for(column, taken)
     assert is_valid_name(name)
