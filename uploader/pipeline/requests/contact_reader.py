@@ -5,6 +5,7 @@
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -224,7 +225,8 @@ class PreWriteReader:
         records = [(one.hubspot_id, one.record) for one in confirmed if isinstance(one.record, Record)]
         # An answer to an update shows no key: only the id that was read tells whose it is.
         ids = [hubspot_id or record.contact_id for hubspot_id, record in records]
-        stored = {one.id: one.properties for one in results if one.id and ids.count(one.id) == 1}
+        counts = Counter(ids)
+        stored = {one.id: one.properties for one in results if one.id and counts[one.id] == 1}
         for hubspot_id, (_, record) in zip(ids, records, strict=True):
             shown = stored.get(hubspot_id, {})
             for name, sent in sent_properties(record).items():
