@@ -2,15 +2,11 @@
 terminal.
 """
 
-import os
-import pty
 import shlex
-import subprocess
-import sys
 
 import pytest
 
-from support.processes import environment, run, start, wait_until
+from support.processes import dialogue, run, start, wait_until
 
 PORTAL = "44237313"
 WORKFLOW = {"who": "workflow", "name": "Routing", "property": "hs_lead_status", "value": "OPEN", "share": 0.3}
@@ -30,29 +26,9 @@ def folder(tmp_path):
 
 def at_a_terminal(folder, answers, *arguments):
     """Run a command whose streams are a terminal; type the next answer whenever it asks."""
-    main, other = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "uploader", *map(str, arguments)],
-        cwd=folder,
-        env=environment(TERM="dumb"),
-        stdin=other,
-        stdout=subprocess.PIPE,
-        stderr=other,
-        start_new_session=True,
-    )
-    os.close(other)
-    seen, typed = "", 0
-    while True:
-        try:
-            seen += os.read(main, 4_096).decode()
-        except OSError:  # the terminal's other end is closed
-            break
-        if seen.count("[y/N]") > typed and typed < len(answers):
-            os.write(main, answers[typed].encode())
-            typed += 1
-    process.communicate(timeout=60)
-    os.close(main)
-    return process.returncode, seen
+    left = iter(answers)
+    code, seen, _ = dialogue(folder, lambda shown: next(left, None) if "[y/N]" in shown else None, *arguments)
+    return code, seen
 
 
 def files(folder):
