@@ -19,7 +19,6 @@ replacements       replacements of values that the property cannot take
 seen_fields        the fields that rows have named so far, as one layout
 suppressed_rows    which rows are suppressed, by a list or by a column
 suppression_list   a suppression list: what its lines mean, and which addresses it holds
-value_tables       tables of what replaces values, parsed from CSV and TOML
 values             the conversion of values, by type
 write_policy       which values of a record are sent, given what HubSpot holds
 """

@@ -27,9 +27,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from uploader.records.columns import MappingError
-from uploader.records.value_tables import ValueTables, add_toml_tables
 from uploader.records.values.datetimes import DateOrder
 from uploader.records.values.options import LABEL, VALUE
+from uploader.records.values.value_tables import ValueTables, add_toml_tables
 from uploader.records.write_policy import Policy
 
 

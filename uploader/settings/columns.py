@@ -15,10 +15,10 @@ from uploader.records.blank_words import words_of
 from uploader.records.columns import COSTLY, LIST, OWN_ID_NAMES, SKIP, MappingError, Rules
 from uploader.records.known_headers import carries_consent
 from uploader.records.suppression_list import Suppression
-from uploader.records.value_tables import ValueTables
 from uploader.records.values.convert import ANY, find_zone, is_yes, lacks_consent
 from uploader.records.values.datetimes import DateOrder
 from uploader.records.values.options import LABEL, VALUE
+from uploader.records.values.value_tables import ValueTables
 from uploader.settings.opt_outs import OptOutSettings
 
 

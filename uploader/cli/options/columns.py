@@ -17,8 +17,8 @@ from uploader.hubspot.owner_lookup import OWNER_TO_FILL_IN
 from uploader.model.column_names import folded
 from uploader.records.columns import MappingError
 from uploader.records.mapping_file import MappingFile, parse_mapping
-from uploader.records.value_tables import ValueTables, parse_value_csv, parse_value_toml
 from uploader.records.values.datetimes import DateOrder
+from uploader.records.values.value_tables import ValueTables, parse_value_csv, parse_value_toml
 from uploader.records.values.wrappings import cell_text
 
 #: The options of `column_settings`.

@@ -15,5 +15,6 @@ placeholders  texts that may stand for no value
 respellings   spellings that an account stores instead of what was sent
 top_level_domains  domains that cannot exist, by IANA's list
 translation   values replaced by the user's tables
+value_tables  what replaces values, as a file lists it (`--values`)
 wrappings     what spreadsheets do to texts
 """

@@ -6,7 +6,7 @@ from uploader.cli.options.columns import read_value_tables
 from uploader.errors import SettingsError
 from uploader.records.columns import MappingError
 from uploader.records.mapping_file import parse_mapping
-from uploader.records.value_tables import parse_value_csv, parse_value_toml
+from uploader.records.values.value_tables import parse_value_csv, parse_value_toml
 
 FOUND = {"Lifecycle Stage": {"prospect": "lead", "n/a": ""}, "Tier": {"top": "gold"}}
 CSV = "column,value,replacement\nLifecycle Stage,Prospect,lead\nLifecycle Stage,n/a,\nTier,TOP,gold\n"
