@@ -5,9 +5,9 @@ Out   of `spellings` what the rule of such an account makes of a text; of `Respe
       account is known to make the text held of the one wanted.
 Raise nothing.
 Rules Known is what a reply has shown: a text with the same marks in the same property, and for telephones
-      with the same country. A rule that a reply contradicts holds no more. Where the rules that are left
-      give different spellings, or the spelling depends on the contact (the country of `030 123456`), nothing
-      is known.
+      with the same country and number of digits. A rule that a reply contradicts holds no more. Where the
+      rules that are left give different spellings, or the spelling depends on the contact (the country of
+      `030 123456`), nothing is known.
 """
 
 import re
@@ -45,7 +45,7 @@ def dialled(text: str) -> str:
     return f"+{bare[2:]}" if bare.startswith("00") else bare
 
 
-_Form = tuple[frozenset[str], bool, str]
+_Form = tuple[frozenset[str], bool, str, int]
 
 
 @dataclass(slots=True)
@@ -84,4 +84,5 @@ def _form(sent: str, stored: str) -> _Form:
     """What two texts have in common if the same rule changes them in the same way."""
     folded = sent.lower()
     country = _COUNTRY.match(stored)
-    return frozenset(_MARKS.findall(folded)), folded != sent, country[0] if country else ""
+    marks = frozenset(_MARKS.findall(folded))
+    return marks, folded != sent, country[0] if country else "", len(stored) if country else 0

@@ -27,7 +27,7 @@ def test_nothing_is_known_before_a_reply():
 @pytest.mark.parametrize(
     ("name", "kind", "shown", "wanted", "held"),
     [
-        ("phone", PHONE, BERLIN, "+49 (0)40 / 654 321 0", "+49406543210"),
+        ("phone", PHONE, BERLIN, "+49 (0)40 / 654 321", "+4940654321"),
         ("phone", PHONE, ("0049 30-123456", "+4930123456"), "0049 40-654321", "+4940654321"),
         ("domain", TEXT, ("https://acme.com/", "acme.com"), "https://other.de/", "other.de"),
         ("domain", TEXT, ("HTTPS://Acme.COM", "acme.com"), "https://Other.de", "other.de"),
@@ -55,6 +55,8 @@ def test_what_a_reply_has_shown_is_known_of_texts_of_the_same_sort(name, kind, s
         ("domain", TEXT, ("https://www.acme.com", "acme.com"), "https://www.b.de", "www.b.de"),
         # Formats go by country.
         ("phone", PHONE, BERLIN, "+41 (0)44 / 123 456 7", "+41441234567"),
+        # Numbers of another length may be kept as they are.
+        ("phone", PHONE, BERLIN, "+49 (0)40 / 654 321 0", "+49406543210"),
         # The country is the contact's.
         ("phone", PHONE, ("030 123456", "+4930123456"), "030 654321", "+4930654321"),
         ("phone", PHONE, ("030 123456", "+4930123456"), "030 654321", "+4130654321"),
