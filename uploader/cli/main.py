@@ -3,6 +3,7 @@
 Every error is one line on stderr and an exit code; a traceback is printed with --verbose only.
 """
 
+import errno
 import functools
 import gc
 import importlib
@@ -36,7 +37,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of the project file.",
     "help": "Show the manual, one page per topic.",
 }
-_BUG = 70
+_USAGE, _BUG = 2, 70
 #: In a container the uploader is process number 1.
 _FIRST = 1
 
@@ -116,11 +117,18 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
         return 128 + signal.SIGPIPE
     except Exception as error:  # noqa: BLE001  # the last line of defence against a traceback
-        if {"--verbose", "-v"} & {*arguments} or os.environ.get("UPLOADER_VERBOSE"):
-            for line in traceback.format_exc().splitlines():
-                print(_printable(line), file=sys.stderr)
-        return _fail(f"a bug in uploader ({type(error).__name__}: {error}); --verbose shows where", _BUG)
+        return _fail_unexpectedly(error, arguments)
     return code if isinstance(code, int) else 0
+
+
+def _fail_unexpectedly(error: Exception, arguments: list[str]) -> int:
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        # Any look at a path that somebody typed may be the one that fails.
+        return _fail(f"{error.filename}: the name is too long for a file; choose a shorter one", _USAGE)
+    if {"--verbose", "-v"} & {*arguments} or os.environ.get("UPLOADER_VERBOSE"):
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            print(_printable(line), file=sys.stderr)
+    return _fail(f"a bug in uploader ({type(error).__name__}: {error}); --verbose shows where", _BUG)
 
 
 def _fail(text: str, code: int) -> int:

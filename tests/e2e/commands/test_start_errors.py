@@ -169,3 +169,11 @@ def test_a_folder_that_cannot_be_written(folder, hubspot_mock):
 def test_status_and_failures_without_a_checkpoint_are_refused(folder):
     is_one_clear_line(run("status", "nothing.checkpoint", cwd=folder), 2, "no checkpoint")
     is_one_clear_line(run("failures", "good.csv", cwd=folder), 2, "good.csv")
+
+
+@pytest.mark.parametrize("option", ["--summary-file", "--results"])
+def test_a_path_that_no_file_can_have(folder, hubspot_mock, option):
+    mock = hubspot_mock()
+    ended = run("upload", "good.csv", "--base-url", mock.url, option, "x" * 300, cwd=folder)
+    is_one_clear_line(ended, 2, "x" * 300, "too long")
+    assert mock.stats()["upserts"] == 0
