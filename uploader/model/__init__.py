@@ -1,5 +1,6 @@
 """The plain values that all layers exchange. Nothing here does I/O, and nothing here imports another layer.
 
+associations         columns that link records, and the links that rows ask for
 canary               a job's first rows, sent alone, and their outcomes
 chain_of_rows        open rows that are written one after the other
 column_names         names of columns, compared and in commands

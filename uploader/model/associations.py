@@ -1,0 +1,49 @@
+"""Associations: columns whose values name other records, and the links that rows ask for."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+#: Values of `LinkColumn.by` that are found by search, since no property of these is unique.
+DOMAIN, NAME = "domain", "name"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkColumn:
+    """A column whose values name records of another type. The row's record is linked to each of them."""
+
+    column: str  #: as columns are compared
+    object_type: str  #: of the other records
+    #: Their property that the values are of: a unique one, DOMAIN, NAME, or `records.OWN_ID` for their ids.
+    #: With `results`: that of the other job's keys.
+    by: str
+    label: str = ""  #: as the account names it; "": a link without a label
+    separator: str = ""  #: between several values of a cell; "": a cell is one value
+    unique_names: bool = False  #: the user says that no two of these records share a name
+    results: str = ""  #: path of another job's results file, which has the ids of its rows by their keys
+
+
+class AssociationType(NamedTuple):
+    """What the account calls a kind of link."""
+
+    category: str  #: HUBSPOT_DEFINED, USER_DEFINED or INTEGRATOR_DEFINED
+    type_id: int
+    label: str  #: "": without a label
+
+
+class LinkValue(NamedTuple):
+    """One other record that a row names."""
+
+    column: int  #: index of the `LinkColumn` in the job's settings
+    ordinal: int  #: of the value in its cell, from 0
+    value: str  #: trimmed, never blank
+
+
+class RowLinks(NamedTuple):
+    """The links of one row that is sent."""
+
+    position: int  #: as of the record
+    source: int
+    row: int
+    id_property: str  #: the record's own key, by which its id can be read
+    key: str
+    values: tuple[LinkValue, ...]
