@@ -35,7 +35,8 @@ class LinkValue(NamedTuple):
 
     column: int  #: index of the `LinkColumn` in the job's settings
     ordinal: int  #: of the value in its cell, from 0
-    value: str  #: trimmed, never blank
+    value: str  #: trimmed; blank only with a fault
+    fault: str = ""  #: why it names no record, such as a cell that can't be read; then it is not looked up
 
 
 class RowLinks(NamedTuple):
