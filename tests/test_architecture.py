@@ -46,7 +46,7 @@ DO_IO = """
     hubspot.client hubspot.sign_in.credential_files hubspot.sign_in.token_provider hubspot.tls
     sources.bytes.compression sources.bytes.local sources.bytes.remote sources.patterns
     sources.python_rows
-    storage.files_to_purge storage.checkpoint storage.checkpoint_tables.canary
+    storage.associations_file storage.files_to_purge storage.checkpoint storage.checkpoint_tables.canary
     storage.checkpoint_tables.failed_and_pending_rows storage.checkpoint_tables.opt_outs
     storage.checkpoint_tables.progress_and_tallies
     storage.checkpoint_tables.settings_periods storage.checkpoint_tables.timeline storage.duplicates_file

@@ -1,6 +1,8 @@
 """Associations: columns whose values name other records, and the links that rows ask for."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 
 #: Values of `LinkColumn.by` that are found by search, since no property of these is unique.
@@ -48,3 +50,34 @@ class RowLinks(NamedTuple):
     id_property: str  #: the record's own key, by which its id can be read
     key: str
     values: tuple[LinkValue, ...]
+
+
+class LinkOutcome(StrEnum):
+    """The final state of a link. Every link ends in exactly one."""
+
+    LINKED = "linked"  #: HubSpot confirmed it: the job made the link
+    ALREADY = "already"  #: the link was there, or an earlier row of the job asked for it
+    MISSING = "missing"  #: the row has no record, or there is no record of its value
+    REJECTED = "rejected"  #: HubSpot refused this link for good
+    PENDING = "pending"  #: attempts ran out without a definite answer, while others succeeded
+
+
+#: The outcomes of links that are there.
+LINKS_THERE = frozenset({LinkOutcome.LINKED, LinkOutcome.ALREADY})
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCounts:
+    """The links of a job, counted by outcome. With those left open they add up to all that were read."""
+
+    read: int = 0
+    outcomes: Mapping[LinkOutcome, int] = field(default_factory=dict)
+
+    @property
+    def open(self) -> int:
+        return self.read - sum(self.outcomes.values())
+
+    @property
+    def failed(self) -> int:
+        """Links with an outcome that are not there."""
+        return sum(count for outcome, count in self.outcomes.items() if outcome not in LINKS_THERE)

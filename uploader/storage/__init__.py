@@ -1,5 +1,6 @@
 """What a job keeps on disk beside its sources.
 
+associations_file         the links that rows ask for, and what became of each
 checkpoint                the checkpoint file: identity, progress, tallies, one commit for all
 checkpoint_tables         the tables of the checkpoint, one module each
 duplicates_file           the file of rows that share a key

@@ -7,6 +7,10 @@ CHECKPOINT_ENDING = ".checkpoint"
 SNAPSHOT_ENDING = ".snapshot"
 
 
+def associations_path(checkpoint: Path) -> Path:
+    return checkpoint.with_name(f"{checkpoint.name}.links")
+
+
 def duplicates_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}.repeats")
 

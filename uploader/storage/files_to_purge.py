@@ -13,6 +13,7 @@ from uploader.errors import StorageError
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import (
     CHECKPOINT_ENDING,
+    associations_path,
     duplicates_path,
     keys_of_one_contact_path,
     snapshot_path,
@@ -29,6 +30,7 @@ _LISTS = (
     (".results.csv", "the outcome of each row", b"row,key,hubspot_id,outcome,source"),
     (".differences.csv", "the differences that verify found", b"verdict,row,source,key,hubspot_id"),
     (".kept.csv", "what undo kept", b"outcome,row,source,key,hubspot_id"),
+    (".links.csv", "the outcome of each link", b"row,key,hubspot_id,column"),
     (".optouts.csv", "the addresses that opted out: import them in HubSpot first", f"{HEADER}\n".encode()),
 )
 #: Options that name files without personal data.
@@ -97,6 +99,8 @@ def _beginning_with(stem: Path) -> list[Path]:
 
 def _databases(checkpoint: Path) -> Iterator[JobFile]:
     yield JobFile(keys_of_one_contact_path(checkpoint), "keys that led to the same record")
+    for kept in _numbered(associations_path(checkpoint)):
+        yield JobFile(kept, "the links between records")
     yield JobFile(verification_path(checkpoint), "the state of verify")
     former = snapshot_path(checkpoint)
     for kept in _numbered(former):

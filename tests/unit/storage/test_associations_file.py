@@ -1,0 +1,108 @@
+"""The links that rows ask for: written before the checkpoint, and the same again after a kill."""
+
+import pytest
+
+from support.builders import record
+from uploader.errors import CheckpointError
+from uploader.model.associations import LinkColumn, LinkOutcome, LinkValue, RowLinks
+from uploader.model.outcomes import Outcome
+from uploader.model.settled_rows import Refusal, Settlement
+from uploader.storage.associations_file import AssociationsFile, ListedLink
+from uploader.storage.files_to_purge import find
+
+_COLUMNS = [LinkColumn("accountid", "companies", "sf_account_id", label="Primary", separator=";")]
+
+
+@pytest.fixture
+def file(tmp_path):
+    made = AssociationsFile(tmp_path / "a.csv.checkpoint")
+    made.create("job", _COLUMNS)
+    yield made
+    made.close()
+
+
+def _links(position, *values):
+    some = tuple(LinkValue(0, ordinal, value) for ordinal, value in enumerate(values))
+    return RowLinks(position, 0, position + 2, "email", f"p{position}@x.com", some)
+
+
+def _opened_again(file):
+    file.close()
+    again = AssociationsFile(file.path.with_name("a.csv.checkpoint"))
+    again.open("job")
+    return again
+
+
+def test_links_and_columns_are_there_after_the_commit(file):
+    file.add([_links(0, "a", "b"), _links(3, "a")])
+    file.commit([Settlement(record(0), Outcome.CREATED, "17")])
+    again = _opened_again(file)
+    assert again.columns() == _COLUMNS
+    assert list(again.listed()) == [
+        ListedLink(0, 2, "p0@x.com", "17", 0, "a", "", "", ""),
+        ListedLink(0, 2, "p0@x.com", "17", 0, "b", "", "", ""),
+        ListedLink(0, 5, "p3@x.com", "", 0, "a", "", "", ""),
+    ]
+    assert (again.counts().read, again.counts().open, again.counts().failed) == (3, 3, 0)
+    again.close()
+
+
+def test_rows_that_are_read_again_are_counted_once(file):
+    for _ in range(2):
+        file.add([_links(0, "a", "b")])
+        file.commit([])
+    assert file.counts().read == 2
+
+
+def test_a_record_stays_created_although_the_row_is_sent_again(file):
+    file.add([_links(0, "a")])
+    file.commit([Settlement(record(0), Outcome.CREATED, "17")])
+    file.commit([Settlement(record(0), Outcome.UPDATED)])
+    assert file._all("SELECT outcome, hubspot_id, created FROM rows") == [("updated", "17", 1)]
+
+
+def test_the_reason_of_a_failed_row_is_kept(file):
+    file.add([_links(0, "a")])
+    file.commit([Settlement(record(0), Outcome.REJECTED, refusal=Refusal("X", "not\nvalid"))])
+    assert file._all("SELECT outcome, why FROM rows") == [("rejected", "not valid")]
+
+
+def test_what_was_added_is_kept_if_the_commit_fails(file, monkeypatch):
+    file.add([_links(0, "a")])
+    with monkeypatch.context() as patched:
+        patched.setattr(AssociationsFile, "_transaction", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            file.commit([])
+    file.commit([])
+    assert file.counts().read == 1
+
+
+def test_every_outcome_is_counted(file):
+    file.add([_links(0, "a", "b", "c")])
+    file.commit([])
+    with file._transaction() as connection:
+        connection.execute("UPDATE links SET outcome = 'linked' WHERE ordinal = 0")
+        connection.execute("UPDATE links SET outcome = 'missing' WHERE ordinal = 1")
+    counts = file.counts()
+    assert counts.outcomes[LinkOutcome.LINKED] == counts.outcomes[LinkOutcome.MISSING] == 1
+    assert (counts.read, counts.open, counts.failed) == (3, 1, 1)
+
+
+def test_the_file_of_another_job_is_refused(file):
+    file.close()
+    other = AssociationsFile(file.path.with_name("a.csv.checkpoint"))
+    with pytest.raises(CheckpointError, match="another job"):
+        other.open("other")
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="missing"):
+        AssociationsFile(tmp_path / "none.checkpoint").open("job")
+
+
+def test_the_file_holds_personal_data_and_is_purged(file):
+    assert file.path.stat().st_mode & 0o777 == 0o600
+    checkpoint = file.path.with_name("a.csv.checkpoint")
+    file.path.with_name("a.csv.links.csv").write_text("row,key,hubspot_id,column,object\n")
+    found = [one.path.name for one in find(checkpoint)]
+    assert found[:2] == ["a.csv.checkpoint.links", "a.csv.links.csv"]

@@ -1,0 +1,173 @@
+"""The links that the rows of a job ask for, and what became of each: an SQLite file beside the checkpoint.
+
+It is committed before the checkpoint, so it has the links of every row below the watermark, and the outcome
+of every row that the checkpoint counts as settled; rows that are read again after a kill write the same again.
+It is kept when the job ends: `verify`, `undo` and the report read it.
+
+rows   the rows that have links, by position: key, outcome, HubSpot's id of the record
+links  the links, one for each value of a cell: what was there before, the outcome and the reason
+ends   the other records by the values that name them, each looked up once
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import orjson
+
+from uploader.errors import CheckpointError
+from uploader.model.associations import LinkColumn, LinkCounts, LinkOutcome, RowLinks
+from uploader.model.outcomes import Outcome
+from uploader.model.settled_rows import Settlement, note
+from uploader.storage.file_names import associations_path
+from uploader.system import sqlite
+
+#: `rows.outcome`: "" until the row is settled. `created`: the job created the record, which a later answer to
+#: the same row may not say any more. `why`: of a row that failed or was skipped.
+#: `links.number`: of the column. `sent`: a request with it may have left. `before`: the types of the pair
+#: before that, as texts such as "HUBSPOT_DEFINED=1", separated by commas; NULL where it was not read.
+#: `displaced`: the record that had lost the label by it, which only one record can have; "" for none.
+#: `ends.place`: the first column with this type of records and this `by`; `name`: the value, as compared.
+_SCHEMA = """
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE rows (
+    position INTEGER PRIMARY KEY, source INTEGER NOT NULL, row INTEGER NOT NULL, id_property TEXT NOT NULL,
+    key TEXT NOT NULL, outcome TEXT NOT NULL DEFAULT '', hubspot_id TEXT NOT NULL DEFAULT '',
+    created INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE links (
+    id INTEGER PRIMARY KEY, position INTEGER NOT NULL, number INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+    value TEXT NOT NULL, to_id TEXT NOT NULL DEFAULT '', sent INTEGER NOT NULL DEFAULT 0, before TEXT,
+    displaced TEXT NOT NULL DEFAULT '', outcome TEXT NOT NULL DEFAULT '', why TEXT NOT NULL DEFAULT '',
+    UNIQUE (position, number, ordinal)
+);
+CREATE TABLE ends (
+    place INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, state TEXT NOT NULL DEFAULT '',
+    hubspot_id TEXT NOT NULL DEFAULT '', created INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (place, name)
+) WITHOUT ROWID;
+"""
+_ADD_ROW = """
+INSERT INTO rows (position, source, row, id_property, key) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (position) DO UPDATE SET id_property = excluded.id_property, key = excluded.key
+"""
+_ADD_LINK = """
+INSERT INTO links (position, number, ordinal, value) VALUES (?, ?, ?, ?)
+ON CONFLICT (position, number, ordinal) DO UPDATE SET value = excluded.value WHERE outcome = ''
+"""
+#: An id that an earlier answer named stays if a repeated one does not.
+_SETTLE = """
+UPDATE rows SET outcome = ?, hubspot_id = iif(? = '', hubspot_id, ?), created = max(created, ?), why = ?
+WHERE position = ?
+"""
+_LISTED = """
+SELECT rows.source, rows.row, rows.key, rows.hubspot_id, number, value, to_id, links.outcome, links.why
+FROM links JOIN rows USING (position) ORDER BY position, number, ordinal
+"""
+#: A power cut must not lose the links of a row below the watermark, or those that were sent.
+_SYNCHRONOUS: Final = "FULL"
+
+
+class ListedLink(NamedTuple):
+    """A link with its outcome, for the list of all links."""
+
+    source: int
+    row: int
+    key: str
+    from_id: str
+    number: int  #: of the column
+    value: str
+    to_id: str
+    outcome: str  #: "" while it is open
+    why: str
+
+
+class AssociationsFile(sqlite.Database):
+    """The links of a job. `add` may be called from any thread, the others from one at a time."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        super().__init__(associations_path(checkpoint))
+        self._added: list[RowLinks] = []
+
+    def create(self, job: str, columns: Sequence[LinkColumn]) -> None:
+        """Create the file of a new job. StorageError."""
+        with self._storing():
+            sqlite.remove_database(self.path)
+            self._connection = sqlite.connect(self.path, "replace", synchronous=_SYNCHRONOUS)
+            self._connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        with self._transaction() as connection:
+            about = {"job": job, "columns": orjson.dumps(columns).decode()}
+            connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
+
+    def open(self, job: str, *, read_only: bool = False) -> None:
+        """Open the file of a job. CheckpointError if it is missing or another job's."""
+        if not self.path.exists():
+            raise CheckpointError(f"{self.path} is missing, which has the links of this job: restore it")
+        with self._storing():
+            mode: sqlite.Mode = "ro" if read_only else "rw"
+            self._connection = sqlite.connect(
+                self.path, mode, synchronous=None if read_only else _SYNCHRONOUS
+            )
+        if self._about().get("job") != job:
+            self.close()
+            raise CheckpointError(f"{self.path} has the links of another job: restore that of this one")
+
+    def columns(self) -> list[LinkColumn]:
+        """The columns that the links are of, by number."""
+        return [LinkColumn(**one) for one in orjson.loads(self._about()["columns"])]
+
+    def note_columns(self, columns: Sequence[LinkColumn]) -> None:
+        """Note changed columns, which apply to the links that are open. StorageError."""
+        with self._transaction() as connection:
+            text = orjson.dumps(columns).decode()
+            connection.execute("UPDATE about SET value = ? WHERE name = 'columns'", (text,))
+
+    # --- while rows are processed ---
+
+    def add(self, rows: Sequence[RowLinks]) -> None:
+        """Add the links of rows; they are on the disk after the next `commit`."""
+        self._added += rows
+
+    def commit(self, settled: Sequence[Settlement]) -> None:
+        """Write what was added, and the outcomes of these rows. Repeating it does no harm. StorageError."""
+        count = len(self._added)
+        added = self._added[:count]
+        if not added and not settled:
+            return
+        outcomes = [
+            (
+                one.outcome.value,
+                one.hubspot_id,
+                one.hubspot_id,
+                one.outcome is Outcome.CREATED,
+                note(one) if one.refusal or one.outcome in _NOT_THERE else "",
+                one.record.position,
+            )
+            for one in settled
+        ]
+        with self._transaction() as connection:
+            connection.executemany(_ADD_ROW, [one[:5] for one in added])
+            connection.executemany(
+                _ADD_LINK, [(one.position, *value) for one in added for value in one.values]
+            )
+            connection.executemany(_SETTLE, outcomes)
+        del self._added[:count]
+
+    # --- afterwards ---
+
+    def counts(self) -> LinkCounts:
+        """The links of all rows by outcome."""
+        found: Mapping[str, int] = dict(self._all("SELECT outcome, count(*) FROM links GROUP BY outcome"))
+        outcomes = {one: found.get(one.value, 0) for one in LinkOutcome}
+        return LinkCounts(sum(found.values()), outcomes)
+
+    def listed(self) -> Iterator[ListedLink]:
+        """All links, in the order of rows. StorageError."""
+        with self._storing():
+            yield from map(ListedLink._make, self._open.execute(_LISTED))
+
+    def _about(self) -> dict[str, str]:
+        return dict(self._all("SELECT name, value FROM about"))
+
+
+_NOT_THERE = frozenset(Outcome) - {Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED}
