@@ -1,7 +1,7 @@
 """The links that the rows of a job ask for, and what became of each: an SQLite file beside the checkpoint.
 
 It is committed before the checkpoint, so it has the links of every row below the watermark, and the outcome
-of every row that the checkpoint counts as settled; rows that are read again after a kill write the same again.
+of every row that the checkpoint counts as settled; rows that are read again after a kill write the same.
 It is kept when the job ends: `verify`, `undo` and the report read it.
 
 rows   the rows that have links, by position: key, outcome, HubSpot's id of the record

@@ -52,6 +52,7 @@ def test_rows_that_are_read_again_are_counted_once(file):
         file.add([_links(0, "a", "b")])
         file.commit([])
     assert file.counts().read == 2
+    assert file._added == []
 
 
 def test_a_record_stays_created_although_the_row_is_sent_again(file):
