@@ -9,6 +9,7 @@ option_variables  options given by environment variables
 options           options that commands share
 output            lines, JSON and rows on stdout, and lists in files
 pages             HTML pages, made of templates and written
+plans             plans: files with several steps, each of which is a project file
 progress          what is seen while a run is under way
 project_file      the project file: options in TOML
 project_schema    the JSON Schema of the project file

@@ -8,6 +8,8 @@
     [columns]                           # as in a mapping file, with the keys that it has for all columns
     "E-mail Address" = "email"
 
+A file with `[[step]]` tables is a plan (`cli/plans`); `plan.toml#contacts` is the project file of a step.
+
 In    the text of a file, and the parameters of `upload`: these are the keys.
 Out   a value for each key, as click's `default_map` takes them: options and variables take precedence.
 Raise `SettingsError`, which gives the line.
@@ -16,9 +18,10 @@ Raise `SettingsError`, which gives the line.
 import glob
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,16 @@ from click.core import ParameterSource
 
 from uploader.cli.options.group import Command, Heading, option
 from uploader.cli.options.parameters import ONE_RUN, as_taken, as_words, key_of, option_of, taken_by
+from uploader.cli.plans.sections import (
+    STEP,
+    Section,
+    SectionError,
+    line_of,
+    path_of,
+    section_called,
+    sections_of,
+    step_named,
+)
 from uploader.cli.suggestions import suggestions
 from uploader.cli.text.next_command import ACCOUNT, account_words, given_account
 from uploader.cli.text_file import read_text
@@ -41,15 +54,32 @@ _SECRET = re.compile(r"token|secret|password|api_?key")
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project file that was read."""
+    """A project file that was read, or a step of a plan."""
 
-    path: Path
+    path: Path  #: of a step `plan.toml#step`
     mapping: MappingFile = field(repr=False)
     values: Mapping[str, Any] = field(default_factory=dict)  #: by option, such as `--portal`; or `SOURCE`
     lines: Mapping[str, int] = field(default_factory=dict)  #: of each option
+    step: str = ""  #: "" if it is no step
+    job_name: str = (
+        ""  #: part of the names of the job's files, where those of an earlier step would be the same
+    )
+
+    @property
+    def file(self) -> Path:
+        """The file with its text."""
+        return step_named(self.path)[0] if self.step else self.path
 
     def place_of(self, option: str) -> str:
-        return f"line {self.lines[option]} of {self.path}" if option in self.lines else str(self.path)
+        return f"line {self.lines[option]} of {self.file}" if option in self.lines else str(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A file with steps that was read."""
+
+    path: Path
+    steps: Sequence[Project]
 
 
 def project_in_use(context: click.Context | None = None) -> Project | None:
@@ -60,11 +90,51 @@ def project_in_use(context: click.Context | None = None) -> Project | None:
 
 
 def read_project(path: Path, upload: click.Command) -> Project:
-    """Read a project file. `upload`: the command whose parameters are the keys."""
-    from uploader.records.columns import MappingError  # noqa: PLC0415  # only where there is a file
-    from uploader.records.mapping_file import key_schemas, parse_mapping  # noqa: PLC0415
+    """Read a project file, or a step of a plan. `upload`: the command whose parameters are the keys."""
+    found = read_project_or_plan(path, upload)
+    if isinstance(found, Project):
+        return found
+    raise SettingsError(
+        f"{path} is a plan of {len(found.steps)} steps, which migrate runs; for one of them, add its name: "
+        f"-f {shlex.quote(str(found.steps[0].path))}"
+    )
 
-    text = read_text(path, PROJECT_OPTION)
+
+def read_plan(path: Path, upload: click.Command) -> Plan:
+    """Read a plan: all of its steps, whichever is named."""
+    found = read_project_or_plan(step_named(path)[0] if not path.exists() else path, upload)
+    if isinstance(found, Plan):
+        return found
+    raise SettingsError(f"{path} is no plan: it has no [[step]]. Upload it by itself, with upload -f")
+
+
+def read_project_or_plan(path: Path, upload: click.Command) -> Project | Plan:
+    """Read a file that is one or the other."""
+    from uploader.records.columns import MappingError  # noqa: PLC0415  # only where there is a file
+    from uploader.records.mapping_file import parse_document  # noqa: PLC0415
+
+    file, step = (path, "") if path.exists() else step_named(path)
+    text = read_text(file, PROJECT_OPTION)
+    lines = text.splitlines()
+    try:
+        document = parse_document(text)
+        if STEP not in document:
+            if step:
+                raise SettingsError(f"{PROJECT_OPTION} {path}: {file} is no plan: it has no [[step]]")
+            return _project(path, file, Section("", document, lines), upload)
+        sections = sections_of(document, lines)
+        if step:
+            section_called(sections, step)
+        plan = _with_names([_project(path_of(file, one.name), file, one, upload) for one in sections])
+    except (MappingError, SectionError) as error:
+        raise SettingsError(f"{PROJECT_OPTION} {file}: {error}") from error
+    return next(one for one in plan if one.step == step) if step else Plan(file, plan)
+
+
+def _project(path: Path, file: Path, section: Section, upload: click.Command) -> Project:
+    """Raise MappingError or SettingsError."""
+    from uploader.records.mapping_file import MappingFile, key_schemas, mapping_of  # noqa: PLC0415  # as above
+
     known = {key_of(one): one for one in upload.params if option_of(one) != PROJECT_OPTION}
     of_columns, others = key_schemas()[0], dict[str, object]()
 
@@ -77,30 +147,71 @@ def read_project(path: Path, upload: click.Command) -> Project:
             others[key] = value
         return is_other
 
-    try:
-        mapping = parse_mapping(text, takes)
-    except MappingError as error:
-        raise SettingsError(f"{PROJECT_OPTION} {path}: {error}") from error
+    mapping = mapping_of(section.document, section.lines, takes)
     values, lines = {}, {}
     for key, value in others.items():
-        line = _line_of(key, text)
-        where = f"{PROJECT_OPTION} {path}: line {line}: "
+        line = line_of(key, section.lines)
+        where = f"{PROJECT_OPTION} {file}: line {line}: "
         if key not in known:
             raise SettingsError(f"{where}{_unknown_text(key, known)}")
         name = option_of(known[key])
-        values[name], lines[name] = _value_of(known[key], value, where, path.parent), line
+        values[name], lines[name] = _value_of(known[key], value, where, file.parent), line
     if "--mapping" in values and mapping != MappingFile():
         raise SettingsError(
-            f"{PROJECT_OPTION} {path}: line {lines['--mapping']}: mapping names a file for the columns, "
+            f"{PROJECT_OPTION} {file}: line {lines['--mapping']}: mapping names a file for the columns, "
             "and this file describes columns itself; keep one of them"
         )
-    return Project(path, mapping, values, lines)
+    return Project(path, mapping, values, lines, section.name)
 
 
-def _line_of(key: str, text: str) -> int:
-    """The line of a top-level key. The TOML parser keeps no line numbers."""
-    pattern = re.compile(rf"""^[ \t]*\[?[ \t]*["']?{re.escape(key)}\b""")
-    return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), 1)
+def _with_names(steps: Sequence[Project]) -> list[Project]:
+    """The steps of a plan, of which no two write the same files: the first one that reads a file has the
+    files that `upload` would write, later ones have files with their names. SettingsError if files are the
+    same all the same, or if a step reads what one writes.
+    """
+    found: list[Project] = []
+    written: dict[str, str] = {}  # by path, the step
+    for one in steps:
+        if _SOURCE not in one.values:
+            raise SettingsError(f"{PROJECT_OPTION} {one.file}: step {one.step} has no source")
+        is_taken = not written.keys().isdisjoint(_own_files(one))
+        named = replace(one, job_name=one.step) if is_taken else one
+        for path in _own_files(named):
+            if other := written.get(path):
+                raise SettingsError(
+                    f"{PROJECT_OPTION} {one.file}: the steps {other} and {one.step} would both write {path}; "
+                    "give one of them another file"
+                )
+            written[path] = one.step
+        found.append(named)
+    for one in found:
+        for source in map(os.path.abspath, one.values[_SOURCE]):
+            if source in written:
+                raise SettingsError(
+                    f"{PROJECT_OPTION} {one.file}: step {one.step} has the source {source}, which step "
+                    f"{written[source]} writes"
+                )
+    return found
+
+
+def _own_files(project: Project) -> list[str]:
+    """The absolute paths of checkpoint and results file, as far as the project file decides on them."""
+    from uploader.settings import Settings  # noqa: PLC0415  # as above
+
+    def path(option: str) -> Path | None:
+        return Path(project.values[option]) if option in project.values else None
+
+    settings = Settings(
+        sources=tuple(project.values[_SOURCE]),
+        token="",
+        offline=True,
+        checkpoint=path("--checkpoint"),
+        checkpoint_dir=path("--checkpoint-dir"),
+        results=path("--results"),
+        write_results=not project.values.get("--no-results"),
+        job_name=project.job_name,
+    )
+    return [os.path.abspath(one) for one in (settings.checkpoint_path, settings.results_path) if one]  # noqa: PTH100  # without following links
 
 
 def _unknown_text(key: str, known: Mapping[str, click.Parameter]) -> str:
@@ -285,7 +396,8 @@ def checkpoint_of(project: Project, context: click.Context | None = None) -> Pat
     if not values.get("sources"):
         raise SettingsError(f"{PROJECT_OPTION} {project.path}: no source, so name the {_CHECKPOINT}")
     places = {name: values[name] for name in ("checkpoint", "checkpoint_dir")}
-    return Settings(sources=values["sources"], token="", offline=True, **places).checkpoint_path
+    sources, name = values["sources"], project.job_name
+    return Settings(sources=sources, token="", offline=True, job_name=name, **places).checkpoint_path
 
 
 PROJECT = option(

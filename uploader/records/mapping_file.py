@@ -22,7 +22,7 @@ Raise `MappingError`, which gives the line.
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,12 +65,21 @@ _OF_A_COLUMN = ("property", "ignore", "blank", *_OF_ALL[:-1], "write", "suppress
 
 def parse_mapping(text: str, takes: Callable[[str, object], bool] = lambda *_: False) -> MappingFile:
     """`takes`: whether a key above `[columns]`, with its value, is one of the caller's."""
+    return mapping_of(parse_document(text), text.splitlines(), takes)
+
+
+def parse_document(text: str) -> dict[str, Any]:
     try:
-        document = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise MappingError(f"not valid TOML: {error}") from error
-    document = {key: value for key, value in document.items() if not takes(key, value)}
-    lines = text.splitlines()
+
+
+def mapping_of(
+    document: Mapping[str, Any], lines: Sequence[str], takes: Callable[[str, object], bool]
+) -> MappingFile:
+    """The same of a document that is parsed. `lines`: of its text."""
+    document, lines = {key: value for key, value in document.items() if not takes(key, value)}, list(lines)
     file = MappingFile()
     add_toml_tables(file.values, document.pop("values", {}), lines)
     columns = document.pop("columns", {})

@@ -22,6 +22,7 @@ class OutputSettings(OptOutSettings, SourceSettings):
 
     checkpoint: Path | None = None  #: default: the first source's path + ".checkpoint"
     checkpoint_dir: Path | None = None  #: folder for these files; default: that of the first source
+    job_name: str = ""  #: part of these names, for another job that reads the same sources
     results: Path | None = None  #: default: the first source's path + ".results.csv"
     write_results: bool = True
     #: Options that printed commands repeat, with their values: files by name, and the account
@@ -97,7 +98,7 @@ class OutputSettings(OptOutSettings, SourceSettings):
 
     def _named(self, ending: str) -> Path:
         """The path of a file of the job, named after its first source."""
-        path = Path(f"{self._stem}{ending}")
+        path = Path(f"{self._stem}{f'.{self.job_name}' if self.job_name else ''}{ending}")
         return self.checkpoint_dir / path.name if self.checkpoint_dir else path
 
     @property

@@ -16,7 +16,7 @@ from uploader.cli.options.group import Command, Heading, add_options, option
 from uploader.cli.options.parameters import ChoiceOrNone, NameList
 from uploader.cli.options.suppression import SUPPRESSION_OPTIONS, suppression_settings
 from uploader.cli.options.write_policy import WRITE_POLICY_OPTIONS, write_policy_settings
-from uploader.cli.project_file import PROJECT
+from uploader.cli.project_file import PROJECT, project_in_use
 from uploader.errors import SettingsError
 from uploader.records.duplicates import OnDuplicate
 from uploader.settings.columns import parse_match
@@ -154,6 +154,8 @@ def job_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     fields = suppression_settings(write_policy_settings(column_settings(connection_settings(values))))
     fields["repeated_options"] = {**fields["repeated_options"], **account_options(values)}
     fields["match"] = _keys(fields.pop("id_property"), fields.pop("match"))
+    project = project_in_use()
+    fields["job_name"] = project.job_name if project else ""
     # "": not that of the project file
     fields["format"] = fields.pop("format_")
     fields["encoding"], fields["sheet"] = fields["encoding"] or None, fields["sheet"] or None
