@@ -44,6 +44,7 @@ class Call:
     body: bytes | None = None
     is_form: bool = False  #: the body is a form with its own credentials: no token is sent
     shown: str | None = None  #: which property of a batch's results to read, as in `decode`
+    is_search: bool = False  #: it counts to the limit of searches, too
 
 
 def _nothing() -> None:

@@ -238,6 +238,13 @@ def _quota(headers: Mapping[str, str]) -> QuotaHeaders:
     )
 
 
+def decode_next_page(body: Mapping[str, object] | None) -> str:
+    """The place of the page that follows in a search; "" after the last one."""
+    paging = (body or {}).get("paging")
+    following = paging.get("next") if isinstance(paging, dict) else None
+    return as_text(following.get("after")) if isinstance(following, dict) else ""
+
+
 def decode_usage(body: Mapping[str, object]) -> Usage | None:
     """The daily usage of private apps; None if the reply has no valid entry with that name."""
     results = body.get("results")

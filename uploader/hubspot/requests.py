@@ -18,6 +18,10 @@ from uploader.model.records import OWN_ID, Properties, Record
 MAX_INPUTS = 100
 #: The same of a read that asks for property histories (undocumented; a 51st is answered 400).
 MAX_INPUTS_WITH_HISTORY = 50
+#: The same of values in a search; the records of a page, and of all pages.
+MAX_SEARCHED, MAX_FOUND, MAX_FOUND_IN_ALL = 100, 200, 10_000
+#: The characters of a search's body, by HubSpot's guide.
+MAX_SEARCH_BYTES = 3_000
 #: For `Call.shown`: read all properties of a batch reply's results.
 ALL_PROPERTIES = "*"
 
@@ -161,6 +165,18 @@ def encode_read(
         "inputs": [{"id": key} for key in keys],
     }
     return orjson.dumps(body if id_property in {"", OWN_ID} else {"idProperty": id_property, **body})
+
+
+def encode_search(name: str, values: Sequence[str], after: str = "") -> bytes:
+    """The body of a search for the records that have one of these values of a property, whatever their case.
+
+    `values`: in small letters, others find nothing. `after`: the place of the page, as the page before names
+    it.
+    """
+    among = {"propertyName": name, "operator": "IN", "values": list(values)}
+    groups = [{"filters": [among]}]
+    page = {"limit": MAX_FOUND, "after": after or "0"}
+    return orjson.dumps({"filterGroups": groups, "properties": [name], "sorts": [], **page})
 
 
 def encode_token_info(token: str) -> bytes:

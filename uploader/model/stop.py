@@ -7,6 +7,7 @@ class Cause(StrEnum):
     """Why a run pauses or stops."""
 
     BURST = "burst quota used up"  #: 429 of the window
+    SEARCH = "limit of searches reached"  #: 429 of the search endpoint: only searches wait
     LOCKED = "locked by HubSpot"  #: 423, two seconds at a time
     DAILY = "daily quota used up"  #: 429 DAILY
     MIGRATION = "account is being migrated"  #: 477, up to a day

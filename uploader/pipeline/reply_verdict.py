@@ -12,7 +12,7 @@ From  https://developers.hubspot.com/docs/api-reference/error-handling
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import msgspec
@@ -122,6 +122,21 @@ def classify_optional_read(reply: Reply) -> Verdict:
     verdict = classify_read(reply)
     is_refusal = verdict.action is Action.SPLIT or verdict.cause in {Cause.SCOPE, Cause.ADDRESS}
     return Verdict(Action.SETTLE) if is_refusal else verdict
+
+
+def classify_search(reply: Reply) -> Verdict:
+    """Return the verdict on a reply to a search. SPLIT: a value is at fault, or there are too many."""
+    verdict = classify_read(reply)
+    if hits_search_limit(reply):
+        return replace(verdict, cause=Cause.SEARCH)
+    if verdict.action is Action.SPLIT:
+        return replace(verdict, refusal=_refusal(whole_error(reply), reply))
+    return verdict
+
+
+def hits_search_limit(reply: Reply) -> bool:
+    """Whether a search was one too many for the second. Other limits concern all requests."""
+    return reply.status == 429 and not _is_daily(reply) and _one_second_pause(reply) is not None
 
 
 # --- no record is at fault ---

@@ -7,7 +7,8 @@ log decides when a request may leave; aiolimiter only smooths what the log allow
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiolimiter import AsyncLimiter
@@ -22,8 +23,9 @@ from uploader.model.timeline import Timeline
 from uploader.pipeline.rate.daily_quota import DailyQuota
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
+from uploader.pipeline.rate.search_pace import SearchPace
 from uploader.pipeline.rate.trusted_clock import Clocks
-from uploader.pipeline.reply_verdict import Action, Verdict
+from uploader.pipeline.reply_verdict import Action, Verdict, hits_search_limit
 
 _LOG = logging.getLogger("uploader")
 #: How many requests may leave back to back if the log allows it, enough to make up for late timers; and how
@@ -102,6 +104,7 @@ class Sender:
         self._day_is_spent = day_is_spent
         self._started = clocks.loop()
         self._turn = asyncio.Lock()
+        self._searches, self._search_turn = SearchPace(), asyncio.Lock()
         self._alone = True  # until a first reply shows what an earlier process has used
         self._burst_seconds = 0.0  # what the last 429 of the window asks for, by our own log
         self._smooth = self._smoother()
@@ -126,8 +129,10 @@ class Sender:
         refused = ""
         while True:
             reply = None
-            async with self._turn:
+            async with self._one_by_one(call):
                 noted = await self._permit(known_at, is_early=is_early)
+                if call.is_search:
+                    self._searches.note(noted)
                 token = self.access.token if self.access else ""
                 if self._alone:
                     reply = await self._exchange(call, noted, note_in_flight, known_at)
@@ -138,6 +143,22 @@ class Sender:
             if (refused and token != refused) or not may_resend():
                 return reply
             refused = token
+
+    @asynccontextmanager
+    async def _one_by_one(self, call: Call) -> AsyncIterator[None]:
+        """Wait until it is this request's turn. A search first waits until its own limit allows one: others
+        may leave meanwhile.
+        """
+        if not call.is_search:
+            async with self._turn:
+                yield
+            return
+        async with self._search_turn:
+            # A refusal may prolong the wait.
+            while (wait := self._searches.wait_seconds(self._clock())) > 0:  # noqa: ASYNC110
+                await asyncio.sleep(wait)
+            async with self._turn:
+                yield
 
     async def _ask_account(self, call: Call) -> Reply:
         """Send `call`, whose reply names the account of the token in use. The caller holds `_turn`."""
@@ -167,8 +188,10 @@ class Sender:
         """Send nothing for a while. All replies of one kind share one pause.
 
         A reply to a request that left before the current or last pause began is ignored, unless it asks for a
-        long pause. A pause may become longer, never shorter.
+        long pause. A pause may become longer, never shorter. The limit of searches holds up searches alone.
         """
+        if cause is Cause.SEARCH:
+            return
         now, last = self._clock(), self.pause_under_way
         if seconds is None:
             seconds = self._burst_seconds if cause is Cause.BURST else _DEFAULT_SECONDS
@@ -309,6 +332,8 @@ class Sender:
             if departures == 1:
                 # A new connection takes its time: what counts is when the request went out.
                 left_at = self.log.move(noted, self._clock())
+                if call.is_search:
+                    self._searches.move(noted, left_at)
                 self._check_age(known_at)  # the machine may have slept meanwhile
             else:
                 # aiohttp sends a GET again by itself where an idle connection turns out to be closed.
@@ -323,6 +348,10 @@ class Sender:
         if reply.date is not None:
             self._clocks.note_reply(reply.date, elapsed)
         self._learn(reply, sent_at, left_at, in_flight)
+        if call.is_search:
+            self._learn_of_search(reply, left_at)
+        else:
+            self._learn_of_window(reply, left_at)
         return reply
 
     def _count_request(self) -> None:
@@ -330,7 +359,7 @@ class Sender:
         self.tallies.requests += 1
 
     def _learn(self, reply: Reply, sent_at: float, left_at: float, in_flight: int) -> None:
-        """Learn from a reply: requests in flight, quota, timeline, pause."""
+        """Learn from a reply: requests in flight, timeline, the day."""
         now = self._clock()
         if reply.status in _OVERLOADED and reply.maybe_applied:
             self.cap.overloaded(now, sent_at, is_explicit=reply.status == _LOCKED)
@@ -340,6 +369,24 @@ class Sender:
         if self.timeline is not None:
             wall = self._clocks.wall().timestamp()
             self.timeline.note_answer(wall, reply.status, now - left_at, in_flight)
+        if reply.status == 429:
+            self._on_count()
+            self.tallies.throttled += 1
+        if reply.readable and (reply.ok or reply.status in _THERE):
+            self.ever_answered = True
+
+    def _learn_of_search(self, reply: Reply, left_at: float) -> None:
+        """Learn from a reply to a search. It has no headers, and says of the window only that it is full."""
+        if hits_search_limit(reply):
+            self._searches.refused(left_at, self._clock(), reply.retry_after_seconds)
+            return
+        self._searches.answered(left_at)
+        if reply.status == 429:
+            self._learn_of_window(reply, left_at)
+
+    def _learn_of_window(self, reply: Reply, left_at: float) -> None:
+        """Learn from a reply what the window holds."""
+        now = self._clock()
         if self._alone and (reply.status or reply.maybe_applied):
             self.log.seed(reply.quota, now, self._started)
             self._alone = False
@@ -352,15 +399,10 @@ class Sender:
         elif self.log.learn(reply.quota, left_at):
             _LOG.info("quota is %s now", self.log.quota)
             self._smooth = self._smoother()
-        if reply.status == 429:
-            self._on_count()
-            self.tallies.throttled += 1
-            if self.pause_under_way is None or left_at > self.pause_under_way.began:
-                self._burst_seconds = self.log.refused(left_at, now)
-        else:
+        if reply.status != 429:
             self.log.answered(reply.quota, left_at, now)
-        if reply.readable and (reply.ok or reply.status in _THERE):
-            self.ever_answered = True
+        elif self.pause_under_way is None or left_at > self.pause_under_way.began:
+            self._burst_seconds = self.log.refused(left_at, now)
 
     def _smoother(self, catch_up: float = _CATCH_UP) -> AsyncLimiter:
         slowest = self.log.slowest

@@ -20,7 +20,7 @@ class ReadOnly:
     def __init__(self, transport: Transport, paths: Paths) -> None:
         self._transport = transport
         self._questions = frozenset(
-            {paths.read, paths.token_info, paths.refresh, f"{paths.refresh}/introspect"}
+            {paths.read, paths.search, paths.token_info, paths.refresh, f"{paths.refresh}/introspect"}
         )
 
     async def send(self, call: Call, on_sent: Callable[[], None] = _nothing) -> Reply:

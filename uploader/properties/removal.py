@@ -139,7 +139,7 @@ class Removal:
                 report.kept[name] = f"{count:,} {word} {'has' if count == 1 else 'have'} a value"
 
         questions = Questions(
-            lambda items: Call("POST", session.paths.search, encode_count(items[0])), settle
+            lambda items: Call("POST", session.paths.search, encode_count(items[0]), is_search=True), settle
         )
 
         async def ask() -> None:

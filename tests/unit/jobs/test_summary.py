@@ -92,7 +92,9 @@ def test_batches_are_listed_by_status_and_seconds_rounded():
     assert shown["elapsed_seconds"] == 1.235
 
 
-@pytest.mark.parametrize("cause", [cause for cause in Cause if cause not in {Cause.BURST, Cause.LOCKED}])
+@pytest.mark.parametrize(
+    "cause", [cause for cause in Cause if cause not in {Cause.BURST, Cause.LOCKED, Cause.SEARCH}]
+)
 def test_every_cause_that_stops_a_run_comes_with_its_own_way_out(cause):
     others = {advice(other) for other in Cause if other is not cause}
     assert advice(cause) not in others

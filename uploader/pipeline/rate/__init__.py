@@ -6,6 +6,7 @@ forecast         how long a number of requests takes
 in_flight_cap    the cap on batches in flight
 in_flight_slots  waiting for a free slot under that cap
 limiter          the exact log of sends: no window holds more than the quota
+search_pace      when a search may leave: its endpoint has a limit of its own
 trusted_clock    elapsed time and HubSpot's time, from clocks that may be wrong
 use_by_others    what other programs use of the same quota, inferred from replies
 """

@@ -33,10 +33,15 @@ def spellings(name: str, kind: Kind, text: str) -> Iterator[tuple[str, str]]:
     if name == "domain":
         address = text.strip().lower()
         yield "HubSpot keeps the bare domain", re.sub(r"^[a-z]+://|/+$", "", address)
-        yield "HubSpot keeps the host alone", re.sub(r"^([a-z]+://)?(www\.)?|[/?#].*$", "", address)
+        yield "HubSpot keeps the host alone", bare_domain(text)
     if kind.is_phone and BARE_PHONE.fullmatch(number := dialled(text)):
         yield "HubSpot keeps the bare phone number", number
     yield "the white space is HubSpot's", " ".join(text.split())
+
+
+def bare_domain(text: str) -> str:
+    """The host of a web address in small letters, without `www.`: how HubSpot keeps a company's domain."""
+    return re.sub(r"^([a-z]+://)?(www\.)?|[/?#].*$", "", text.strip().lower())
 
 
 def dialled(text: str) -> str:
