@@ -51,7 +51,7 @@ DO_IO = """
     storage.checkpoint_tables.progress_and_tallies
     storage.checkpoint_tables.settings_periods storage.checkpoint_tables.timeline storage.duplicates_file
     storage.file_names storage.keys_of_one_contact_file storage.keys_of_results storage.opt_outs_file
-    storage.results_file storage.rows_without_snapshot
+    storage.results_file storage.rows_of_results storage.rows_without_snapshot
     storage.snapshot storage.snapshot_entry_origins
     pipeline.accounting.commits
     pipeline.collector pipeline.feed pipeline.producer pipeline.rate.in_flight_slots

@@ -11,6 +11,7 @@ Rules Confirmed by trace id, else by key, else by elimination when the counts pr
 From  https://developers.hubspot.com/docs/api-reference/error-handling
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -307,14 +308,24 @@ def _unnamed(matched: ResponseMatch, batch_status: str) -> _Unnamed:
     if batch_status in _ACCEPTED:
         return _Unnamed(pending=silent)
     if matched.counts_prove and batch_status in _COMPLETE:
-        # The id is the answer's own only where a single candidate is left.
-        known_id = nameless[0].id if len(silent) == 1 else ""
-        result = Result(known_id, nameless[0].new)
-        confirmed = [_confirmed(record, result) for record in silent]
-        return _Unnamed(confirmed, () if known_id else [result.id for result in nameless])
+        ids, is_new = [result.id for result in nameless], nameless[0].new
+        known = _known_ids(silent, ids)
+        confirmed = [_confirmed(record, Result(known.get(record.position, ""), is_new)) for record in silent]
+        return _Unnamed(confirmed, sorted(set(ids) - set(known.values())))
     if matched.error_has_one_candidate:
         return _Unnamed(blamed={silent[0].position: matched.anonymous[0]})
     return _Unnamed(unresolved=silent)
+
+
+def _known_ids(silent: Sequence[Record], ids: Sequence[str]) -> dict[int, str]:
+    """Return by position which of the ids that name no record is whose: that of the contact read for it, or
+    the only one there is.
+    """
+    if len(silent) == 1:
+        return {silent[0].position: ids[0]}
+    read = Counter(record.contact_id for record in silent)
+    there = {one for one in ids if one and read[one] == 1}
+    return {record.position: record.contact_id for record in silent if record.contact_id in there}
 
 
 #: A batch that is under way and will be written. A cancelled one has to be sent again.

@@ -10,6 +10,7 @@ keys_of_one_contact_file  the file of contacts that replies named, until the job
 keys_of_results           the keys that most rows have, counted from the results file
 opt_outs_file             the list of addresses that opted out, for HubSpot's import
 results_file              the results file, cut back to its committed length
+rows_of_results           the rows of a results file as values
 rows_without_snapshot     rows that a job wrote without a snapshot
 snapshot                  what contacts held before the job wrote them, for `undo`
 snapshot_entry_origins    for which row each snapshot entry was read, and whether that row was written

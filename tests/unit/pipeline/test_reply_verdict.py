@@ -845,6 +845,15 @@ def test_each_record_gets_the_id_of_its_own_result_in_whatever_order_they_come(b
     assert confirmed == [(0, "1000", True), (1, "1001", False), (2, "1002", True), (3, "1003", False)]
 
 
+def test_an_id_that_names_no_row_is_that_of_the_contact_that_was_read_for_it():
+    records = batch(4)
+    for one, read in zip(records, ("1000", "1001", "1001", ""), strict=True):
+        one.contact_id = read
+    found = classify(records, reply(200, results=[written(p, by="nameless", new=False) for p in range(4)]))
+    assert [one.hubspot_id for one in found.confirmed] == ["1000", "", "", ""]
+    assert sorted(found.nameless_ids) == ["1001", "1002", "1003"]
+
+
 @pytest.mark.parametrize("by", ["trace", "key"])
 @pytest.mark.parametrize("shown", ["email", None])
 def test_an_answer_that_is_no_text_confirms_nothing(by, shown):
