@@ -1,6 +1,7 @@
 """What HubSpot is: requests, replies, schema, sign-in, and the connection. Nothing here knows of jobs.
 
 account         the account that a token belongs to
+associations    links between records: the body of a batch, replies, types
 client          one request out, one reply back, with aiohttp
 error_objects   error objects of a reply, decoded leniently
 json_values     single values of a reply, decoded leniently

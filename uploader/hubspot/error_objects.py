@@ -53,7 +53,7 @@ class ErrorObject:
     @property
     def is_transient(self) -> bool:
         """Whether the same request may succeed a moment later."""
-        return self.category in _TRANSIENT
+        return is_transient(self.category)
 
     @property
     def is_not_found(self) -> bool:
@@ -70,6 +70,11 @@ class ErrorObject:
         """The texts of the faults, where the message wraps them in JSON; else ""."""
         named = [(fault.name, fault.text) for fault in self.faults if fault.text]
         return "; ".join(f"{name}: {text}" if name else text for name, text in named)
+
+
+def is_transient(category: str) -> bool:
+    """Whether the same request may succeed a moment after an error of this category."""
+    return category in _TRANSIENT
 
 
 def errors_of(value: object) -> list[ErrorObject]:

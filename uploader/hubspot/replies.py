@@ -53,6 +53,23 @@ class Version(
         return as_moment(self.timestamp)
 
 
+class Associated(
+    msgspec.Struct, frozen=True, gc=False, rename={"id": "toObjectId", "types": "associationTypes"}
+):
+    """A record that another one is associated with."""
+
+    id: str
+    types: tuple["AssociationSpec", ...] = ()
+
+
+class AssociationSpec(msgspec.Struct, frozen=True, gc=False, rename={"type_id": "typeId"}):
+    """A type by which two records are associated."""
+
+    category: str = ""
+    type_id: int = 0
+    label: str | None = None
+
+
 class Result(
     msgspec.Struct,
     frozen=True,
@@ -62,7 +79,8 @@ class Result(
         "updated": "updatedAt",
         "created": "createdAt",
         "history": "propertiesWithHistory",
-        "associated": "to",  # a list there, which is counted
+        "associated": "to",
+        "next": "paging",
     },
 ):
     """One object in a reply: written or read."""
@@ -75,11 +93,20 @@ class Result(
     created: str = ""  #: a timestamp
     url: str = ""  #: the object's page in HubSpot
     history: Mapping[str, tuple[Version, ...]] = {}  #: of the properties read with history
-    associated: int | None = None  #: in a read of associations: how many; None if the reply does not say
+    #: In a read of associations: the other records; None if the reply does not say.
+    associated: tuple[Associated, ...] | None = None
+    next: object = None  #: in a read of associations: the next page, if there is one
 
     def latest(self, name: str) -> Version | None:
         """The current version of a property; None where its history was not read or is empty."""
         return max(self.history.get(name, ()), key=lambda version: version.at or 0.0, default=None)
+
+    @property
+    def after(self) -> str:
+        """In a read of associations: what names the next page; "" after the last one."""
+        page = self.next.get("next") if isinstance(self.next, dict) else None
+        after = page.get("after") if isinstance(page, dict) else None
+        return str(after) if isinstance(after, str | int) else ""
 
     @property
     def created_at(self) -> float | None:

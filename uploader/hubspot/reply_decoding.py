@@ -24,7 +24,7 @@ from uploader.hubspot.json_values import (
     as_seconds,
     as_text,
 )
-from uploader.hubspot.replies import QuotaHeaders, Reply, Result, Usage, Version
+from uploader.hubspot.replies import Associated, AssociationSpec, QuotaHeaders, Reply, Result, Usage, Version
 from uploader.hubspot.requests import ALL_PROPERTIES
 
 #: More values than any reply to a batch, or of all properties, has; each takes about 100 bytes.
@@ -182,6 +182,7 @@ def _results(value: object, shown: str | None) -> list[Result]:
             url=as_text(entry.get("url")),
             history=_history(entry["propertiesWithHistory"]) if "propertiesWithHistory" in entry else {},
             associated=_associated(entry["to"]) if "to" in entry else None,
+            next=entry.get("paging"),
         )
         for entry in value
         if isinstance(entry, dict)
@@ -202,11 +203,25 @@ def _from(entry: Mapping[str, object]) -> str:
     return as_text(start.get("id")) if isinstance(start, dict) else ""
 
 
-def _associated(links: object) -> int | None:
-    """The number of associated records. A record with several labels counts once."""
+def _associated(links: object) -> tuple[Associated, ...] | None:
+    """The associated records, each once."""
     if not isinstance(links, list):
         return None
-    return len({as_text(link.get("toObjectId")) if isinstance(link, dict) else "" for link in links})
+    found: dict[str, list[AssociationSpec]] = {}
+    for link in links:
+        one = link if isinstance(link, dict) else {}
+        types = one.get("associationTypes")
+        specs = [
+            AssociationSpec(
+                as_text(spec.get("category")),
+                type_id if isinstance(type_id := spec.get("typeId"), int) else 0,
+                as_text(spec.get("label")) or None,
+            )
+            for spec in (types if isinstance(types, list) else [])
+            if isinstance(spec, dict)
+        ]
+        found.setdefault(as_text(one.get("toObjectId")), []).extend(specs)
+    return tuple(Associated(one, tuple(specs)) for one, specs in found.items())
 
 
 def _history(value: object) -> dict[str, tuple[Version, ...]]:

@@ -36,6 +36,7 @@ class Paths:
     archive: str
     search: str
     associations: str  #: `{to}` stands for the type of the associated objects
+    associate: str
     properties: str
     owners: str
     pipelines: str
@@ -43,7 +44,9 @@ class Paths:
     account: str
     usage: str
     refresh: str
-    token_info: str = "/oauth/v2/private-apps/get/access-token-info"  # the same in all versions  # noqa: S105
+    # the same in all versions
+    token_info: str = "/oauth/v2/private-apps/get/access-token-info"  # noqa: S105
+    association_labels: str = "/crm/associations/v4/{}/{to}/labels"
 
 
 _TABLES: Mapping[str, Paths] = {
@@ -54,6 +57,7 @@ _TABLES: Mapping[str, Paths] = {
         archive="/crm/v3/objects/{}/batch/archive",
         search="/crm/v3/objects/{}/search",
         associations="/crm/v4/associations/{}/{to}/batch/read",
+        associate="/crm/v4/associations/{}/{to}/batch/create",
         properties="/crm/v3/properties/{}",
         owners="/crm/v3/owners",
         pipelines="/crm/v3/pipelines/{}",
@@ -69,6 +73,7 @@ _TABLES: Mapping[str, Paths] = {
         archive="/crm/objects/2026-03/{}/batch/archive",
         search="/crm/objects/2026-03/{}/search",
         associations="/crm/associations/2026-03/{}/{to}/batch/read",
+        associate="/crm/associations/2026-03/{}/{to}/batch/create",
         properties="/crm/properties/2026-03/{}",
         owners="/crm/owners/2026-03",
         pipelines="/crm/pipelines/2026-03/{}",
@@ -85,6 +90,7 @@ _TABLES: Mapping[str, Paths] = {
         archive="/crm/objects/2026-09/{}/batch/archive",
         search="/crm/objects/2026-09/{}/search",
         associations="/crm/associations/2026-09/{}/{to}/batch/read",
+        associate="/crm/associations/2026-09/{}/{to}/batch/create",
         properties="/crm/properties/2026-09/{}",
         owners="/crm/owners/2026-09",
         pipelines="/crm/pipelines/2026-09/{}",

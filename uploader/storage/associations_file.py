@@ -24,8 +24,9 @@ from uploader.system import sqlite
 
 #: `rows.outcome`: "" until the row is settled. `created`: the job created the record, which a later answer to
 #: the same row may not say any more. `why`: of a row that failed or was skipped.
-#: `links.number`: of the column. `sent`: a request with it may have left. `before`: the types of the pair
-#: before that, as texts such as "HUBSPOT_DEFINED=1", separated by commas; NULL where it was not read.
+#: `links.number`: of the column. `fault`: as of `LinkValue`. `sent`: a request with it may have left.
+#: `before`: the types of the pair before that, as texts such as "HUBSPOT_DEFINED=1", separated by commas;
+#: NULL where it was not read.
 #: `displaced`: the record that had lost the label by it, which only one record can have; "" for none.
 #: `ends.place`: the first column with this type of records and this `by`; `name`: the value, as compared.
 _SCHEMA = """
@@ -37,8 +38,9 @@ CREATE TABLE rows (
 );
 CREATE TABLE links (
     id INTEGER PRIMARY KEY, position INTEGER NOT NULL, number INTEGER NOT NULL, ordinal INTEGER NOT NULL,
-    value TEXT NOT NULL, to_id TEXT NOT NULL DEFAULT '', sent INTEGER NOT NULL DEFAULT 0, before TEXT,
-    displaced TEXT NOT NULL DEFAULT '', outcome TEXT NOT NULL DEFAULT '', why TEXT NOT NULL DEFAULT '',
+    value TEXT NOT NULL, fault TEXT NOT NULL, to_id TEXT NOT NULL DEFAULT '',
+    sent INTEGER NOT NULL DEFAULT 0, before TEXT, displaced TEXT NOT NULL DEFAULT '',
+    outcome TEXT NOT NULL DEFAULT '', why TEXT NOT NULL DEFAULT '',
     UNIQUE (position, number, ordinal)
 );
 CREATE TABLE ends (
@@ -52,8 +54,9 @@ INSERT INTO rows (position, source, row, id_property, key) VALUES (?, ?, ?, ?, ?
 ON CONFLICT (position) DO UPDATE SET id_property = excluded.id_property, key = excluded.key
 """
 _ADD_LINK = """
-INSERT INTO links (position, number, ordinal, value) VALUES (?, ?, ?, ?)
-ON CONFLICT (position, number, ordinal) DO UPDATE SET value = excluded.value WHERE outcome = ''
+INSERT INTO links (position, number, ordinal, value, fault) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (position, number, ordinal) DO UPDATE SET value = excluded.value, fault = excluded.fault
+WHERE outcome = ''
 """
 #: An id that an earlier answer named stays if a repeated one does not.
 _SETTLE = """

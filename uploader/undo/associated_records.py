@@ -83,7 +83,7 @@ def counts(ids: Collection[str], reply: Reply) -> tuple[dict[str, int], dict[str
     known = {one: 0 for error in reply.errors if error.is_not_found for one in error.ids}
     for result in reply.results:
         if result.associated is not None:
-            known[result.id] = max(result.associated, known.get(result.id, 0))
+            known[result.id] = max(len(result.associated), known.get(result.id, 0))
     unknown = {one: error.code for error in reply.errors for one in error.ids}
     return (
         {one: known[one] for one in ids if one in known},
