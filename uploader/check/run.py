@@ -37,7 +37,7 @@ from uploader.jobs.scans.before_sending import Passes
 from uploader.jobs.scans.formats import Orders
 from uploader.jobs.scans.row_findings import Findings
 from uploader.jobs.scans.survey import Survey
-from uploader.jobs.session import Seams, Session, early_end, exact_clock, reason_of
+from uploader.jobs.session import Connection, Seams, Session, early_end, exact_clock, reason_of
 from uploader.jobs.summary import advice
 from uploader.model.stop import Cause, StopRun
 from uploader.records.headers.recognition import recognize
@@ -71,10 +71,11 @@ class Check:
         examples: int = 10,
         drafts: bool = False,
         drafts_properties: bool = False,
+        connection: Connection | None = None,
     ) -> None:
         """`sample`: read only this many rows of each source. `examples`: name this many rows for each kind of
         finding. `drafts`: also draft a mapping of the sources. `drafts_properties`: also draft the
-        properties that the columns lack.
+        properties that the columns lack. `connection`: one that other runs use, too.
         """
         self.settings = settings
         self.session: Session | None = None  #: None before the first request
@@ -83,6 +84,7 @@ class Check:
         self.passes = Passes(self.ending)
         self.bytes_total: int | None = None
         self._seams = seams or Seams()
+        self._connection = connection
         self._drafts = drafts
         self._drafts_properties = drafts_properties
         self._groups: list[str] = []  # of the account's properties
@@ -116,7 +118,7 @@ class Check:
                 "they accept, how much of the daily quota is left, and what the token may do"
             )
         else:
-            async with Session(settings, self._seams, self.ending) as session:
+            async with Session(settings, self._seams, self.ending, connection=self._connection) as session:
                 self.session = session
                 await self._check_account(session, sources)
             report.account_problems = tuple(report.problems)

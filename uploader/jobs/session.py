@@ -79,6 +79,64 @@ async def sleep_real_time(
         elapsed.read(clock(), wall_clock().timestamp())
 
 
+class Connection:
+    """What jobs share that run one after the other: connections, clocks, pace and token, so that none of
+    them has to find out what the one before has sent. `async with` closes it.
+    """
+
+    def __init__(self, settings: Settings, seams: Seams, *, sender: Callable[..., Sender] = Sender) -> None:
+        """`settings`: of any of the jobs; they agree on account and speed. `sender` makes the sender."""
+        self.settings = settings
+        self.clocks = Clocks(exact_clock(), seams.wall_clock)
+        self._transport = seams.transport(settings)
+        _LOG.info("%s", settings.network.summary)
+        self.sender = sender(
+            self._transport,
+            SendLog(settings.rate, share=settings.share),
+            InFlightCap(_START_IN_FLIGHT, settings.max_in_flight),
+            Tallies(),
+            self.clocks,
+            day=DailyQuota(settings.daily_reserve),
+            access=self._access(),
+        )
+
+    def _access(self) -> Access | None:
+        settings = self.settings
+        if settings.sign_in is None:
+            return None
+        return Access(
+            settings.sign_in,
+            settings.token,
+            self._transport,
+            paths(settings.api_version, settings.object_type),
+            self.clocks.elapsed,
+            outage_seconds=self.outage_seconds,
+        )
+
+    def begin(self, tallies: Tallies, day_is_spent: Callable[[], float]) -> Sender:
+        """The sender for the next job, which counts into `tallies`."""
+        known = self.sender.cap
+        start = max(_START_IN_FLIGHT, known.limit)
+        self.sender.begin(tallies, InFlightCap(start, self.settings.max_in_flight), day_is_spent)
+        return self.sender
+
+    def outage_seconds(self) -> float:
+        """Seconds after which a run stops if no request succeeds."""
+        settings = self.settings
+        return settings.outage_seconds if self.sender.ever_answered else settings.first_contact_seconds
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections, after any token renewal has ended."""
+        if self.sender.access is not None:
+            await self.sender.access.close()
+        await self._transport.close()
+
+
 class Session:
     """All requests of a job, from the first to the last. `async with` closes the connections."""
 
@@ -90,42 +148,24 @@ class Session:
         tallies: Tallies | None = None,
         *,
         sender: Callable[..., Sender] = Sender,
+        connection: Connection | None = None,
     ) -> None:
-        """`tallies` counts the requests. `sender` makes the sender."""
+        """`tallies` counts the requests. `sender` makes the sender. With a `connection` that others use, too,
+        its sender is used, and it stays open.
+        """
         self.settings = settings
         self.seams = seams
         self.ending = ending
-        self.clocks = Clocks(exact_clock(), seams.wall_clock)
         self.paths = paths(settings.api_version, settings.object_type)
         self.account: Account | None = None  #: once its properties are known
-        self._transport = seams.transport(settings)
+        self._is_shared = connection is not None
+        self._connection = connection or Connection(settings, seams, sender=sender)
+        self.clocks = self._connection.clocks
         self._daily_usage_task: asyncio.Task[None] | None = None
-        _LOG.info("%s", settings.network.summary)
-        self.sender = sender(
-            self._transport,
-            SendLog(settings.rate, share=settings.share),
-            InFlightCap(_START_IN_FLIGHT, settings.max_in_flight),
-            tallies or Tallies(),
-            self.clocks,
-            day=DailyQuota(settings.daily_reserve),
-            day_is_spent=self._day_is_spent,
-            access=self._access(),
-        )
+        self.sender = self._connection.begin(tallies or Tallies(), self._day_is_spent)
         self.attempts = Attempts(self.sender, self.pause_for, seams.random_number)
-        self.preflight = Preflight(self.attempts, self.paths, settings.object_type, self._outage_seconds)
-
-    def _access(self) -> Access | None:
-        settings = self.settings
-        if settings.sign_in is None:
-            return None
-        return Access(
-            settings.sign_in,
-            settings.token,
-            self._transport,
-            self.paths,
-            self.clocks.elapsed,
-            outage_seconds=self._outage_seconds,
-        )
+        outage_seconds = self._connection.outage_seconds
+        self.preflight = Preflight(self.attempts, self.paths, settings.object_type, outage_seconds)
 
     async def __aenter__(self) -> Self:
         return self
@@ -133,13 +173,12 @@ class Session:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the connections, after the daily usage request and any token renewal have ended."""
+        """Close the connections, after the daily usage request has ended."""
         if self._daily_usage_task is not None:
             self._daily_usage_task.cancel()
             await asyncio.gather(self._daily_usage_task, return_exceptions=True)
-        if self.sender.access is not None:
-            await self.sender.access.close()
-        await self._transport.close()
+        if not self._is_shared:
+            await self._connection.__aexit__(kind, error, trace)
 
     # --- which account it is ---
 
@@ -241,7 +280,7 @@ class Session:
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             self.clocks.notice_time()
-            limit = self._outage_seconds()
+            limit = self._connection.outage_seconds()
             if sender.pausing in LONG_PAUSES:
                 sender.failing_since = None  # a late failure from before the pause does not count
             since = sender.failing_since
@@ -281,11 +320,6 @@ class Session:
         if self.settings.on_long_pause is OnLongPause.STOP:
             raise StopRun(Cause.DAILY, self.day.spent_text)
         return self.day.seconds_to_wait
-
-    def _outage_seconds(self) -> float:
-        """Seconds after which the run stops if no request succeeds."""
-        settings = self.settings
-        return settings.outage_seconds if self.sender.ever_answered else settings.first_contact_seconds
 
     @property
     def day(self) -> AccountDay:

@@ -28,7 +28,7 @@ from uploader.jobs.scans.before_sending import (
     remarks_notice,
 )
 from uploader.jobs.scans.older_keys import compare_keys
-from uploader.jobs.session import Seams, Session, exact_clock, sleep_real_time
+from uploader.jobs.session import Connection, Seams, Session, exact_clock, sleep_real_time
 from uploader.jobs.summary import Summary
 from uploader.model.canary import Canary
 from uploader.model.stop import Cause, StopRun
@@ -66,9 +66,11 @@ class Run:
         judge: Judge | None = None,
         parts: Parts | None = None,
         ending: Ending | None = None,
+        connection: Connection | None = None,
     ) -> None:
         """`given`: the rows that are named in `settings.given`. Without `judge`, a canary is sent only if the
-        settings ask for one. `ending`: pass one to end the run from outside.
+        settings ask for one. `ending`: pass one to end the run from outside. `connection`: one that other
+        runs use, too, before or after this one.
         """
         self.settings = settings
         self.session: Session | None = None  #: None before the first request
@@ -89,6 +91,7 @@ class Run:
         self._approve = approve
         self._judge = judge
         self._parts = parts or Parts()
+        self._connection = connection
 
     def stop(self, signal: int = 0) -> None:
         """Finish the requests in flight and stop, with the other rows open. A second call drops them."""
@@ -121,7 +124,12 @@ class Run:
             if found.state.state == "complete":
                 return found.state
             async with Session(
-                self.settings, self._seams, self.ending, found.state.tallies, sender=self._parts.sender
+                self.settings,
+                self._seams,
+                self.ending,
+                found.state.tallies,
+                sender=self._parts.sender,
+                connection=self._connection,
             ) as session:
                 self.session = session
                 account = await self._look(session, found, reader)

@@ -165,6 +165,14 @@ class Sender:
         noted = await self._permit(math.inf, is_early=True)
         return await self._exchange(call, noted, lambda _: None)
 
+    def begin(self, tallies: Tallies, cap: InFlightCap, day_is_spent: Callable[[], float]) -> None:
+        """Begin a job, which may follow another one: what is known of the quota stays. Its requests are
+        counted into `tallies`, its first batch goes alone, and failures of the former job are forgotten.
+        """
+        self.tallies, self._on_count, self.timeline = tallies, lambda: None, None
+        self.cap, self._day_is_spent = cap, day_is_spent
+        self.failing_since, self._writes_fail, self.last_failure = None, False, ""
+
     def count_into(self, tallies: Tallies, on_count: Callable[[], None], timeline: Timeline) -> None:
         """Count into `tallies` from now on, and add what was counted before. `on_count` is called before a
         count changes; `timeline` records each answer.

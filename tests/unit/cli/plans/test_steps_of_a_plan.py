@@ -75,7 +75,7 @@ def test_a_step_is_a_project_file_with_the_keys_above_the_steps():
     assert companies.mapping.timezones == {"": "Europe/Berlin"}
     assert contacts.mapping.timezones == {"": "UTC"}
     assert contacts.mapping.values.replacements == {"Stage": {"old": "lead"}}
-    assert contacts.place_of("--snapshot") == "line 16 of plan.toml"
+    assert contacts.place_of("--snapshot") == "line 17 of plan.toml"
     assert contacts.place_of("--portal") == "line 2 of plan.toml"
     assert contacts == read_project(Path("plan.toml#contacts"), upload())
 
