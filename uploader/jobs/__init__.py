@@ -3,6 +3,7 @@
 account_day          when the account's day ends, and how long requests take until then and after
 column_rules         the mappers of a job: rules resolved against sources and account
 early_ending         how a run is ended early: by a signal, for a cause, by a bug
+follow_ups           what follows the rows of a job, in its order
 keys_of_one_contact  contacts that several keys led to, read back at the end
 opening              opening sources, lock, checkpoint, results file and snapshot
 outcome_stream       outcomes handed to the program that iterates over them

@@ -25,6 +25,7 @@ from uploader.jobs.preflight import Preflight, check_keys
 from uploader.jobs.summary import EarlyEnd
 from uploader.model.settled_rows import Tallies
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
+from uploader.pipeline.follow_up import Tools
 from uploader.pipeline.rate.daily_quota import DailyQuota
 from uploader.pipeline.rate.forecast import Forecast
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
@@ -250,6 +251,12 @@ class Session:
             schema = replace(schema, pipelines=await self.preflight.read_pipelines())
         self.account = replace(account, schema=schema)
         return self.account
+
+    def tools(self, account: Account, reader: Offload, writer: Offload) -> Tools:
+        """What a follow-up of the job's rows works with."""
+        return Tools(
+            self.attempts, self.paths, account, self.run_workers, self.clocks.server_now, reader, writer
+        )
 
     # --- beside the work ---
 

@@ -3,9 +3,11 @@
 The keys of `as_dict` and the exit codes are an interface: users' scripts depend on them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from uploader.model.chain_of_rows import Chain
+from uploader.model.follow_ups import Progress
 from uploader.model.outcomes import Outcome
 from uploader.model.settled_rows import Tallies
 from uploader.model.stop import Cause
@@ -44,6 +46,7 @@ class Summary:
     signal: int = 0  #: that interrupted the run
     tolerance: Tolerance | None = None
     chain: Chain = field(default_factory=Chain)  #: of a job with open rows
+    follow_ups: Mapping[str, Progress] = field(default_factory=dict)  #: what follows the rows
 
     def as_dict(self) -> dict[str, object]:
         tallies = self.tallies
@@ -72,6 +75,7 @@ class Summary:
             "state": self.state,
             "reason": self.reason,
             **({"tolerated": self.tolerated} if self.tolerance else {}),
+            **{name: one.as_dict() for name, one in self.follow_ups.items()},
         }
 
     @property
@@ -89,7 +93,10 @@ class Summary:
     @property
     def exit_code(self) -> int:
         if self.state == "complete":
-            return 1 if self.unsettled > self.tolerated else 0
+            has_failed = self.unsettled > self.tolerated or any(
+                one.failed for one in self.follow_ups.values()
+            )
+            return int(has_failed)
         return _early_exit_code(self.cause, self.signal, has_begun=self._has_begun)
 
     @property

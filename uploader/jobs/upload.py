@@ -13,6 +13,7 @@ from uploader.canary.read_back import read_back
 from uploader.errors import DeclinedError
 from uploader.hubspot.account import Account
 from uploader.jobs.early_ending import Ending
+from uploader.jobs.follow_ups import find_follow_ups
 from uploader.jobs.opening import FoundJob, Job, find_job, open_job, open_sources, total_bytes
 from uploader.jobs.pipeline import Parts, Pipeline, stop_reason
 from uploader.jobs.preflight import check_named_portal, run_both
@@ -32,10 +33,12 @@ from uploader.jobs.session import Connection, Seams, Session, exact_clock, sleep
 from uploader.jobs.summary import Summary
 from uploader.model.canary import Canary
 from uploader.model.stop import Cause, StopRun
+from uploader.pipeline.follow_up import FollowUp, Tools
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.settings import Settings
 from uploader.sources.python_rows import ProgramRows
 from uploader.sources.source import Source
+from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.system.blocking_calls import Offload
 
@@ -67,10 +70,11 @@ class Run:
         parts: Parts | None = None,
         ending: Ending | None = None,
         connection: Connection | None = None,
+        only_rows: bool = False,
     ) -> None:
         """`given`: the rows that are named in `settings.given`. Without `judge`, a canary is sent only if the
         settings ask for one. `ending`: pass one to end the run from outside. `connection`: one that other
-        runs use, too, before or after this one.
+        runs use, too, before or after this one. `only_rows`: what follows the rows is left to a later run.
         """
         self.settings = settings
         self.session: Session | None = None  #: None before the first request
@@ -84,6 +88,8 @@ class Run:
         self.canary: Canary | None = None  #: whose approval the other rows wait for
         self.reads_back_at: float | None = None  #: when the canary is read back, by the loop's clock
         self.finished_before: FinishedBefore | None = None
+        self.follow_ups: Sequence[FollowUp] = ()  #: what follows the rows, in this order
+        self.following: FollowUp | None = None  #: the one that is under way
         self._found: FoundJob | None = None
         self._job: Job | None = None
         self._seams = seams or Seams()
@@ -92,6 +98,7 @@ class Run:
         self._judge = judge
         self._parts = parts or Parts()
         self._connection = connection
+        self._only_rows = only_rows
 
     def stop(self, signal: int = 0) -> None:
         """Finish the requests in flight and stop, with the other rows open. A second call drops them."""
@@ -121,7 +128,7 @@ class Run:
         """Run the stages; the last committed state."""
         try:
             found = await self._find(reader, stack)
-            if found.state.state == "complete":
+            if self.finished_before is not None:
                 return found.state
             async with Session(
                 self.settings,
@@ -133,10 +140,15 @@ class Run:
             ) as session:
                 self.session = session
                 account = await self._look(session, found, reader)
+                tools = session.tools(account, reader, writer)
+                for one in self.follow_ups:
+                    await self.ending.unless_ended(one.check(tools))
                 await self._ask_to_go_on(session, found, account)
+                if found.checkpoint is not None and found.state.state == "complete":
+                    return await self._follow_finished_rows(found.checkpoint, found.state, tools)
                 job = await self._open(found, account, reader, writer, stack)
                 self.ending.raise_if_ending()
-                return await self._process_rows(session, job, found, reader, writer)
+                return await self._process_rows(session, job, found, tools)
         except StopRun:  # before rows were processed
             return self._found.state if self._found else State()
 
@@ -148,11 +160,13 @@ class Run:
         sources = await unless_ended(reader.run(lambda: open_sources(settings, self._given)))
         self.notices, self.sources = notices_of(settings, sources), sources
         found = self._found = find_job(settings, sources, stack)
+        self.follow_ups = find_follow_ups(settings, found.checkpoint, stack)
         if found.checkpoint is None:
             return found
         if self._parts.outcome_queue is not None:
             await unless_ended(self._parts.outcome_queue.add_earlier(settings, found.checkpoint, reader))
-        if found.state.state == "complete":
+        is_left = not self._only_rows and any(one.progress.open for one in self.follow_ups)
+        if found.state.state == "complete" and not is_left:
             identity = found.checkpoint.identity()
             self.finished_before = FinishedBefore(identity.portal, changed_settings_text(settings, identity))
         return found
@@ -224,11 +238,11 @@ class Run:
 
     # --- while rows are processed ---
 
-    async def _process_rows(
-        self, session: Session, job: Job, found: FoundJob, reader: Offload, writer: Offload
-    ) -> State:
-        """Send the canary if there is one that is not approved yet, then all open rows."""
-        in_doubt_below = found.in_doubt_below
+    async def _process_rows(self, session: Session, job: Job, found: FoundJob, tools: Tools) -> State:
+        """Send the canary if there is one that is not approved yet, then all open rows, then what follows
+        them.
+        """
+        in_doubt_below, reader, writer = found.in_doubt_below, tools.reader, tools.writer
         canary = self.canary = planning.unapproved(self.settings, job.checkpoint)
         make = partial(
             Pipeline, session, job, reader, writer, self._parts, rows_estimated=self.rows_estimated
@@ -244,6 +258,8 @@ class Run:
             in_doubt_below = job.checkpoint.state().in_doubt_below
         rest = make(in_doubt_below=in_doubt_below)
         await self._start(rest)
+        if await self._follow_rows(job.checkpoint, tools):
+            await rest.close()  # counts the requests since
         return rest.collector.committed
 
     async def _start(self, pipeline: Pipeline) -> None:
@@ -287,6 +303,41 @@ class Run:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
 
+    # --- after the rows ---
+
+    async def _follow_finished_rows(self, checkpoint: Checkpoint, state: State, tools: Tools) -> State:
+        """Do what is left after the rows of a job whose rows are all settled."""
+        self.notices.append("all rows are settled already; what follows them is not complete")
+        self.started.set()
+        if await self._follow_rows(checkpoint, tools):
+            await tools.writer.run(partial(checkpoint.commit, state, ()))  # with the requests since
+        return state
+
+    async def _follow_rows(self, checkpoint: Checkpoint, tools: Tools) -> bool:
+        """Do what follows the rows, unless the run was ended early; False if nothing was done.
+
+        At --limit the rows before it are followed, too.
+        """
+        ending, reason = self.ending, self.ending.reason
+        is_limited = ending.cause is Cause.LIMIT
+        if self._only_rows or not self.follow_ups or not (ending.cause is None or is_limited):
+            return False
+        if is_limited:
+            ending.clear()
+        try:
+            for one in self.follow_ups:
+                self.following = one
+                await ending.unless_ended(ending.guard(one.run(tools, checkpoint)))
+        except StopRun:
+            pass  # the next invocation goes on
+        finally:
+            self.following = None
+        if ending.crash is not None:
+            raise ending.crash
+        if is_limited and ending.cause is None:
+            ending.end(Cause.LIMIT, reason)
+        return True
+
     # --- progress ---
 
     @property
@@ -321,12 +372,15 @@ class Run:
         return self.pipeline.view(self._found.state.tallies.settled)
 
     def _summary(self, state: State) -> Summary:
-        if state.state == "complete":
+        follow_ups = {one.name: one.progress for one in self.follow_ups}
+        is_left = not self._only_rows and any(one.open for one in follow_ups.values())
+        if state.state == "complete" and not is_left:
             return Summary(
                 state.tallies,
                 "complete",
                 elapsed_seconds=state.elapsed_seconds,
                 tolerance=self.settings.tolerate,
+                follow_ups=follow_ups,
             )
         return Summary(
             state.tallies,
@@ -337,4 +391,5 @@ class Run:
             self.ending.signal,
             self.settings.tolerate,
             state.chain,
+            follow_ups,
         )

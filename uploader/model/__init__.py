@@ -4,6 +4,7 @@ associations         columns that link records, and the links that rows ask for
 canary               a job's first rows, sent alone, and their outcomes
 chain_of_rows        open rows that are written one after the other
 column_names         names of columns, compared and in commands
+follow_ups           how far something is that follows the rows of a job
 keys_of_one_contact  contacts that replies named, and keys that led to one contact
 outcomes             the final states of a row
 records              records, batches of them, and rows that are not sent

@@ -6,6 +6,7 @@ collector            every settlement: counted, then committed
 conflict_groups      which open rows conflict, and which of them wait for an earlier one
 failure_limits       how many rows may fail
 feed                 what was read and waits, from the queue to the batcher
+follow_up            what follows the rows of a job: what it is given, and asked
 keys_of_one_contact  what replies show of contacts reached by several keys
 linked_keys          keys that rows have linked, for the rest of a job
 producer             rows read, mapped and queued

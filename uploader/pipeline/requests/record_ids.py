@@ -5,12 +5,13 @@ Out   the same rows in the same order, each with the id of its record, or why it
 Rule  Only what is missing is read: no row of which the answer named the id, and no key twice in a page.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from uploader.hubspot.requests import MAX_INPUTS, encode_read
 from uploader.model.outcomes import Outcome
 from uploader.model.records import OWN_ID, lock_key
+from uploader.pipeline.follow_up import RunWorkers
 from uploader.pipeline.read_matching import Answer, KeyAnswer, answers_for, with_other_keys, with_reason
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.storage.rows_of_results import ResultRow
@@ -22,8 +23,6 @@ _READERS = 32
 #: A page ends when so many keys are to be read, which keeps the requests full, or with so many rows.
 _MOST_KEYS, _MOST_ROWS = _READERS * MAX_INPUTS, 20_000
 
-#: Runs coroutines side by side until all are done, as `Session.run_workers` does.
-RunWorkers = Callable[[Iterable[Coroutine[Any, Any, None]]], Awaitable[None]]
 _Key = tuple[str, str]  # a property, and a key of it
 
 

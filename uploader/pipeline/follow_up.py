@@ -1,0 +1,56 @@
+"""What follows the rows of a job: what it is given, and what the job asks of it.
+
+A follow-up writes to the account what needs the ids of the rows' records. Each has a file of its own beside
+the checkpoint, so that it goes on where it was stopped, and knows what it has written.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from uploader.hubspot.account import Account
+from uploader.hubspot.requests import Paths
+from uploader.model.follow_ups import Progress
+from uploader.pipeline.requests.attempts import Attempts
+from uploader.storage.checkpoint import Checkpoint
+from uploader.system.blocking_calls import Offload
+
+#: Runs coroutines side by side until all are done, as `Session.run_workers` does.
+RunWorkers = Callable[[Iterable[Coroutine[Any, Any, None]]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a follow-up works with."""
+
+    attempts: Attempts
+    paths: Paths
+    account: Account
+    run_workers: RunWorkers
+    server_now: Callable[[], datetime]  #: HubSpot's clock
+    reader: Offload  #: reads the job's files
+    writer: Offload  #: writes the follow-up's own
+
+
+class FollowUp(Protocol):
+    """Something that follows the rows."""
+
+    name: str  #: its key in the summary
+
+    @property
+    def progress(self) -> Progress:
+        """Its counts, as of its file."""
+
+    @property
+    def text(self) -> str:
+        """What it does at the moment, for the progress display."""
+
+    async def check(self, tools: Tools) -> None:
+        """SettingsError if the account cannot take what it writes. Called before a row is sent."""
+
+    async def run(self, tools: Tools, checkpoint: Checkpoint) -> None:
+        """Do what is left for the rows that are settled. StopRun if it cannot go on; then that stays open.
+
+        Rows may still be open, where the job stops at --limit.
+        """
