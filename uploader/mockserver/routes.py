@@ -10,6 +10,7 @@ from uploader.mockserver.account.object_types import CONTACTS, Kind, find_kind
 EndpointName: TypeAlias = Literal[
     "upsert",
     "update",
+    "create",
     "read",
     "archive",
     "associations",
@@ -75,7 +76,7 @@ class Route(NamedTuple):
         kind = find_kind(self.argument) or CONTACTS
         if self.endpoint in _LINKING or self.endpoint in _READING_LINKS:
             return self._scopes_of_both(kind)
-        if self.endpoint in ("upsert", "update", "archive"):
+        if self.endpoint in ("upsert", "update", "create", "archive"):
             return (kind.write_scope,)
         if self.endpoint in _CHANGING_PROPERTIES:
             return (kind.schema_scope,)
@@ -143,6 +144,7 @@ _MEMBERS = rf"{_LISTS}/(?P<item>[^/]+)/memberships"
 _ROUTES: tuple[tuple[str, re.Pattern[str], EndpointName], ...] = (
     ("POST", re.compile(rf"{_OBJECTS}/upsert"), "upsert"),
     ("POST", re.compile(rf"{_OBJECTS}/update"), "update"),
+    ("POST", re.compile(rf"{_OBJECTS}/create"), "create"),
     ("POST", re.compile(rf"{_OBJECTS}/read"), "read"),
     ("POST", re.compile(rf"{_OBJECTS}/archive"), "archive"),
     ("POST", re.compile(rf"{_ASSOCIATIONS}/read"), "associations"),

@@ -13,6 +13,9 @@ from uploader.mockserver.account.store import FIRST_ID
 from uploader.mockserver.quota import Quota
 from uploader.mockserver.request_and_reply import Request
 
+CREATE = "/crm/v3/objects/contacts/batch/create"
+NEW = {"properties": {"email": "new@x.com"}, "associations": [], "objectWriteTraceId": "1"}
+BAD_NEW = NEW | {"properties": {"nonsense": "x"}, "objectWriteTraceId": "2"}
 UPDATE = "/crm/v3/objects/contacts/batch/update"
 ASSOCIATIONS = "/crm/v4/associations/contacts/notes/batch/read"
 LINKS = "/crm/v4/associations/contacts/contacts/batch"
@@ -52,6 +55,8 @@ EXCHANGES = {
     "refused upsert": (("POST", UPSERT, inputs(*TWICE)), 400),
     "upsert without JSON": (("POST", UPSERT, b"{"), 400),
     "update": (("POST", UPDATE, inputs({"id": "99", "properties": {"city": "Bonn"}})), 207),
+    "create": (("POST", CREATE, inputs(NEW)), 201),
+    "partly refused create": (("POST", CREATE, inputs(NEW, BAD_NEW)), 207),
     "read": (("POST", READ, orjson.dumps({
         "idProperty": "email", "properties": ["phone"], "propertiesWithHistory": [],
         "inputs": [{"id": "seeded@x.com"}, {"id": "nobody@x.com"}],

@@ -38,6 +38,7 @@ from uploader.mockserver.bodies.batch_request import (
     MAX_INPUTS,
     MAX_INPUTS_WITH_HISTORY,
     Input,
+    read_create,
     read_ids,
     read_list,
     read_object,
@@ -169,6 +170,8 @@ class Account:
                 return self._upsert(store, exchange)
             case "update":
                 return self._update(store, exchange)
+            case "create":
+                return self._create(store, exchange)
             case "read":
                 return self._read(store, exchange)
             case "archive":
@@ -203,6 +206,9 @@ class Account:
         match exchange.route.endpoint:
             case "upsert" | "update":
                 exchange.inputs = read_upsert(body)
+                self._statistics.records_received += exchange.size
+            case "create":
+                exchange.inputs = read_create(body)
                 self._statistics.records_received += exchange.size
             case "associate" | "end_labels":
                 exchange.links = requests.read_links(body, most, have_types=True)
@@ -273,6 +279,15 @@ class Account:
             body |= {"numErrors": len(errors), "errors": errors}
         return Answer(207 if "errors" in body and not exchange.is_strict else answer.status, body)
 
+    def _create(self, store: ObjectStore, exchange: Exchange) -> Answer:
+        """As upsert, but each input is a new record; the results have no `new`, and the status is 201."""
+        answer = self._upsert(store, exchange)
+        if answer.status not in (200, 207) or not isinstance(answer.body, dict):
+            return answer
+        body = answer.body
+        body["results"] = [{k: v for k, v in one.items() if k != "new"} for one in body["results"]]
+        return Answer(201 if answer.status == 200 else answer.status, body)
+
     def _write_batch(self, store: ObjectStore, exchange: Exchange, inputs: Sequence[Input]) -> Answer:
         failure, rules = exchange.faults.failure, exchange.faults.rules
         decision = self._upserter(store, exchange).decide(inputs)
@@ -312,6 +327,7 @@ class Account:
             validations=rules if exchange.is_strict else (),
             rejections=exchange.faults.rejections,
             pipelines=pipelines_of(store.kind, self._scenario.pipelines),
+            creates=exchange.route.endpoint == "create",
         )
 
     def _write(self, store: ObjectStore, writes: Sequence[Write], exchange: Exchange) -> list[dict[str, Any]]:
@@ -354,6 +370,7 @@ class Account:
                 rules=rules,
                 portal_id=self.info.portal_id,
                 country_code=self.info.country_code,
+                creates=exchange.route.endpoint == "create",
             )
             is_update = exchange.route.endpoint == "update"
             known = [one for one in inputs if not is_update or upserter.knows(one)]

@@ -66,6 +66,7 @@ class Upserter:
     validations: Sequence[Validation] = ()  #: in force on this path
     rejections: Mapping[int, Reject] | None = None
     pipelines: Sequence[Pipeline] = ()
+    creates: bool = False  #: every input is a new record, whatever its key
 
     def decide(self, inputs: Sequence[Input]) -> Decision:
         if refused := self._check_batch(inputs):
@@ -90,6 +91,8 @@ class Upserter:
 
     def _check_batch(self, inputs: Sequence[Input]) -> Answer | None:
         """The answer that refuses the batch even if it has trace ids."""
+        if self.creates:
+            return None
         for name in dict.fromkeys(one.id_property for one in inputs):
             if name and name not in self.catalogue.unique:
                 return error_bodies.non_unique_property(name, self.kind)
@@ -132,11 +135,11 @@ class Upserter:
 
     def _judge(self, one: Input, taken: set[tuple[str, str]]) -> Write | Refusal:
         key = normalise(one.key)
-        record = self._find(one.id_property, key)
-        if record is None and not one.id_property:
+        record = None if self.creates else self._find(one.id_property, key)
+        if record is None and not one.id_property and not self.creates:
             return Refusal(one, RecordError("OBJECT_NOT_FOUND", f"Object not found. objectId: {one.key}"))
         values, problems = self._check_values(one)
-        if record is None:
+        if record is None and not self.creates:
             problems += self._add_key(one, values)
         problems += self._check_stage(values, record)
         broken = (rule.check(values, new=record is None) for rule in self.validations)
@@ -154,7 +157,7 @@ class Upserter:
         taken: set[tuple[str, str]],
     ) -> Write | Refusal:
         """The write, or a 409: two inputs lead to one record, or a unique value is taken."""
-        claims = {(one.id_property, key)}
+        claims = set() if self.creates else {(one.id_property, key)}
         claims.update((name, normalise(values[name])) for name in self.catalogue.unique if values.get(name))
         owners = [self.records.owner(name, value) for name, value in claims if name]
         in_the_way = next((owner for owner in owners if owner is not None and owner is not record), None)

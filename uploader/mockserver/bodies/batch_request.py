@@ -50,6 +50,22 @@ def read_upsert(body: bytes) -> list[Input] | Answer:
     return error_bodies.too_many_inputs(MAX_INPUTS) if len(read) > MAX_INPUTS else read
 
 
+def read_create(body: bytes) -> list[Input] | Answer:
+    """The inputs of a batch that creates records. They have no id: faults find them by what names them."""
+    document = read_object(body)
+    raw = document if isinstance(document, Answer) else read_list(document, "inputs")
+    if isinstance(raw, Answer):
+        return raw
+    read: list[Input] = []
+    for item in raw:
+        one = _read_input({"id": "", **item} if isinstance(item, dict) else item)
+        if isinstance(one, Answer):
+            return one
+        named = (one.properties.get(name) for name in ("email", "domain", "name"))
+        read.append(one._replace(key=next(filter(None, named), ""), id_property=""))
+    return error_bodies.too_many_inputs(MAX_INPUTS) if len(read) > MAX_INPUTS else read
+
+
 def read_list(document: dict[str, Any], name: str) -> list[Any] | Answer:
     found = document.get(name)
     if found is None:

@@ -48,7 +48,7 @@ A scenario file is TOML. All of it is optional; an unknown key is refused.
 
 Which requests a fault affects; every condition given must hold:
 
-    endpoint = "upsert"           # the default; update, read, archive, search, properties,
+    endpoint = "upsert"           # the default; update, create, read, archive, search, properties,
                                   # create_properties, archive_properties, pipelines, validations,
                                   # associations, associate, dissociate, association_labels,
                                   # change_association_labels, lists, change_lists, memberships,
@@ -60,7 +60,8 @@ Which requests a fault affects; every condition given must hold:
     from_seconds = 2              # since the first API request, both ends optional
     until_seconds = 4.5
     times = 1                     # affects at most so many requests
-    keys = ["a@x.com"]            # only if an input has this id (compared by strip and lower case)
+    keys = ["a@x.com"]            # only if an input has this id (compared by strip and lower case); a
+                                  # record to be created goes by its email, domain or name
     match = { tier = "gold" }     # only if an input has all these property values
     share = 0.01                  # only if an input is among 1 % of all ids, the same ones each time
                                   # (of a link, the id is "FROM-TO", and `match` sees `from` and `to`;
@@ -117,6 +118,7 @@ Endpoint: TypeAlias = Literal[
     "upsert",
     "read",
     "update",
+    "create",
     "archive",
     "associations",
     "associate",
