@@ -13,9 +13,12 @@ from typing import Any, Literal, TypedDict
 from uploader.errors import SettingsError
 from uploader.hubspot.proxy import Network
 from uploader.hubspot.sign_in.token_renewal import OAuth, TokenFile
+from uploader.model.associations import LinkColumn
 from uploader.pipeline.failure_limits import FailureLimit, Tolerance
 from uploader.pipeline.rate.daily_quota import Reserve
 from uploader.pipeline.rate.limiter import Quota
+from uploader.records.associations.link_columns import read_association
+from uploader.records.columns import MappingError
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.suppression_list import Suppression
 from uploader.records.write_policy import Only, Policy
@@ -70,6 +73,8 @@ class Options(TypedDict, total=False):
     opt_outs: Literal["", "list", "skip"]
     constants: Mapping[str, str]
     allowed: Iterable[str]
+    associations: Iterable[LinkColumn] | Mapping[str, str | Mapping[str, str | bool]]
+    create_labels: bool
     snapshot: bool
     format: Literal["csv", "ndjson", "json"] | None
     delimiter: str | None
@@ -167,6 +172,20 @@ def _one_of(kind: Callable[[Any], Any], values: Iterable[str]) -> Read:
     return read
 
 
+def _associations(name: str, value: object) -> tuple[LinkColumn, ...]:
+    if isinstance(value, Mapping):
+        try:
+            return tuple(read_association(column, given) for column, given in value.items())
+        except MappingError as error:
+            raise SettingsError(f"{name}: {error}") from error
+    found = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else ()
+    if not found or not all(isinstance(one, LinkColumn) for one in found):
+        raise SettingsError(
+            f'{name} takes a mapping of columns, such as {{"AccountId": "companies.sf_account_id"}}'
+        )
+    return found
+
+
 _policy = _one_of(Policy, Policy)
 
 
@@ -213,6 +232,7 @@ _READ: dict[str, Read] = {
     "suppress_where": lambda name, value: {
         column: _names(name, values) for column, values in _mapping(name, value).items()
     },
+    "associations": _associations,
     "portal": lambda _, value: str(value),
     "max_failures": _limit,
     "tolerate": lambda _, value: parse_tolerance(str(value)) if isinstance(value, int | str) else value,

@@ -117,7 +117,7 @@ def _columns(
         type_ = kinds[property_].type if property_ in kinds else ""
         unnamed = place not in names
         is_out = unnamed and (
-            rules.leaves_out(column) or rules.only_suppresses(column) or column in rules.suppress_where
+            rules.leaves_out(column) or rules.is_only_read(column) or column in rules.suppress_where
         )
         is_undecided = unnamed and not is_out and column != f"column {place + 1}"
         yield Column(index, column, property_, type_, unnamed, is_undecided)

@@ -28,7 +28,7 @@ _MOST_COLUMNS = 1_000
 
 def is_missing(column: str, rules: Rules, schema: Schema) -> bool:
     """Whether a column is to be written and has no property."""
-    if rules.leaves_out(column) or rules.is_undecided(column) or rules.only_suppresses(column):
+    if rules.leaves_out(column) or rules.is_undecided(column) or rules.is_only_read(column):
         return False
     try:
         has_property = bool(resolve_name(column, rules, schema))

@@ -161,7 +161,7 @@ def may_name_others(settings: ColumnSettings, sources: Sequence[Source], schema:
             for index, column in enumerate(source.shape.columns)
             if column not in rules.mapped.keys() | rules.suppress_where.keys() | {f"column {index + 1}"}
             and not rules.leaves_out(column)
-            and not rules.only_suppresses(column)
+            and not rules.is_only_read(column)
         )
     return not names - {""} <= schema.labels.keys() | set(schema.labels.values())
 

@@ -26,10 +26,16 @@ from uploader.sources.patterns import expand, is_open_pattern, keep_order
 from uploader.sources.python_rows import ProgramRows
 from uploader.sources.source import Source
 from uploader.storage import duplicates_file, snapshot
+from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.duplicates_file import Duplicates
-from uploader.storage.file_names import duplicates_path, keys_of_one_contact_path, snapshot_path
+from uploader.storage.file_names import (
+    associations_path,
+    duplicates_path,
+    keys_of_one_contact_path,
+    snapshot_path,
+)
 from uploader.storage.keys_of_one_contact_file import KeysOfOneContactFile
 from uploader.storage.opt_outs_file import OptOutsFile, put_opt_outs_aside
 from uploader.storage.results_file import HEADER, Extent, ResultsFile, is_unchanged, put_results_aside
@@ -79,6 +85,7 @@ class Job:
     id: str
     rows_not_in_results: int  #: rows that were settled before the results file was begun anew
     opt_outs: OptOutsFile | None = None  #: None where opt-outs are not listed
+    associations: AssociationsFile | None = None  #: None where no row has links to other records
     duplicates: Duplicates | None = None  #: None where rows of one key are written in order
 
     @property
@@ -258,6 +265,7 @@ def open_job(
         checkpoint.job_id(),
         checkpoint.rows_not_in_results(),
         OptOutsFile(settings.opt_outs_path, checkpoint) if settings.opt_outs_path else None,
+        _open_associations(settings, checkpoint, stack, is_new=found.checkpoint is None),
     )
     if found.checkpoint is None:
         found.lock.forget()
@@ -314,6 +322,26 @@ def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack)
     }
     file = SnapshotFile(settings.checkpoint_path, about)
     stack.callback(file.close)
+    return file
+
+
+def _open_associations(
+    settings: Settings, checkpoint: Checkpoint, stack: ExitStack, *, is_new: bool
+) -> AssociationsFile | None:
+    """Open the file of links, also for those of settled rows by settings that were changed since."""
+    file = AssociationsFile(checkpoint.path)
+    if is_new:
+        remove_database(file.path)
+    if not settings.associations and not checkpoint.has_links_file():
+        return None
+    stack.callback(file.close)
+    if not checkpoint.has_links_file():
+        file.create(checkpoint.job_id(), settings.associations)
+        checkpoint.note_links_file()
+    else:
+        file.open(checkpoint.job_id())
+        file.note_columns(settings.associations)
+        file.forget_open(checkpoint.state().progress)
     return file
 
 
@@ -380,7 +408,7 @@ def _is_same(before: str, now: str) -> bool:
 
 
 def _discard_job(settings: OutputSettings, in_doubt_below: int) -> None:
-    """Remove the checkpoint and the results file; keep the snapshot under another name."""
+    """Remove the checkpoint and the results file; keep snapshot and links under another name."""
     save_rows_without_snapshot(settings.checkpoint_path, in_doubt_below)
     kept = snapshot_path(settings.checkpoint_path)
     if kept.exists() and snapshot.read_about(kept):
@@ -388,6 +416,7 @@ def _discard_job(settings: OutputSettings, in_doubt_below: int) -> None:
     try:
         Checkpoint.remove(settings.checkpoint_path)
         snapshot.put_aside(snapshot_path(settings.checkpoint_path))
+        snapshot.put_aside(associations_path(settings.checkpoint_path))
         if settings.results_path:
             settings.results_path.unlink(missing_ok=True)
         if settings.opt_outs_path:

@@ -118,6 +118,7 @@ class Pipeline:
             known=committed.known,
             limit=job.settings.limit,
             list_opt_outs=self.collector.list_opt_outs if job.opt_outs else None,
+            note_links=job.associations.add if job.associations else None,
         )
 
     def _make_collector(self, parts: Parts, in_doubt_below: int, rows_estimated: int | None) -> Collector:
@@ -145,6 +146,7 @@ class Pipeline:
             on_committed=on_committed,
             gives_up=self._ending.abort.is_set,
             opt_outs=job.opt_outs,
+            associations=job.associations,
         )
         sender.count_into(collector.tallies, collector.note_change, timeline)
         return collector

@@ -12,8 +12,10 @@ from typing import Any
 from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
 from uploader.hubspot.missing_scopes import DETAILS
+from uploader.model.associations import LinkColumn
 from uploader.model.column_names import folded, quoted
 from uploader.model.redaction import without_addresses
+from uploader.records.associations.link_columns import as_details, link_column
 from uploader.records.blank_words import as_compared
 from uploader.records.columns import LIST, Columns
 from uploader.records.duplicates import OnDuplicate
@@ -92,12 +94,18 @@ def recorded_values(settings: Settings) -> dict[str, Any]:
             column: list(values) for column, values in sorted(settings.suppress_where.items())
         },
         "opt_outs": settings.opt_outs,
+        "associate": list(map(recorded_association, settings.associations)),
         "set": dict(sorted(settings.constants.items())),
         "allow": sorted(settings.allowed),
         "skip_unchanged": settings.skip_unchanged,
         "snapshot": settings.snapshot,
     }
     return {name: value for name, value in recorded.items() if value}
+
+
+def recorded_association(one: LinkColumn) -> dict[str, Any]:
+    """A link column, whose results file may be elsewhere by now."""
+    return {"column": one.column, **as_details(replace(one, results=Path(one.results).name))}
 
 
 def recorded_settings(known: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,6 +131,7 @@ def recorded_settings(known: Mapping[str, Any]) -> dict[str, Any]:
             column: tuple(values) for column, values in known.get("suppress_where", {}).items()
         },
         "opt_outs": known.get("opt_outs", ""),
+        "associations": tuple(link_column(one["column"], one) for one in known.get("associate", ())),
         "constants": known.get("set", {}),
         "allowed": frozenset(known.get("allow", ())),
         "policy": Policy(known.get("policy", Policy.OVERWRITE)),

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
+from uploader.model.associations import RowLinks
 from uploader.model.outcomes import Outcome
 from uploader.model.rows import Fault, Mark, one_line
 
@@ -75,6 +76,7 @@ class Slice:
     bytes_read: int = 0  #: of all source files on disk, after this slice
     end: Mark | None = None
     opt_outs: Sequence[str] = ()  #: addresses to be listed, of all rows of the `RowSlice`
+    associations: Sequence[RowLinks] = ()  #: of the records, as far as they have any
 
 
 def lock_key(name: str, value: str) -> str:

@@ -24,6 +24,7 @@ from uploader.pipeline.accounting.counts import Accounting
 from uploader.pipeline.accounting.superseded_failed_rows import FailedValues
 from uploader.pipeline.failure_limits import FailureLimit
 from uploader.records.mapper import common_fault
+from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.keys_of_one_contact_file import KeysOfOneContactFile
@@ -60,8 +61,10 @@ class Collector:
         on_committed: Callable[[Sequence[Settlement]], None] | None = None,
         gives_up: Callable[[], bool] = lambda: False,
         opt_outs: OptOutsFile | None = None,
+        associations: AssociationsFile | None = None,
     ) -> None:
-        """Pass `on_committed`, `gives_up`, `opt_outs`, `snapshot` and `timeline` on to `Commits`.
+        """Pass `associations`, `on_committed`, `gives_up`, `opt_outs`, `snapshot` and `timeline` on to
+        `Commits`.
 
         `in_doubt_below`: an earlier invocation may have sent open rows before this position. `note_sent`
         stores the same number for this one where a kill does not lose it. `is_canary`: keep the rows that are
@@ -78,6 +81,7 @@ class Collector:
             on_committed=on_committed,
             gives_up=gives_up,
             opt_outs=opt_outs,
+            associations=associations,
         )
         self.half_done = 0  #: records that were read and are still to be written
         self._on_commit = on_commit

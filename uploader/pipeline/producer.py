@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from uploader.errors import RowLimitError, SourceError
+from uploader.model.associations import RowLinks
 from uploader.model.records import Record, Slice, Unsent
 from uploader.model.rows import Mark, RowSlice
 from uploader.model.watermark import Progress
@@ -32,11 +33,13 @@ class Producer:
         known: Mapping[int, Sequence[Mark]] | None = None,
         limit: int | None = None,
         list_opt_outs: Callable[[Sequence[str]], Awaitable[None]] | None = None,
+        note_links: Callable[[Sequence[RowLinks]], None] | None = None,
     ) -> None:
         """`wait_for_space` is awaited before each slice is read. `known`: marks of what was read of streams
         before, by source. `limit`: rows of the job that are read. `in_doubt_below`: a killed run may have
         sent records before this position. `duplicates`: of keys; None if all rows are written, in order.
-        `list_opt_outs` is awaited with the addresses of a slice before its rows can be sent.
+        `list_opt_outs` is awaited with the addresses of a slice before its rows can be sent. `note_links` is
+        called with the links of its records before that.
         """
         self._sources = sources
         self._mappers = mappers
@@ -48,6 +51,7 @@ class Producer:
         self._known = known or {}
         self._limit = limit
         self._list_opt_outs = list_opt_outs
+        self._note_links = note_links
         self.error: SourceError | None = None
         self._is_quick = False  # the next slice costs less than a change of threads
         # No source from this index on blocks. An earlier one may, so its slices are made in a thread.
@@ -68,6 +72,8 @@ class Producer:
                 self.error, slice_ = error, None
             if slice_ is not None and slice_.opt_outs and self._list_opt_outs is not None:
                 await self._list_opt_outs(slice_.opt_outs)
+            if slice_ is not None and slice_.associations and self._note_links is not None:
+                self._note_links(slice_.associations)
             await queue.put(slice_)
             arrived()
             if slice_ is None:
@@ -120,6 +126,7 @@ class Producer:
                 record.in_doubt = record.position < self._in_doubt_below
         before = sum(one.size_bytes or 0 for one in self._sources[:source])
         bytes_read = before + self._sources[source].bytes_at(rows.end)
+        links = self._mappers[source].links(first, rows.rows, records) if records else []
         return Slice(
-            first, len(rows.rows), source, rows.start, records, unsent, bytes_read, rows.end, opt_outs
+            first, len(rows.rows), source, rows.start, records, unsent, bytes_read, rows.end, opt_outs, links
         )

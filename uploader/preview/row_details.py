@@ -143,7 +143,7 @@ class RowDetails:
         """The property of a field; "" if it is left out or has none."""
         assert self._job is not None
         rules = self._job.settings.rules
-        if rules.leaves_out(column) or rules.only_suppresses(column):
+        if rules.leaves_out(column) or rules.is_only_read(column):
             return ""
         try:
             return resolve_name(column, rules, self._job.account.schema) or ""

@@ -1,5 +1,6 @@
 """How a row becomes a record: pure functions over rows, rules and the schema. `values` converts values.
 
+associations       columns that link records, and the links that rows ask for
 blank_words        words that the user names and that stand for a blank cell
 column_conversion  rows of one layout, converted and judged column by column
 column_problems    columns resolved as far as possible, with all problems, for `check`

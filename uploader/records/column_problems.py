@@ -88,7 +88,7 @@ def _culprits(header: Sequence[str], rules: Rules, schema: Schema | None) -> fro
 
 def _is_passed_over(index: int, column: str, rules: Rules) -> bool:
     is_ours = column.startswith(OWN_PREFIX) or column == f"column {index + 1}"
-    return is_ours or column in rules.ignored or rules.only_suppresses(column)
+    return is_ours or column in rules.ignored or rules.is_only_read(column)
 
 
 def _misnamed(names: Mapping[str, str], rules: Rules, schema: Schema | None) -> frozenset[str]:

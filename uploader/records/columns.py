@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from uploader.hubspot.object_types import are_contacts
 from uploader.hubspot.schema import Schema
+from uploader.model.associations import LinkColumn
 from uploader.model.column_names import folded, quoted
 from uploader.model.records import EMAIL, OWN_ID
 from uploader.records.headers.near_properties import NearProperties
@@ -101,6 +102,7 @@ class Rules:
     consent_fields: frozenset[str] = frozenset()
     constants: Mapping[str, str] = field(default_factory=dict)  #: property -> its value in all records
     allowed: frozenset[str] = frozenset()  #: properties that cost money and that the user allows
+    associations: tuple[LinkColumn, ...] = ()  #: columns that name records to be linked
 
     def __post_init__(self) -> None:
         match = self.match or (self.id_property,)
@@ -161,12 +163,18 @@ class Rules:
         is_read = bool(self.opt_outs) and column not in self.ignored and is_clear
         return is_read and self.has_addresses and _is_opt_out(column)
 
-    def only_suppresses(self, column: str) -> bool:
-        """Whether the column is used for suppression only and not sent, even if it has the name of a
-        property.
+    def is_only_read(self, column: str) -> bool:
+        """Whether the column is used for suppression or for links only and not sent, even if it has the name
+        of a property.
         """
+        if column in self.mapped:
+            return False
         is_named = column in self.suppress_where or self.tells_opt_outs(column)
-        return is_named and column not in self.mapped and self.has_addresses and _is_opt_out(column)
+        return self.has_links(column) or (is_named and self.has_addresses and _is_opt_out(column))
+
+    def has_links(self, column: str) -> bool:
+        """Whether the column names records to be linked."""
+        return any(one.column == column for one in self.associations)
 
     @property
     def suppresses(self) -> bool:
@@ -209,7 +217,7 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
     for index, column in enumerate(header):
         if column == SUPERSEDED:
             superseded = index
-        elif rules.leaves_out(column) or rules.only_suppresses(column):
+        elif rules.leaves_out(column) or rules.is_only_read(column):
             continue
         elif column == f"column {index + 1}" and column not in rules.mapped:
             nameless += [] if column in rules.suppress_where else [index]
@@ -313,6 +321,7 @@ def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
         "--timezone": rules.timezones,
         "--values": rules.translations,
         "--suppress-where": rules.suppress_where,
+        "--associate": [one.column for one in rules.associations],
     }
     if rules.opt_outs and not any(map(rules.tells_opt_outs, header)):
         raise MappingError(

@@ -62,7 +62,7 @@ class Fields:
             name = resolve_name(column, rules, self._schema) if is_known else given
         except MappingError:
             name = ""
-        only_says = rules.only_suppresses(column) or (column in rules.suppress_where and not name)
+        only_says = rules.is_only_read(column) or (column in rules.suppress_where and not name)
         convert = converter(name, column, self._schema, rules)
         is_left_out = rules.leaves_out(column) or only_says
         return Field(given, name, convert, self._fault(column, name), is_left_out)

@@ -20,6 +20,7 @@ from operator import attrgetter
 from typing import cast
 
 from uploader.hubspot.schema import Schema
+from uploader.model.associations import RowLinks
 from uploader.model.column_names import folded
 from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, OWN_ID, Record, Slice, Unsent, lock_key
@@ -34,6 +35,7 @@ from uploader.model.rows import (
     Unreadable,
     readable,
 )
+from uploader.records.associations.row_links import RowLinksReader
 from uploader.records.blank_words import INPUT_FIELDS, BlankWords
 from uploader.records.column_conversion import BadValue, Table, filled, shortened
 from uploader.records.columns import LIST, OWN_PREFIX, SUPERSEDED, Columns, Rules, address_cells
@@ -89,6 +91,7 @@ class Mapper:
         self._suppression = (
             SuppressionCheck(rules, columns, self._name_of, self.replaced) if rules.suppresses else None
         )
+        self._links = RowLinksReader(rules, columns, self._blank_words, self.replaced)
         self._table_facts = TableFacts.of(
             header,
             columns.names if columns else {},
@@ -247,6 +250,10 @@ class Mapper:
             mapped[position - first].opt_outs = addresses
         return mapped
 
+    def links(self, first: int, rows: Sequence[Row], records: Sequence[Record]) -> list[RowLinks]:
+        """Return the links that records made of these rows ask for; the rows are as `map` takes them."""
+        return self._links.read(first, self.read(rows), records) if self._links.has_links else []
+
     def _unsent_at_once(self, position: int, row: Row, fault: Fault | None) -> Unsent | None:
         """Return an unsent row if it is unreadable, or has a fault by what it says; else None."""
         if type(row.content) is Unreadable:
@@ -348,9 +355,10 @@ class Mapper:
         if key is None or not isinstance(name, str):
             fault = Fault("the id or idProperty of the input is not a text")
             return Table(self._layout([], is_lasting=False), [position], [row], [], {0: [fault]})
-        known, tells = INPUT_FIELDS | self.rules.suppress_where.keys(), self.rules.tells_opt_outs
+        known, rules = INPUT_FIELDS | self.rules.suppress_where.keys(), self.rules
         stray = [field for field in fields if field not in known and not field.startswith(OWN_PREFIX)]
-        stray = [field for field in stray if not tells(folded(field))]
+        stray = [one for one in stray if not rules.tells_opt_outs(folded(one))]
+        stray = [one for one in stray if not rules.has_links(folded(one))]
         given = self._given(nested)
         faults = given.faults
         column = self._column(name, name, self._fields[name].convert)

@@ -11,6 +11,8 @@
     "Lead source" = { property = "hs_lead_source", write = "fill" }    # or overwrite, create-only
     "Opted out" = { suppress = true }           # rows with a usual yes are skipped; or ["1", "yes"], ["*"]
     "Stage" = { property = "lifecyclestage", values = { "Prospect" = "lead" } }
+    "AccountId" = { associate = "companies", by = "sf_account_id", label = "Primary" }  # a link to a record
+    "Deal IDs" = { associate = "deals", by = "id", separator = ";" }   # several values in a cell
 
     [values."Lead Status"]                      # the same as `values` of a column; "": a blank cell
     "Called" = "CONNECTED"
@@ -26,6 +28,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from uploader.model.associations import LinkColumn
+from uploader.records.associations.link_columns import DETAILS, link_column
 from uploader.records.columns import MappingError
 from uploader.records.values.datetimes import DateOrder
 from uploader.records.values.options import LABEL, VALUE
@@ -49,6 +53,7 @@ class MappingFile:
     suppress_where: dict[str, tuple[str, ...]] = field(default_factory=dict)
     values: ValueTables = field(default_factory=ValueTables)
     on_bad_value: str = ""
+    associations: list[LinkColumn] = field(default_factory=list)
 
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -60,7 +65,11 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "write": tuple(Policy),
 }
 _OF_ALL = ("blank_values", "date_order", "decimal", "options", "timezone", "on_bad_value")
-_OF_A_COLUMN = ("property", "ignore", "blank", *_OF_ALL[:-1], "write", "suppress", "values")
+_ASSOCIATE = "associate"
+_OF_A_COLUMN = (
+    *("property", "ignore", "blank", *_OF_ALL[:-1], "write", "suppress", "values"),
+    *(_ASSOCIATE, *DETAILS),
+)
 
 
 def parse_mapping(text: str, takes: Callable[[str, object], bool] = lambda *_: False) -> MappingFile:
@@ -99,10 +108,14 @@ def mapping_of(
         for key, value in entries.items():
             _check(lines, column, key, value, _OF_A_COLUMN)
             _note(file, column, key, value)
-        if "property" in entries and entries.get("ignore"):
-            raise MappingError(f"{_line(lines, column)}{column!r} has both a property and ignore")
-        if entries.get("blank") == "clear" and entries.get("ignore"):
-            raise MappingError(f"{_line(lines, column)}{column!r} has both clear and ignore")
+        _note_association(file, lines, column, entries)
+        for is_other, what in (
+            ("property" in entries, "a property"),
+            (entries.get("blank") == "clear", "clear"),
+            (_ASSOCIATE in entries, "associate"),
+        ):
+            if is_other and entries.get("ignore"):
+                raise MappingError(f"{_line(lines, column)}{column!r} has both {what} and ignore")
     return file
 
 
@@ -111,23 +124,35 @@ def _check(lines: list[str], column: str, key: str, value: object, known: tuple[
     if key not in known:
         more = "" if column else "; a project file, which is given with -f, has more"
         raise MappingError(f"{where}unknown key {key!r}; known are {', '.join(known)}{more}")
-    if key == "ignore":
-        if not isinstance(value, bool):
-            raise MappingError(f"{where}ignore must be true or false")
-    elif key == "suppress":
-        texts = value if isinstance(value, list) else []
-        if value is not True and not (texts and all(isinstance(t, str) and t.strip() for t in texts)):
-            raise MappingError(
-                f"{where}suppress must be true (for yes, true, 1 and the like), or a list of values such as "
-                '["1", "yes"] or ["*"]'
-            )
-    elif key == "blank_values":
-        if not isinstance(value, list) or not all(isinstance(t, str) and t.strip() for t in value):
-            raise MappingError(f'{where}blank_values must be a list of texts such as ["n/a", "-"]')
-    elif not isinstance(value, str) or not value.strip():
-        raise MappingError(f"{where}{key} must be a text")
-    elif key in _CHOICES and value not in _CHOICES[key]:
+    is_taken, what = _TAKEN.get(key, (_is_word, "a text"))
+    if not is_taken(value):
+        raise MappingError(f"{where}{key} must be {what}")
+    if key in _CHOICES and value not in _CHOICES[key]:
         raise MappingError(f"{where}{key} {value!r} is not one of {', '.join(_CHOICES[key])}")
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _are_words(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_word, value))
+
+
+def _is_switch(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+#: What a key takes that is not just a text: whether a value is that, and what it is called.
+_TAKEN: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    **dict.fromkeys(("ignore", *(key for key in DETAILS if DETAILS[key])), (_is_switch, "true or false")),
+    "separator": (lambda value: isinstance(value, str) and bool(value), 'a text such as ";"'),
+    "suppress": (
+        lambda value: value is True or (bool(value) and _are_words(value)),
+        'true (for yes, true, 1 and the like), or a list of values such as ["1", "yes"] or ["*"]',
+    ),
+    "blank_values": (_are_words, 'a list of texts such as ["n/a", "-"]'),
+}
 
 
 def _note(file: MappingFile, column: str, key: str, value: Any) -> None:  # noqa: ANN401  # it is checked
@@ -144,7 +169,25 @@ def _note(file: MappingFile, column: str, key: str, value: Any) -> None:  # noqa
         "suppress": lambda: file.suppress_where.__setitem__(column, () if value is True else tuple(value)),
         "write": lambda: file.policies.__setitem__(column, Policy(value)),
     }
-    notes[key]()
+    if key not in {_ASSOCIATE, *DETAILS}:
+        notes[key]()
+
+
+def _note_association(file: MappingFile, lines: list[str], column: str, entries: Mapping[str, Any]) -> None:
+    """Note that a column links records, if it has `associate`."""
+    given = next((key for key in entries if key in {_ASSOCIATE, *DETAILS}), "")
+    if not given:
+        return
+    where = f"{_line(lines, column, given)}{column!r}: "
+    if _ASSOCIATE not in entries:
+        raise MappingError(
+            f"{where}{given} is of links to other records; add associate: the type of these, such as "
+            '"companies"'
+        )
+    try:
+        file.associations.append(link_column(column, entries))
+    except MappingError as error:
+        raise MappingError(f"{where}{error}") from error
 
 
 def _line(lines: list[str], *words: str) -> str:
@@ -162,7 +205,12 @@ def _line(lines: list[str], *words: str) -> str:
 def key_schemas() -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
     """JSON Schemas of the keys of a mapping file, and of the details of a column."""
     of_all, of_a_column = ({key: _schema(key) for key in keys} for keys in (_OF_ALL, _OF_A_COLUMN))
-    column = {"type": "object", "properties": of_a_column, "additionalProperties": False}
+    column = {
+        "type": "object",
+        "properties": of_a_column,
+        "additionalProperties": False,
+        "dependencies": {_ASSOCIATE: ["by"], **{key: [_ASSOCIATE] for key in DETAILS}},
+    }
     either = {"anyOf": [{"type": "string", "pattern": r"\S"}, column]}
     return {
         **of_all,
@@ -175,6 +223,8 @@ def _schema(key: str) -> dict[str, Any]:
     text = {"type": "string", "pattern": r"\S"}
     kinds: Mapping[str, dict[str, Any]] = {
         "ignore": {"type": "boolean"},
+        **{key: {"type": "boolean"} for key, is_switch in DETAILS.items() if is_switch},
+        "separator": {"type": "string", "minLength": 1},
         "suppress": {"anyOf": [{"const": True}, {"type": "array", "items": text, "minItems": 1}]},
         "blank_values": {"type": "array", "items": text},
         "values": {"type": "object", "additionalProperties": {"type": "string"}},

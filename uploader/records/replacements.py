@@ -38,7 +38,7 @@ def unfit_replacements(rules: Rules, schema: Schema | None) -> Iterator[Unfit]:
     """Yield the replacements that the property of their column cannot take."""
     for column, table in rules.translations.items():
         try:
-            is_written = not (rules.leaves_out(column) or rules.only_suppresses(column))
+            is_written = not (rules.leaves_out(column) or rules.is_only_read(column))
             name = resolve_name(column, rules, schema) if is_written else ""
         except MappingError:
             continue  # it is reported where columns are mapped

@@ -53,6 +53,7 @@ class Settings(
         self._check_only_records()
         self._check_values()
         self._fold_translations()
+        self._set_associations()
         self._check_suppression_and_constants()
         self._check_account_and_canary()
         self._check_speed()

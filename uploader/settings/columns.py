@@ -10,7 +10,9 @@ from typing import Literal
 
 from uploader.errors import SettingsError
 from uploader.hubspot.object_types import are_contacts, noun
+from uploader.model.associations import LinkColumn
 from uploader.model.records import EMAIL, OWN_ID
+from uploader.records.associations.link_columns import check_associations, normal
 from uploader.records.blank_words import words_of
 from uploader.records.columns import COSTLY, LIST, OWN_ID_NAMES, SKIP, MappingError, Rules
 from uploader.records.known_headers import carries_consent
@@ -56,6 +58,8 @@ class ColumnSettings(OptOutSettings):
     suppress_where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)  #: property -> its value in all records
     allowed: frozenset[str] = frozenset()  #: properties that may be written although they can cost money
+    associations: tuple[LinkColumn, ...] = ()  #: columns that name records which the row's is linked to
+    create_labels: bool = False  #: create the labels of links that the account does not have
 
     def _set_keys(self) -> None:
         """Make `match` and `id_property` agree."""
@@ -126,6 +130,19 @@ class ColumnSettings(OptOutSettings):
                     "replaced; remove one of them, or give the other columns of --blank-value by name"
                 )
 
+    def _set_associations(self) -> None:
+        """Spell columns as they are compared."""
+        object.__setattr__(self, "associations", tuple(map(normal, self.associations)))
+        try:
+            check_associations(self.associations, self.ignored)
+        except MappingError as error:
+            raise SettingsError(str(error)) from error
+        if self.create_labels and not any(one.label for one in self.associations):
+            raise SettingsError(
+                "--create-labels: no link has a label; give one, such as "
+                '--associate "COLUMN=companies.domain:LABEL"'
+            )
+
     def _check_suppression_and_constants(self) -> None:
         if self.suppression is not None and not are_contacts(self.object_type):
             raise SettingsError("--suppress works for contacts only: other records have no address")
@@ -186,6 +203,7 @@ class ColumnSettings(OptOutSettings):
             opt_outs=self.opt_outs,
             constants=self.constants,
             allowed=self.allowed,
+            associations=self.associations,
         )
 
 

@@ -19,6 +19,7 @@ from uploader.errors import CheckpointError
 from uploader.model.associations import LinkColumn, LinkCounts, LinkOutcome, RowLinks
 from uploader.model.outcomes import Outcome
 from uploader.model.settled_rows import Settlement, note
+from uploader.model.watermark import Progress
 from uploader.storage.file_names import associations_path
 from uploader.system import sqlite
 
@@ -67,6 +68,8 @@ _LISTED = """
 SELECT rows.source, rows.row, rows.key, rows.hubspot_id, number, value, to_id, links.outcome, links.why
 FROM links JOIN rows USING (position) ORDER BY position, number, ordinal
 """
+#: More than any job has; the largest integer of SQLite.
+_MOST_ROWS = 2**63 - 1
 #: A power cut must not lose the links of a row below the watermark, or those that were sent.
 _SYNCHRONOUS: Final = "FULL"
 
@@ -91,6 +94,7 @@ class AssociationsFile(sqlite.Database):
     def __init__(self, checkpoint: Path) -> None:
         super().__init__(associations_path(checkpoint))
         self._added: list[RowLinks] = []
+        self._numbers: Sequence[int] = ()  # of the columns of this invocation
 
     def create(self, job: str, columns: Sequence[LinkColumn]) -> None:
         """Create the file of a new job. StorageError."""
@@ -101,6 +105,7 @@ class AssociationsFile(sqlite.Database):
         with self._transaction() as connection:
             about = {"job": job, "columns": orjson.dumps(columns).decode()}
             connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
+        self._numbers = range(len(columns))
 
     def open(self, job: str, *, read_only: bool = False) -> None:
         """Open the file of a job. CheckpointError if it is missing or another job's."""
@@ -120,10 +125,24 @@ class AssociationsFile(sqlite.Database):
         return [LinkColumn(**one) for one in orjson.loads(self._about()["columns"])]
 
     def note_columns(self, columns: Sequence[LinkColumn]) -> None:
-        """Note changed columns, which apply to the links that are open. StorageError."""
+        """Note the columns of this invocation. The numbers of former ones stay theirs. StorageError."""
+        known = self.columns()
+        known += [one for one in columns if one not in known]
+        self._numbers = [known.index(one) for one in columns]
         with self._transaction() as connection:
-            text = orjson.dumps(columns).decode()
+            text = orjson.dumps(known).decode()
             connection.execute("UPDATE about SET value = ? WHERE name = 'columns'", (text,))
+
+    def forget_open(self, progress: Progress) -> None:
+        """Forget the links of the rows that will be read again: by other settings they may have other links.
+        StorageError.
+        """
+        firsts = [progress.watermark, *(end for _, end in progress.ranges)]
+        ends = [*(first for first, _ in progress.ranges), _MOST_ROWS]
+        with self._transaction() as connection:
+            connection.executemany(
+                "DELETE FROM links WHERE position >= ? AND position < ?", zip(firsts, ends, strict=True)
+            )
 
     # --- while rows are processed ---
 
@@ -151,7 +170,12 @@ class AssociationsFile(sqlite.Database):
         with self._transaction() as connection:
             connection.executemany(_ADD_ROW, [one[:5] for one in added])
             connection.executemany(
-                _ADD_LINK, [(one.position, *value) for one in added for value in one.values]
+                _ADD_LINK,
+                [
+                    (one.position, self._numbers[value.column], *value[1:])
+                    for one in added
+                    for value in one.values
+                ],
             )
             connection.executemany(_SETTLE, outcomes)
         del self._added[:count]

@@ -218,6 +218,15 @@ class Checkpoint:
         with self._storing(), self._connection as connection:
             connection.execute("INSERT OR REPLACE INTO job VALUES ('files', ?)", (json.dumps(options),))
 
+    def has_links_file(self) -> bool:
+        """Whether the file of the rows' links was created, so that it must be there."""
+        return bool(of_job(self._connection, "links_file", default=False))
+
+    def note_links_file(self) -> None:
+        """Record that the file of the rows' links was created."""
+        with self._storing(), self._connection as connection:
+            connection.execute("INSERT OR REPLACE INTO job VALUES ('links_file', 'true')")
+
     def rows_not_in_results(self) -> int:
         """The number of rows that were settled before the results file was started again."""
         return int(of_job(self._connection, "results_lack", 0))

@@ -334,7 +334,7 @@ def note(path: Path, name: str, value: str) -> None:
 
 
 def put_aside(path: Path) -> Path | None:
-    """Rename a former job's snapshot: only with it can that job be undone. Returns the new path."""
+    """Rename a former job's snapshot or links: only with it can that job be undone. Returns the new path."""
     if not path.exists():
         return None
     number = next(n for n in count(1) if not path.with_name(f"{path.name}.{n}").exists())

@@ -31,6 +31,7 @@ from uploader.cli.text.project_draft import project_text
 from uploader.cli.text.upload_again import instead_of_file
 from uploader.errors import SettingsError
 from uploader.hubspot.schema import Option
+from uploader.records.associations.link_columns import DETAILS
 from uploader.records.mapping_file import key_schemas, parse_mapping
 
 #: Values in TOML and in JSON.
@@ -379,9 +380,14 @@ def taken_by_the_parser(text: str) -> bool:
 @pytest.mark.parametrize("key", key_schemas()[1])
 def test_the_schema_takes_what_the_mapping_takes_of_a_column(key):
     choices = key_schemas()[1][key].get("enum", ())
+    beside = {"associate": {"by": "id"}} | {one: {"associate": "deals", "by": "id"} for one in DETAILS}
     for toml, value in {**ANY, **{json.dumps(one): one for one in choices}}.items():
         is_taken = taken_by_the_parser(f"[columns]\nA = {{ {key} = {toml} }}\n")
         assert validator().is_valid({"columns": {"A": {key: value}}}) is is_taken, (key, value)
+        rest = {name: text for name, text in beside.get(key, {}).items() if name != key}
+        entries = "".join(f'{name} = "{text}", ' for name, text in rest.items())
+        is_taken = taken_by_the_parser(f"[columns]\nA = {{ {entries}{key} = {toml} }}\n")
+        assert validator().is_valid({"columns": {"A": {**rest, key: value}}}) is is_taken, (key, value)
 
 
 def test_the_schema_refuses_what_is_no_key():

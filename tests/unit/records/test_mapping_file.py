@@ -26,7 +26,7 @@ blank_values = ["="]
 """
 NOTHING = {
     "mapped": (), "ignored": (), "only": (), "cleared": (), "date_orders": (), "decimals": (),
-    "option_readings": (), "blank_values": (),
+    "option_readings": (), "blank_values": (), "associations": (),
     "timezones": (), "on_bad_value": None, "owner_map": None, "mapping": None, "values": None,
 }  # fmt: skip
 

@@ -21,6 +21,7 @@ from uploader.cli.text.summary import SKIP_RULES, ending_text, opt_out_lines
 from uploader.cli.text.undo_state import undone_text
 from uploader.jobs.summary import Summary
 from uploader.model.timeline import Interval, percentile
+from uploader.records.associations.link_columns import association_words, link_column, normal
 from uploader.report.charts import Chart, Series, axis_of
 from uploader.report.content import (
     PERCENTILES,
@@ -68,6 +69,7 @@ _OPTIONS = {
     "suppress": "--suppress, fingerprint",
     "suppress_where": "--suppress-where",
     "opt_outs": "--opt-outs",
+    "associate": "--associate",
     "set": "--set",
     "allow": "--allow",
     "skip_unchanged": "--skip-unchanged",
@@ -129,6 +131,8 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> dict[s
     summary = read_summary(path)
     whole = whole_of(intervals)
     settings = {name: value for name, value in identity.settings.items() if name not in _SILENT}
+    links = (link_column(one["column"], one) for one in settings.pop("associate", ()))
+    settings["associate"] = [f"{one.column}: {association_words(normal(one))}" for one in links]
     settings["columns"] = _column_texts(identity)
     return {
         "name": path.name,

@@ -3,6 +3,7 @@
 import csv
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from uploader.cli.project_file import project_in_use
 from uploader.cli.text_file import read_text
 from uploader.errors import SettingsError
 from uploader.hubspot.owner_lookup import OWNER_TO_FILL_IN
+from uploader.model.associations import LinkColumn
 from uploader.model.column_names import folded
+from uploader.records.associations.link_columns import parse_association
 from uploader.records.columns import MappingError
 from uploader.records.mapping_file import MappingFile, parse_mapping
 from uploader.records.values.datetimes import DateOrder
@@ -84,6 +87,17 @@ COLUMN_OPTIONS = (
         help="CSV file with column, value and replacement in each row, or TOML file with a table for each "
         "column: a cell with such a value is taken for its replacement. A blank replacement: a blank cell.",
     ),
+    option(
+        Heading.COLUMNS, "--associate", "associations", multiple=True,
+        metavar="COLUMN=OBJECTS.PROPERTY[:LABEL]",
+        help="Link the row's record with the record of another type that has this column's value in its "
+        "unique PROPERTY, for example AccountId=companies.sf_account_id:Primary. PROPERTY may also be id "
+        "(HubSpot's own), and domain of companies. The column is not written unless it is mapped, too.",
+    ),
+    option(
+        Heading.COLUMNS, "--create-labels", is_flag=True,
+        help="Create the labels of links that the account does not have.",
+    ),
 )  # fmt: skip
 
 
@@ -103,6 +117,8 @@ def column_settings(options: Mapping[str, Any]) -> dict[str, Any]:
         fields[name] = {**getattr(file, name), **_table(spelling, fields.pop(name))}
     fields["on_bad_value"] = fields.pop("on_bad_value") or file.on_bad_value or "reject"
     fields["policies"] = file.policies
+    folder = mapping.parent if mapping else project.path.parent if project else Path()
+    fields["associations"] = _associations(file, folder, fields.pop("associations"), ignored)
     fields["file_suppress_where"] = {c: v for c, v in file.suppress_where.items() if c not in ignored}
     fields["owner_map"] = read_owner_map(owner_map) if owner_map else {}
     where = f"--project {project.path}" if project and not mapping else f"--mapping {mapping}"
@@ -117,6 +133,24 @@ def column_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     named["--project"] = project and project.path
     fields["repeated_options"] = {option: (str(path.absolute()),) for option, path in named.items() if path}
     return fields
+
+
+def _associations(
+    file: MappingFile, folder: Path, entries: Sequence[str], ignored: frozenset[str]
+) -> tuple[LinkColumn, ...]:
+    """The link columns of a mapping file in this folder, and those of options, which go before the file's of
+    the same column.
+    """
+    try:
+        given = [parse_association(entry) for entry in entries]
+    except MappingError as error:
+        raise SettingsError(f"--associate {error}") from error
+    instead = set(map(folded, (*ignored, *(one.column for one in given))))
+    of_file = (one for one in file.associations if folded(one.column) not in instead)
+    return (
+        *(replace(one, results=str(folder / one.results)) if one.results else one for one in of_file),
+        *given,
+    )
 
 
 _TABLES = {

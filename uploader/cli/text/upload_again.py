@@ -5,7 +5,8 @@ from typing import Any
 
 from uploader.cli.project_file import Project, words_beyond
 from uploader.cli.text.next_command import account_words, command_line, path_word
-from uploader.jobs.resume_checks import with_present_names
+from uploader.jobs.resume_checks import recorded_association, with_present_names
+from uploader.records.associations.link_columns import association_text, link_column, normal
 from uploader.records.blank_words import as_compared
 from uploader.records.duplicates import OnDuplicate
 from uploader.records.mapping_file import MappingFile
@@ -36,6 +37,8 @@ def upload_again_command(
         words += ["--map", f"{column}={name}"]
     for column in settings["ignore"]:
         words += ["--ignore", column]
+    for text in filter(None, map(_association_text, settings["associate"])):
+        words += ["--associate", text]
     words += ["--portal", identity.portal] if identity.portal else []
     words += _value_words(settings, repeated) + _suppression_words(settings, repeated)
     words += ["--on-duplicate", *repeated["--on-duplicate"]] if "--on-duplicate" in repeated else []
@@ -71,7 +74,9 @@ def unnamed_files(identity: Identity, repeated: Options, mapping: MappingFile | 
     settings = _beyond(with_present_names(identity.settings), mapping or MappingFile())
     options = {"--owner-map": "owner_map", "--values": "values", "--suppress": "suppress"}
     lacking = [option for option, name in options.items() if settings.get(name) and option not in repeated]
-    if not all(settings["blank_values"].values()):  # no option says that a column has no such words
+    is_in_file = not all(map(_association_text, settings["associate"]))
+    # No option says that a column has no such words, or what separates the values of a cell.
+    if is_in_file or not all(settings["blank_values"].values()):
         lacking.append("--mapping")
     if not lacking:
         return ""
@@ -103,9 +108,15 @@ def _beyond(settings: Mapping[str, Any], mapping: MappingFile) -> dict[str, Any]
     }
     for name, columns in (("ignore", mapping.ignored), ("clear", mapping.cleared)):
         rest[name] = [column for column in settings.get(name, ()) if column not in columns]
+    of_file = [recorded_association(normal(one)) for one in mapping.associations]
+    rest["associate"] = [one for one in settings.get("associate", ()) if one not in of_file]
     if settings.get("on_bad_value") == mapping.on_bad_value:
         rest["on_bad_value"] = ""
     return rest
+
+
+def _association_text(recorded: Mapping[str, Any]) -> str | None:
+    return association_text(normal(link_column(recorded["column"], recorded)))
 
 
 def _source_words(delimiter: str, identity: Identity) -> list[str]:

@@ -16,6 +16,7 @@ from uploader.model.outcomes import DEAD_LETTERS, Outcome
 from uploader.model.records import Record
 from uploader.model.settled_rows import Settlement, Tallies
 from uploader.model.timeline import Changes, Timeline
+from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.checkpoint_tables.failed_and_pending_rows import Superseding
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
@@ -46,7 +47,7 @@ class Uncommitted:
 
     lines: list[bytes] = field(default_factory=list)  #: of the results file
     kept: list[Settlement] = field(default_factory=list)  #: that the checkpoint keeps
-    settled: list[Settlement] = field(default_factory=list)  #: all, for a snapshot or an outcome queue
+    settled: list[Settlement] = field(default_factory=list)  #: all, for a snapshot, links or an outcome queue
     updated_contacts: list[bytes] = field(default_factory=list)
     superseding: list[Superseding] = field(default_factory=list)
     canary: list[CanaryRow] = field(default_factory=list)
@@ -84,6 +85,7 @@ class Commits:
         on_committed: Callable[[Sequence[Settlement]], None] | None,
         gives_up: Callable[[], bool],
         opt_outs: OptOutsFile | None = None,
+        associations: AssociationsFile | None = None,
     ) -> None:
         """`on_committed` is called with settlements once they are durable. `gives_up` returns whether to
         stop waiting for another process to release the checkpoint.
@@ -98,6 +100,7 @@ class Commits:
         self._keys_file = keys_file
         self._snapshot = snapshot
         self._opt_outs = opt_outs
+        self._associations = associations
         self._offload = offload
         self._timeline = timeline
         self._rows_estimated = rows_estimated
@@ -126,7 +129,7 @@ class Commits:
             added.lines.append(self._results.lines(settlements))
         if not _KEPT.isdisjoint(outcomes):
             added.kept += [settlement for settlement in settlements if settlement.outcome in _KEPT]
-        if self._snapshot or self._on_committed:
+        if self._snapshot or self._on_committed or self._associations:
             added.settled += settlements
         for settlement in settlements if locked or added.settled else added.kept:
             _drop_contents(settlement)
@@ -235,6 +238,8 @@ class Commits:
             state.results = self._results.append(waiting.lines)
         if self._snapshot:
             self._snapshot.note_confirmed(waiting.settled)
+        if self._associations:
+            self._associations.commit(waiting.settled)
         # Last: appended again after a failure, they would be there twice.
         self._keys_file.append(waiting.updated_contacts)
 

@@ -48,3 +48,24 @@ def test_that_a_column_has_no_blank_words_is_left_to_the_mapping_file():
     kept = parse_mapping("[columns]\nCity = { blank_values = [] }")
     assert unnamed_files(identity, {}, kept) == ""
     assert unnamed_files(Identity((), SETTINGS, True, ""), {}, None) == ""
+
+
+def test_links_are_made_again_unless_the_mapping_file_says_so():
+    recorded = [
+        {"column": "AccountId", "associate": "companies", "by": "sf_id", "label": "Primary"},
+        {"column": "Deal", "associate": "deals", "by": "id"},
+    ]
+    assert command({"associate": recorded}).endswith(
+        "--associate AccountId=companies.sf_id:Primary --associate Deal=deals.id"
+    )
+    file = '[columns]\nAccountId = { associate = "companies", by = "sf_id", label = "Primary" }'
+    assert command({"associate": recorded}, file).endswith("--mapping m.toml --associate Deal=deals.id")
+
+
+def test_how_the_values_of_a_cell_are_separated_is_left_to_the_mapping_file():
+    recorded = [{"column": "Deals", "associate": "deals", "by": "id", "separator": ";"}]
+    assert command({"associate": recorded}).endswith("failed.csv")
+    identity = Identity((), {**SETTINGS, "associate": recorded}, True, "")
+    assert ", with --mapping added," in unnamed_files(identity, {}, None)
+    kept = parse_mapping('[columns]\nDeals = { associate = "deals", by = "id", separator = ";" }')
+    assert unnamed_files(identity, {}, kept) == ""
