@@ -30,6 +30,7 @@ LAYERS = (
     ("pipeline",),
     ("settings",),
     ("canary",),
+    ("associations",),
     ("jobs",),
     ("properties",),
     ("check", "report", "undo", "verify"),
@@ -58,6 +59,7 @@ DO_IO = """
     pipeline.requests.attempts pipeline.requests.contact_reader pipeline.requests.write_outage_probe
     pipeline.sender pipeline.worker pipeline.worker_pool
     settings.output settings.sign_in
+    associations.link_writer associations.run
     jobs.early_ending jobs.opening jobs.outcome_stream jobs.preflight jobs.resume_checks jobs.scans.duplicates
     jobs.pipeline jobs.scans.survey jobs.session jobs.upload
     properties.creation properties.creation_record

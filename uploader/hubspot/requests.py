@@ -157,6 +157,11 @@ def encode_ids(ids: Sequence[str]) -> bytes:
     return orjson.dumps({"inputs": [{"id": one} for one in ids]})
 
 
+def encode_pages(pages: Sequence[tuple[str, str]]) -> bytes:
+    """The body of a batch read of associations: records, and what names the page of each."""
+    return orjson.dumps({"inputs": [{"id": one, "after": after} for one, after in pages]})
+
+
 def encode_read(
     id_property: str, keys: Sequence[str], properties: Sequence[str], history: Sequence[str] = ()
 ) -> bytes:

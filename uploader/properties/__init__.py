@@ -7,6 +7,5 @@ definitions_file  the file of properties to be created
 draft             such a file, drafted for columns without a property
 listing           the properties of an object type, and which of them a word names
 removal           created properties archived again, as long as they are empty
-requests          requests, sent until each has a definite answer
 run               one listing: the account asked, and what could not be seen
 """

@@ -17,9 +17,9 @@ from uploader.jobs.session import Seams, Session, early_end, exact_clock
 from uploader.jobs.summary import EarlyEnd
 from uploader.model.stop import StopRun
 from uploader.pipeline.requests.attempts import Piece
+from uploader.pipeline.requests.questions import Questions
 from uploader.properties.creation import settle_asked
 from uploader.properties.creation_record import CreationRecord, State, read_record
-from uploader.properties.requests import Questions
 from uploader.properties.run import created_at_by_name, read_account_and_properties
 from uploader.settings import Settings
 from uploader.system.blocking_calls import Offload

@@ -9,7 +9,9 @@ links  the links, one for each value of a cell: what was there before, the outco
 ends   the other records by the values that name them, each looked up once
 """
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -120,6 +122,10 @@ class AssociationsFile(sqlite.Database):
             self.close()
             raise CheckpointError(f"{self.path} has the links of another job: restore that of this one")
 
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None
+
     def columns(self) -> list[LinkColumn]:
         """The columns that the links are of, by number."""
         return [LinkColumn(**one) for one in orjson.loads(self._about()["columns"])]
@@ -192,6 +198,22 @@ class AssociationsFile(sqlite.Database):
         """All links, in the order of rows. StorageError."""
         with self._storing():
             yield from map(ListedLink._make, self._open.execute(_LISTED))
+
+    # --- for the pass over links, whose tables and order `associations.work_list` knows ---
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        return self._open
+
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        """A transaction. StorageError."""
+        return self._transaction()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Reads. StorageError."""
+        with self._storing():
+            yield self._open
 
     def _about(self) -> dict[str, str]:
         return dict(self._all("SELECT name, value FROM about"))

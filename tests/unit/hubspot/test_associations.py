@@ -51,7 +51,7 @@ def test_an_error_names_the_links_of_several_inputs():
 
 
 def test_ends_that_do_not_match_name_no_link():
-    (error,) = link_errors(_reply(207, errors=[_error(fromObjectId=["1"])]))
+    (error,) = link_errors(_reply(207, errors=[_error(fromObjectId=["1", "3"], toObjectId=["2"])]))
     assert error == LinkError("VALIDATION_ERROR", "not valid")
 
 

@@ -82,6 +82,7 @@ class Task(ABC, Generic[Item]):
     give_up_rule: GiveUp = WRITING
     known_at: float = math.inf  #: `known_at` of `Sender.send`
     most_bytes: float = math.inf  #: a heavier body is halved before it is sent, as long as it can be
+    most_items: float = math.inf  #: so are more items
 
     @abstractmethod
     def call(self, items: Sequence[Item]) -> Call:
@@ -181,6 +182,8 @@ class Attempts:
         seconds.
         """
         sender, rule = self.sender, task.give_up_rule
+        if len(piece.items) > task.most_items:
+            return _halves(piece.items, piece.history)
         call = task.call(piece.items)
         if len(call.body or b"") > task.most_bytes and len(piece.items) > 1:
             return _halves(piece.items, piece.history)

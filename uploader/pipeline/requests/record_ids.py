@@ -86,7 +86,7 @@ async def _read(keys: dict[_Key, str], reader: Reader, run_workers: RunWorkers) 
 
     async def work() -> None:
         for name, batch in batches:
-            answers.update(await _read_batch(name, batch, reader))
+            answers.update(await read_keys(name, batch, reader))
 
     if keys:
         await run_workers(work() for _ in range(min(_READERS, -(-len(keys) // MAX_INPUTS))))
@@ -101,8 +101,8 @@ def _batches(keys: dict[_Key, str]) -> Iterator[tuple[str, list[str]]]:
             yield property_, texts[start : start + MAX_INPUTS]
 
 
-async def _read_batch(name: str, keys: Sequence[str], reader: Reader) -> dict[_Key, KeyAnswer]:
-    """What HubSpot says of one batch of keys."""
+async def read_keys(name: str, keys: Sequence[str], reader: Reader) -> dict[_Key, KeyAnswer]:
+    """What HubSpot says of one batch of keys of a property, each by its lock key."""
     found: dict[_Key, KeyAnswer] = {}
     rest = list(keys)
     asked = with_other_keys([name or OWN_ID])

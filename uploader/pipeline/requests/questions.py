@@ -1,4 +1,4 @@
-"""Requests about properties, sent until each has a definite answer."""
+"""Requests that are answered as a whole, sent until each has a definite answer."""
 
 import math
 from collections.abc import Awaitable, Callable, Sequence

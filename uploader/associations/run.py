@@ -1,0 +1,367 @@
+"""The pass over links: the records of the rows that are settled are linked with others.
+
+Each stage works in pages and commits what it has found out, so that a killed pass begins with what is left. A
+link that was sent and not answered is sent again, which changes nothing if it was made.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from uploader.associations import other_ends
+from uploader.associations.existing_links import UNKNOWN, Linked, read_links
+from uploader.associations.link_verdict import Ends, Link, Refused
+from uploader.associations.link_writer import LinkLimit, LinkWriter
+from uploader.associations.types import resolve_types
+from uploader.associations.work_list import End, PlannedLink, RowKey, Wave, WorkList, bearer
+from uploader.errors import AccountingError
+from uploader.hubspot.associations import is_primary
+from uploader.hubspot.requests import MAX_INPUTS, MAX_SEARCHED, paths
+from uploader.model.associations import AssociationType, LinkColumn, LinkCounts, LinkOutcome
+from uploader.model.records import lock_key
+from uploader.pipeline.follow_up import Tools
+from uploader.pipeline.rate.in_flight_slots import Slots
+from uploader.pipeline.read_matching import Answer, with_reason
+from uploader.pipeline.requests.attempts import Piece
+from uploader.pipeline.requests.contact_reader import Reader
+from uploader.pipeline.requests.record_ids import read_keys
+from uploader.pipeline.requests.record_search import RecordSearch
+from uploader.pipeline.requests.retry import History
+from uploader.storage.associations_file import AssociationsFile
+from uploader.storage.checkpoint import Checkpoint
+
+Item = TypeVar("Item")
+
+_WORKERS = 16
+#: Rows whose keys are looked up together, which keeps the requests full.
+_PAGE_ROWS = 3_200
+
+
+@dataclass(frozen=True, slots=True)
+class LinkProgress:
+    """The counts of a job's links, as its summary has them."""
+
+    counts: LinkCounts = field(default_factory=LinkCounts)
+
+    @property
+    def open(self) -> int:
+        return self.counts.open
+
+    @property
+    def failed(self) -> int:
+        return self.counts.failed
+
+    def as_dict(self) -> dict[str, object]:
+        counts = self.counts
+        return {
+            "read": counts.read,
+            **{one.value: counts.outcomes.get(one, 0) for one in LinkOutcome},
+            "open": counts.open,
+        }
+
+
+class LinksFollowUp:
+    """The links of a job."""
+
+    name = "links"
+
+    def __init__(
+        self, checkpoint: Path, object_type: str, api_version: str, columns: Sequence[LinkColumn]
+    ) -> None:
+        """`columns`: of the settings, as the file has them by number."""
+        self.text = ""
+        self.progress = LinkProgress()
+        self.columns = columns
+        self.object_type = object_type
+        self.api_version = api_version
+        self._file = AssociationsFile(checkpoint)
+        self._types: Sequence[AssociationType] = ()
+
+    def open(self, job: str) -> None:
+        """Open the file of links of a job that was begun before. CheckpointError."""
+        self._file.open(job)
+        self.progress = LinkProgress(self._file.counts())
+
+    def close(self) -> None:
+        self._file.close()
+
+    async def check(self, tools: Tools) -> None:
+        """SettingsError if the account lacks the types of the links."""
+        self._types = await resolve_types(self.columns, self.object_type, tools)
+
+    async def run(self, tools: Tools, checkpoint: Checkpoint) -> None:
+        is_final = checkpoint.state().state == "complete"
+        if not self._file.is_open:
+            await tools.writer.run(partial(self._file.open, checkpoint.job_id()))
+        work_list = WorkList(self._file, self.object_type, self.columns, self._types)
+        try:
+            await _Pass(self, work_list, tools, is_final=is_final).run()
+        finally:
+            self.text = ""
+            await self.count(tools)
+        if is_final and self.progress.open:
+            raise AccountingError(f"{self.progress.open:,} links have no outcome")
+
+    async def count(self, tools: Tools) -> None:
+        self.progress = LinkProgress(await tools.writer.run(self._file.counts))
+
+    def note(self, more: Mapping[LinkOutcome, int]) -> None:
+        """Count links that have got their outcome."""
+        counts = self.progress.counts
+        outcomes = {one: counts.outcomes.get(one, 0) + more.get(one, 0) for one in LinkOutcome}
+        self.progress = LinkProgress(LinkCounts(counts.read, outcomes))
+
+
+class _Worker:
+    """Works on one batch at a time, and has a slot for it. Others work while it waits out a backoff."""
+
+    def __init__(self, tools: Tools, slots: Slots) -> None:
+        self.attempts = replace(tools.attempts, sleep=self._sleep)
+        self._slots = slots
+        self._has_slot = False
+
+    async def __aenter__(self) -> Self:
+        await self._slots.enter()
+        self._has_slot = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._has_slot:
+            self._has_slot = False
+            self._slots.leave()
+
+    async def _sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            self._leave()
+            await asyncio.sleep(seconds)
+            await self.__aenter__()
+
+
+class _Pass:
+    """One pass over the links of a job."""
+
+    def __init__(self, job: LinksFollowUp, work_list: WorkList, tools: Tools, *, is_final: bool) -> None:
+        """`is_final`: no rows are left that may create what is not there yet."""
+        self._job = job
+        self._work_list = work_list
+        self._tools = tools
+        self._writer = tools.writer
+        self._is_final = is_final
+        self._slots = Slots(tools.attempts.sender.cap)
+        self._limit = LinkLimit()
+        self._busy = 0
+
+    async def run(self) -> None:
+        job, work_list, run = self._job, self._work_list, self._writer.run
+        job.text = "links: finding the records of the rows"
+        await run(work_list.begin)
+        await self._each_page(work_list.apply_rows)
+        await job.count(self._tools)
+        await self._share(self._rows_without_id(), self._find_rows)
+        job.text = "links: finding the other records"
+        for place in dict.fromkeys(work_list.places.values()):
+            await self._find_others(place, job.columns[place])
+        await self._each_page(partial(work_list.find_ends, is_final=self._is_final))
+        waves = await run(work_list.plan)
+        await job.count(self._tools)
+        for wave in waves:
+            job.text = f"links to {wave.object_type}"
+            await self._share(self._batches(wave), partial(self._make, wave))
+        await run(work_list.settle_repeats)
+
+    async def _each_page(self, step: Callable[[int], int | None]) -> None:
+        after: int | None = -1
+        while after is not None:
+            after = await self._writer.run(partial(step, after))
+
+    async def _share(self, batches: Iterator[Item], work: Callable[[_Worker, Item], Awaitable[None]]) -> None:
+        """Give batches, which the writer's thread reads, to the workers until none is left."""
+
+        async def serve(worker: _Worker) -> None:
+            while (batch := await self._writer.run(lambda: next(batches, None))) is not None:
+                async with worker:
+                    self._busy += 1
+                    try:
+                        await work(worker, batch)
+                    finally:
+                        self._busy -= 1
+
+        cap = self._tools.attempts.sender.cap
+        workers = [_Worker(self._tools, self._slots) for _ in range(min(_WORKERS, cap.maximum))]
+        await self._tools.run_workers(map(serve, workers))
+
+    def _note_good_batch(self) -> None:
+        """A batch was answered well: others need not wait for that any more."""
+        self._tools.attempts.sender.note_good_batch()
+        self._slots.wake()
+
+    # --- the records of the rows ---
+
+    def _rows_without_id(self) -> Iterator[Sequence[RowKey]]:
+        """Rows of one key property each."""
+        after = -1
+        while page := self._work_list.rows_without_id(after, _PAGE_ROWS):
+            after = page[-1].position
+            for name in dict.fromkeys(row.id_property for row in page):
+                rows = [row for row in page if row.id_property == name]
+                by_key: dict[str, list[RowKey]] = {}
+                for row in rows:
+                    by_key.setdefault(lock_key(name, row.key), []).append(row)
+                groups = list(by_key.values())
+                for start in range(0, len(groups), MAX_INPUTS):
+                    yield [row for group in groups[start : start + MAX_INPUTS] for row in group]
+
+    async def _find_rows(self, worker: _Worker, rows: Sequence[RowKey]) -> None:
+        """Read the ids of the rows' records by their keys."""
+        name = rows[0].id_property
+        keys = {lock_key(name, row.key): row.key for row in rows}
+        reader = Reader(worker.attempts, self._tools.paths.read)
+        answers = await read_keys(name, list(keys.values()), reader)
+        ids: dict[int, str] = {}
+        unknown: dict[int, str] = {}
+        for row in rows:
+            answer = answers[name, lock_key(name, row.key)]
+            if answer.held is not None and answer.is_definite:
+                ids[row.position] = answer.held.id
+            elif answer.answer is Answer.ABSENT:
+                unknown[row.position] = "HubSpot has no record with the row's key any more"
+            else:
+                what = "HubSpot did not say which record has the row's key"
+                unknown[row.position] = with_reason(what, answer.why)
+        await self._writer.run(partial(self._work_list.note_row_ids, ids, unknown))
+        self._note_good_batch()
+
+    # --- the other records ---
+
+    async def _find_others(self, place: int, column: LinkColumn) -> None:
+        there = paths(self._job.api_version, column.object_type)
+
+        async def read(worker: _Worker, ends: Sequence[End]) -> None:
+            found = await other_ends.read(ends, column, Reader(worker.attempts, there.read))
+            await self._writer.run(partial(self._work_list.note_ends, place, found))
+            self._note_good_batch()
+
+        async def search(worker: _Worker, ends: Sequence[End]) -> None:
+            found = await other_ends.search(
+                ends, column, RecordSearch(worker.attempts, there.search, column.by)
+            )
+            await self._writer.run(partial(self._work_list.note_ends, place, found))
+            self._note_good_batch()
+
+        if other_ends.is_searched(column):
+            await self._share(self._open_ends(place, MAX_SEARCHED), search)
+        else:
+            await self._share(self._open_ends(place, MAX_INPUTS), read)
+
+    def _open_ends(self, place: int, most: int) -> Iterator[Sequence[End]]:
+        after = ""
+        while page := self._work_list.open_ends(place, after, most):
+            after = page[-1].name
+            yield page
+
+    # --- the links ---
+
+    def _batches(self, wave: Wave) -> Iterator[Sequence[PlannedLink]]:
+        while batch := self._work_list.next_batch(wave, self._limit.most):
+            yield batch
+
+    async def _make(self, wave: Wave, worker: _Worker, batch: Sequence[PlannedLink]) -> None:
+        """Make the links that are not there. What was there before is noted before they are sent."""
+        ends = Ends(self._job.object_type, wave.object_type)
+        known = await self._read_before(worker, ends, batch)
+        todo, already = list[PlannedLink](), list[Link]()
+        for one in batch:
+            if _is_there(one, ends, known):
+                already.append(one.link)
+            else:
+                todo.append(one)
+        await self._settle((), (), already)
+        notes = [(one.link, *_former(one, ends, known)) for one in todo]
+        await self._writer.run(partial(self._work_list.note_sent, notes))
+        writer = LinkWriter(
+            worker.attempts,
+            self._tools.paths,
+            ends,
+            self._limit,
+            self._settle,
+            note_in_flight=self._slots.note_in_flight,
+            note_good=self._note_good_batch,
+            is_tail=lambda: self._busy <= 1,
+        )
+        history = History(successes_seen=worker.attempts.sender.write_successes)
+        if todo:
+            await worker.attempts.run(writer, [Piece([one.link for one in todo], history)])
+
+    async def _read_before(
+        self, worker: _Worker, ends: Ends, batch: Sequence[PlannedLink]
+    ) -> Mapping[tuple[str, str], Linked]:
+        """What records are linked with already, by end and id, where both may have been there before."""
+        known: dict[tuple[str, str], Linked] = {}
+        for end, of, to in (("from", ends.of, ends.to), ("to", ends.to, ends.of)):
+            ids = list(dict.fromkeys(_looked_at(one, ends)[1] for one in batch if _is_read(one, ends, end)))
+            if ids:
+                path = paths(self._job.api_version, of).associations.replace("{to}", to)
+                found = await read_links(ids, Reader(worker.attempts, path))
+                known |= {(end, one): linked for one, linked in found.items()}
+        return known
+
+    async def _settle(
+        self, linked: Sequence[Link], refused: Sequence[Refused], already: Sequence[Link] = ()
+    ) -> None:
+        await self._writer.run(partial(self._work_list.settle, linked, already, refused))
+        counts = dict.fromkeys(LinkOutcome, 0)
+        counts[LinkOutcome.LINKED] += len(linked)
+        counts[LinkOutcome.ALREADY] += len(already)
+        for one in refused:
+            counts[one.outcome] += 1
+        self._job.note(counts)
+
+
+def _looked_at(one: PlannedLink, ends: Ends) -> tuple[str, str]:
+    """The end of a link whose links tell what is there, and its id. Which company is the primary one is told
+    by the record that has it.
+    """
+    is_turned = is_primary(one.link.type) and bearer(ends.of, ends.to) == "to"
+    return ("to", one.link.pair.to_id) if is_turned else ("from", one.link.pair.from_id)
+
+
+def _is_read(one: PlannedLink, ends: Ends, end: str) -> bool:
+    """Whether to read the links of an end. The job's own records had none before; and what was there before
+    an earlier request is noted already.
+    """
+    looked_at, _ = _looked_at(one, ends)
+    if one.is_sent or looked_at != end:
+        return False
+    if is_primary(one.link.type):
+        return not (one.is_new_to if end == "to" else one.is_new_from)
+    return not (one.is_new_from or one.is_new_to)
+
+
+def _linked(one: PlannedLink, ends: Ends, known: Mapping[tuple[str, str], Linked]) -> Linked:
+    looked_at = _looked_at(one, ends)
+    return known.get(looked_at, UNKNOWN) if _is_read(one, ends, looked_at[0]) else Linked({})
+
+
+def _other(one: PlannedLink, ends: Ends) -> str:
+    return one.link.pair.from_id if _looked_at(one, ends)[0] == "to" else one.link.pair.to_id
+
+
+def _is_there(one: PlannedLink, ends: Ends, known: Mapping[tuple[str, str], Linked]) -> bool:
+    is_turned = _looked_at(one, ends)[0] == "to"
+    return _linked(one, ends, known).has(_other(one, ends), one.link.type, is_turned=is_turned)
+
+
+def _former(one: PlannedLink, ends: Ends, known: Mapping[tuple[str, str], Linked]) -> tuple[str | None, str]:
+    """The types of the pair before, and the record that loses its place as the primary one."""
+    linked, other = _linked(one, ends, known), _other(one, ends)
+    displaced = linked.primary if is_primary(one.link.type) and linked.primary != other else ""
+    return linked.types(other), displaced
