@@ -75,7 +75,7 @@ def settled(folder: Path) -> int:
         return 0
 
 
-@pytest.mark.parametrize("quota", ["100000/10", "190/10"])
+@pytest.mark.parametrize("quota", [pytest.param("100000/10", marks=pytest.mark.soak), "190/10"])
 def test_killed_again_and_again_the_job_ends_as_if_it_never_was(tmp_path, hubspot_mock, quota):
     rows = rows_of(2_500 if quota == "190/10" else 6_000)
     write(tmp_path / "contacts.csv", rows)
@@ -95,7 +95,14 @@ def test_killed_again_and_again_the_job_ends_as_if_it_never_was(tmp_path, hubspo
     assert mock.stats()["throttled"] == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.soak),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.soak),
+    ],
+)
 def test_a_signal_drains_and_the_same_command_finishes_sending_nothing_twice(tmp_path, hubspot_mock, number):
     rows = rows_of(5_000)
     write(tmp_path / "contacts.csv", rows)

@@ -7,6 +7,8 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from support.jobs import contacts, write_csv
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +73,7 @@ def test_two_jobs_run_side_by_side(tmp_path, hubspot_mock):
     assert len(hubspot.contacts()) == 600
 
 
+@pytest.mark.soak
 def test_the_examples_are_typed(tmp_path):
     """By the types that the package ships, as strictly as the package itself."""
     files = [tmp_path / f"example_{number}.py" for number in range(len(EXAMPLES))]

@@ -53,7 +53,12 @@ def held(mock) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("least", "file_system"),
-    [(300, "ext4"), (1_200, "ext4"), (1_200, "nfs4"), (len(ROWS), "ext4")],
+    [
+        pytest.param(300, "ext4", marks=pytest.mark.soak),
+        (1_200, "ext4"),
+        (1_200, "nfs4"),
+        pytest.param(len(ROWS), "ext4", marks=pytest.mark.soak),
+    ],
     ids=["early", "half-way", "half-way, on a network", "at the end"],
 )
 def test_what_was_committed_survives_a_power_cut(tmp_path, hubspot_mock, lossy_disk, least, file_system):

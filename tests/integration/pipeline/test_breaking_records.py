@@ -78,7 +78,7 @@ def abandoned(run: Job) -> list[int]:
 
 
 @pytest.mark.parametrize("options", [{}, {"skip_unchanged": True, "snapshot": True}], ids=["", "read first"])
-@pytest.mark.parametrize("place", [0, 1_717, 2_999])
+@pytest.mark.parametrize("place", [0, pytest.param(1_717, marks=pytest.mark.soak), 2_999])
 def test_it_is_given_up_after_a_minute(tmp_path, sent, place, options):
     rows = contacts(3_000)
     run = job(tmp_path, rows, breaks(f"c{place}@example.com"), options=options)

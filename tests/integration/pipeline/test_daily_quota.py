@@ -76,7 +76,7 @@ def test_a_reserve_that_leaves_nothing_is_refused_before_the_first_write(tmp_pat
         parse_reserve("100%")
 
 
-@pytest.mark.parametrize("request_number", [196, 198])
+@pytest.mark.parametrize("request_number", [196, pytest.param(198, marks=pytest.mark.soak)])
 def test_a_migration_over_the_end_of_a_day_leaves_a_new_day_behind_it(tmp_path, request_number):
     rows = contacts(3_000)
     fault = {"kind": "status", "status": 477, "retry_after_seconds": 90, "requests": [request_number] * 2}
@@ -174,7 +174,17 @@ class _Undated(MockTransport):
 HALF_AN_HOUR = {"account": {"day_seconds": 1_800}}
 
 
-@pytest.mark.parametrize("ahead", [0, 600, 1_200, 3_600, 30_000, -1_200, -3_600, -30_000])
+@pytest.mark.parametrize(
+    "ahead",
+    [
+        0,
+        600,
+        1_200,
+        30_000,
+        -3_600,
+        *(pytest.param(one, marks=pytest.mark.soak) for one in (3_600, -1_200, -30_000)),
+    ],
+)
 def test_a_machine_s_clock_that_is_wrong_costs_nothing(tmp_path, ahead):
     """The replies tell HubSpot's time."""
     run = job(tmp_path, contacts(500), daily_quota=30, **HALF_AN_HOUR)
@@ -240,7 +250,7 @@ def test_after_a_sleep_the_pauses_that_follow_hold(tmp_path):
     assert sum(612 < seen.at < 622 for seen in run.simulator.statistics.log) < 60
 
 
-@pytest.mark.parametrize("latency", [0.1, 2.0, 9.0])
+@pytest.mark.parametrize("latency", [0.1, pytest.param(2.0, marks=pytest.mark.soak), 9.0])
 def test_the_last_requests_of_a_day_are_used(tmp_path, latency):
     run = job(tmp_path, contacts(3_000), daily_quota=310)
     run.simulator = make_simulator(daily_quota=310, latency_seconds=latency)

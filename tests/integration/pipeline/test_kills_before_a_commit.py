@@ -59,7 +59,7 @@ def contacts_of(job):
     return sorted(tuple(one.get(name, "") for name in COLUMNS) for one in held)
 
 
-@pytest.mark.parametrize("most_open", [2, 30_000])
+@pytest.mark.parametrize("most_open", [2, pytest.param(30_000, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("kind", ["kill", "kill in a commit"])
 @pytest.mark.parametrize(
     ("lines", "match"),

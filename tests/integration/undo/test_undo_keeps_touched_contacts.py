@@ -356,7 +356,10 @@ def test_interrupted_while_it_reads_associations_it_archives_nothing_more(tmp_pa
     assert counts(report) == {"archived": 50}
 
 
-@pytest.mark.parametrize(("endpoint", "number"), [("archive", 1), ("associations", 5), ("associations", 9)])
+@pytest.mark.parametrize(
+    ("endpoint", "number"),
+    [("archive", 1), ("associations", 5), pytest.param("associations", 9, marks=pytest.mark.soak)],
+)
 def test_after_a_day_s_pause_contacts_are_looked_at_again(tmp_path, endpoint, number):
     """The day's quota is used up before notes are read, or after; people go on working meanwhile."""
     job = uploaded(tmp_path, rows_for(250), people(50))
