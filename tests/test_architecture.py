@@ -35,6 +35,7 @@ LAYERS = (
     ("properties",),
     ("check", "report", "undo", "verify"),
     ("preview",),
+    ("plans",),
     ("api",),
     ("cli",),
     ("__main__",),
@@ -66,14 +67,15 @@ DO_IO = """
     preview.overlay preview.run
     undo.batch_worker undo.run undo.undo_file undo.work_list
     verify.result_file verify.run verify.verify_file
+    plans.earlier_jobs plans.record_file plans.run
     api.options api.uploader
     cli.commands.check cli.commands.create_properties cli.commands.demo cli.commands.failures
-    cli.commands.help cli.commands.init
+    cli.commands.help cli.commands.init cli.commands.migrate
     cli.commands.mock_server cli.commands.preview cli.commands.properties cli.commands.purge
     cli.commands.report cli.commands.status cli.commands.undo cli.commands.upload cli.commands.verify
     cli.demo_files cli.guide.run cli.guide.terminal cli.logs cli.main cli.option_variables
     cli.options.columns cli.options.connection cli.options.suppression_file cli.output cli.pages
-    cli.plans.sections cli.progress
+    cli.plans.sections cli.plans.watcher cli.progress
     cli.project_file cli.property_undo cli.signals cli.status_watch cli.summary_file
     cli.text.check.details cli.text.check.next_steps
     cli.text.project_draft cli.text.undo_state cli.text_file cli.typed_answer cli.terminal cli.work_display

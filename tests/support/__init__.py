@@ -15,6 +15,7 @@ mock_transport        the mock server's logic as a transport of the pipeline, wi
 model                 random jobs for the tests in tests/model
 official_schemas      HubSpot's official schemas of the paths that uploader uses
 paced_clients         several clients on one token, and their accepted requests
+plans                 plans of three steps, run in virtual time
 processes             the command line as real processes: run, start, kill, wait
 programs              programs that use the Python API
 property_runs         properties created and archived in virtual time

@@ -72,15 +72,17 @@ class Check:
         drafts: bool = False,
         drafts_properties: bool = False,
         connection: Connection | None = None,
+        ending: Ending | None = None,
     ) -> None:
         """`sample`: read only this many rows of each source. `examples`: name this many rows for each kind of
         finding. `drafts`: also draft a mapping of the sources. `drafts_properties`: also draft the
         properties that the columns lack. `connection`: one that other runs use, too.
+        `ending`: pass one to end the check from outside.
         """
         self.settings = settings
         self.session: Session | None = None  #: None before the first request
         self.report = Report(sample=sample or settings.limit, findings=Findings(examples))
-        self.ending = Ending()
+        self.ending = ending or Ending()
         self.passes = Passes(self.ending)
         self.bytes_total: int | None = None
         self._seams = seams or Seams()

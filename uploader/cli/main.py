@@ -26,6 +26,7 @@ COMMANDS = {
     "create-properties": "Create properties that the account lacks.",
     "preview": "Show what an upload would create, change and leave.",
     "upload": "Upload a file, or resume an upload.",
+    "migrate": "Run a plan: several files, one after the other.",
     "status": "Show the progress of a job.",
     "failures": "Write failed rows to a file, to correct and upload them.",
     "verify": "Read a job's records back and compare them with its rows.",

@@ -285,15 +285,17 @@ async def displaying(display: Coroutine[None, None, None]) -> AsyncIterator[None
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def show(run: Run, words: Words = _NO_WORDS) -> None:
-    """Show the progress of a run until cancelled. `words`: for outcomes that have other ones here."""
+async def show(run: Run, words: Words = _NO_WORDS, step: str = "") -> None:
+    """Show the progress of a run until cancelled. `words`: for outcomes that have other ones here. `step`:
+    what the run is within a plan.
+    """
     if sys.stderr.isatty() and not is_json() and os.environ.get("TERM") != "dumb":
-        await _live(run, words)
+        await _live(run, words, step)
     else:
-        await _plain(run, words)
+        await _plain(run, words, step)
 
 
-async def _plain(run: Run, words: Words) -> None:
+async def _plain(run: Run, words: Words, step: str) -> None:
     pace, clock = Pace(), asyncio.get_running_loop().time
     due = clock() + _PLAIN_SECONDS
     while True:
@@ -303,22 +305,24 @@ async def _plain(run: Run, words: Words) -> None:
         if text and clock() >= due:
             due += _PLAIN_SECONDS
             if is_json():
-                note_event("progress", text, figures(view, pace) if view is not None else {})
+                of_step = {"step": step} if step else {}
+                note_event("progress", text, of_step | (figures(view, pace) if view is not None else {}))
             else:
-                print_message(text)
+                print_message(f"{step} | {text}" if step else text)
 
 
-async def _live(run: Run, words: Words) -> None:
+async def _live(run: Run, words: Words, step: str) -> None:
     pace = Pace()
     with live_display(sys.stderr) as paint:
         while True:
             view = _view(run, pace)
-            paint(partial(_painted, run, view, pace, words))
+            paint(partial(_painted, run, view, pace, words, step=step))
             await asyncio.sleep(_LIVE_SECONDS)
 
 
-def _painted(run: Run, view: View | None, pace: Pace, words: Words, width: int) -> list[str]:
-    return lines(view, pace, width, words) if view is not None else [fit([_before(run)], width)]
+def _painted(run: Run, view: View | None, pace: Pace, words: Words, width: int, *, step: str) -> list[str]:
+    above = [fit([step], width)] if step else []
+    return above + (lines(view, pace, width, words) if view is not None else [fit([_before(run)], width)])
 
 
 @contextlib.contextmanager

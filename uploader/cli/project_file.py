@@ -47,8 +47,10 @@ from uploader.errors import SettingsError, UploaderError
 from uploader.records.mapping_file import MappingFile
 
 PROJECT_OPTION = "--project"
-_IN_USE = "uploader.project"
+_IN_USE, _PLAN_IN_USE = "uploader.project", "uploader.plan"
 _SOURCE, _CHECKPOINT = "SOURCE", "CHECKPOINT"
+#: Commands that take a plan, and go through its steps.
+OVER_STEPS = frozenset({"migrate"})
 _SECRET = re.compile(r"token|secret|password|api_?key")
 
 
@@ -89,6 +91,12 @@ def project_in_use(context: click.Context | None = None) -> Project | None:
     return found if isinstance(found, Project) else None
 
 
+def plan_in_use(context: click.Context) -> Plan | None:
+    """The plan of the current command, if it goes through all steps; else None."""
+    found = context.meta.get(_PLAN_IN_USE)
+    return found if isinstance(found, Plan) else None
+
+
 def read_project(path: Path, upload: click.Command) -> Project:
     """Read a project file, or a step of a plan. `upload`: the command whose parameters are the keys."""
     found = read_project_or_plan(path, upload)
@@ -101,8 +109,8 @@ def read_project(path: Path, upload: click.Command) -> Project:
 
 
 def read_plan(path: Path, upload: click.Command) -> Plan:
-    """Read a plan: all of its steps, whichever is named."""
-    found = read_project_or_plan(step_named(path)[0] if not path.exists() else path, upload)
+    """Read a plan."""
+    found = read_project_or_plan(path, upload)
     if isinstance(found, Plan):
         return found
     raise SettingsError(f"{path} is no plan: it has no [[step]]. Upload it by itself, with upload -f")
@@ -350,8 +358,12 @@ def _use(context: click.Context, parameter: click.Parameter, path: Path | None) 
     del parameter
     if path is None:
         return None
+    upload = _upload(context)
     try:
-        project = read_project(path, _upload(context))
+        if context.info_name in OVER_STEPS and isinstance(plan := read_project_or_plan(path, upload), Plan):
+            context.meta[_PLAN_IN_USE] = plan
+            return path
+        project = read_project(path, upload)
     except UploaderError:
         if context.resilient_parsing:  # a shell completes a command that is not typed yet
             return path

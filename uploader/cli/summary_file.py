@@ -8,19 +8,28 @@ a run and after a kill there is no file, so a file is never from an earlier run.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import orjson
 
 from uploader.cli.logs import print_message
 from uploader.cli.text.control_characters import harmless_json
 from uploader.errors import SettingsError, UploaderError
-from uploader.jobs.summary import Summary
 from uploader.model.redaction import without_addresses
 from uploader.settings.output import OutputSettings
 from uploader.system.whole_file import WholeFile
 
 _BUG, _STORAGE = 70, 78
 _CANT_START = 2
+
+
+class Ended(Protocol):
+    """How a job or a plan ended."""
+
+    @property
+    def exit_code(self) -> int: ...
+
+    def as_dict(self) -> dict[str, object]: ...
 
 
 class SummaryFile:
@@ -47,7 +56,7 @@ class SummaryFile:
             self._tell(f"a bug in uploader ({type(error).__name__}: {error})", _BUG)
             raise
 
-    def write(self, summary: Summary) -> int:
+    def write(self, summary: Ended) -> int:
         """Write the summary. Return the run's exit code, or an error if a success could not be written."""
         is_written = self._write({**summary.as_dict(), "exit_code": summary.exit_code})
         return summary.exit_code if is_written else summary.exit_code or _STORAGE

@@ -41,6 +41,7 @@ PRINTED = {
     "cli.commands.help:_help_of_command": ("the manual has no page 'nowhere'; ",),
     "cli.commands.help:_link_text": (" (`",),
     "cli.commands.init:_write": ("next: decide on its columns, then ", "next: review it, then "),
+    "cli.commands.migrate:_last_lines": ("to see all that was found: ",),
     "cli.commands.report:_next_commands": (
         "list keys that led to the same contact: ",
         "compare the records with the rows: ",
@@ -136,7 +137,9 @@ class Shell:
         text = ended.out + ended.err
         self.printed += text
         # It did what it says, or waits for the canary's approval. Anything else: it could not.
-        is_done = ended.code in {0, 1, 3} or (ended.code == 2 and "\nPROBLEM: " in text)
+        is_done = ended.code in {0, 1, 3} or (
+            ended.code == 2 and re.search(r"^ *PROBLEM: ", text, re.MULTILINE)
+        )
         assert is_done, (line, ended)
         return ended.code, text
 
@@ -425,6 +428,19 @@ def test_options_whose_files_an_older_job_did_not_record(shell, hubspot_mock):
     assert "then upload them, with --owner-map and --suppress added, whose files" in text
     (again,) = printed_commands(text)
     shell.paste(f"{again} --owner-map owners.csv --suppress nobody --base-url {mock.url}")
+
+
+@shows(*PRINTED["cli.commands.migrate:_last_lines"])
+def test_a_plan_with_a_problem(shell, hubspot_mock):
+    """Not more of it: what `check` prints next is about the one step."""
+    (shell.folder / "a.csv").write_text("email,Nobody's\na@example.com,x\n")
+    plan = shell.folder / "Ann's plan.toml"
+    step = '[[step]]\nname = "people"\nsource = "a.csv"\n'
+    plan.write_text(f'base_url = "{hubspot_mock().url}"\n{step}')
+    _, text = shell.paste('uploader migrate "Ann\'s plan.toml"')
+    (check,) = printed_commands(text)
+    assert shell.words(check)[-1] == "Ann's plan.toml#people"
+    assert "PROBLEM: " in shell.paste(check)[1]
 
 
 @shows(*PRINTED["cli.options.connection:_note_readers"])

@@ -6,6 +6,7 @@ demo               `uploader demo`
 failures           `uploader failures`
 help               `uploader help`
 init               `uploader init`
+migrate            `uploader migrate`
 mock_server        `uploader mock-server`
 preview            `uploader preview`
 properties         `uploader properties`

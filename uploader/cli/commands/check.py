@@ -243,18 +243,27 @@ async def run_check(
         settings, sample=sample, examples=examples, drafts=drafts, drafts_properties=drafts_properties
     )
     stop_on_signals(run.ending.stop)
-    async with displaying(_live(run) if sys.stderr.isatty() else _plain(run)):
+    async with displaying(show_check(run)):
         return await run.run()
 
 
-async def _plain(run: Check) -> None:
+async def show_check(run: Check, step: str = "") -> None:
+    """Show the progress of a check until cancelled. `step`: what it checks within a plan."""
+    lead = f"{step}: " if step else ""
+    if sys.stderr.isatty():
+        await _live(run, lead)
+    else:
+        await _plain(run, lead)
+
+
+async def _plain(run: Check, lead: str) -> None:
     while True:
         await asyncio.sleep(_PROGRESS_SECONDS)
         if text := _now(run):
-            print_message(text)
+            print_message(lead + text)
 
 
-async def _live(run: Check) -> None:
+async def _live(run: Check, lead: str) -> None:
     # Imported here: only terminals need it.
     from rich.console import Console  # noqa: PLC0415
     from rich.live import Live  # noqa: PLC0415
@@ -262,7 +271,7 @@ async def _live(run: Check) -> None:
 
     with contextlib.suppress(OSError), Live(console=Console(file=sys.stderr), transient=True) as live:
         while True:
-            live.update(Text(harmless(_now(run))))
+            live.update(Text(harmless(lead + _now(run))))
             await asyncio.sleep(_LIVE_SECONDS)
 
 

@@ -186,7 +186,7 @@ def command(
         if file:
             file.check(settings)
         gc.freeze()  # what is loaded by now stays
-        with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+        with asyncio.Runner(loop_factory=fast_loop()) as runner:
             summary, finished_before, rows_not_in_results = runner.run(_upload(settings, yes=yes))
     code = file.write(summary) if file else summary.exit_code
     _report(summary, settings, finished_before, as_json=as_json, rows_not_in_results=rows_not_in_results)
@@ -226,7 +226,7 @@ def _canary_rows(rows: int | None, *, no_canary: bool, yes: bool) -> int | None:
     return 0 if no_canary or (yes and rows is None) else rows
 
 
-def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """The event loop of uvloop if it is installed, which takes some 15 % less CPU; else None."""
     if importlib.util.find_spec("uvloop") is None:
         return None
@@ -242,7 +242,7 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str], int]:
     """Run the job: its summary, notices to print, and the number of rows that the results file lacks."""
-    asks = _can_ask(settings)
+    asks = can_ask(settings)
 
     async def approve(account: Account, rows: int | None) -> bool:
         if not account.may_be_production:
@@ -254,31 +254,40 @@ async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str],
 
     async def judge(review: Review) -> bool:
         async with display.aside():
-            for line in review_lines(review, noun(settings.object_type)):
-                print_message(line)
-            return asks and await _is_yes("send the other rows?")
+            return await judge_canary(review, settings.object_type, asks=asks)
 
     run = Run(settings, approve=None if yes else approve, judge=judge)
     stop_on_signals(partial(_interrupt, run))
-    display = _Display(run)
+    display = RunDisplay(run, partial(_introduce, run))
     display.start()
     try:
         summary = await run.run()
-        has_begun = run.started.is_set() or summary.cause in {None, Cause.CANARY}
-        lines = _finished_lines(run) if has_begun else ["nothing was written"]
-        lines += run.late_notices()
-        return summary, lines, run.rows_not_in_results
+        return summary, lines_after(run, summary), run.rows_not_in_results
     finally:
         await display.stop()
 
 
-class _Display:
+async def judge_canary(review: Review, object_type: str, *, asks: bool) -> bool:
+    """Show the review of a canary, and ask whether the other rows are sent if somebody can be asked."""
+    for line in review_lines(review, noun(object_type)):
+        print_message(line)
+    return asks and await is_yes("send the other rows?")
+
+
+class RunDisplay:
     """The messages and the progress display of a running job."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, introduce: Callable[[], None], step: str = "") -> None:
+        """`introduce` prints what stands above the progress. `step`: what the job is within a plan."""
         self._run = run
+        self._introduce_now = introduce
+        self._step = step
         self._is_introduced = False
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def object_type(self) -> str:
+        return self._run.settings.object_type
 
     def start(self) -> None:
         self._task = asyncio.ensure_future(self._show())
@@ -299,7 +308,7 @@ class _Display:
             self.start()
 
     async def _show(self) -> None:
-        display = asyncio.ensure_future(show(self._run))
+        display = asyncio.ensure_future(show(self._run, step=self._step))
         try:
             await self._run.started.wait()
             self._introduce()
@@ -310,13 +319,20 @@ class _Display:
     def _introduce(self) -> None:
         if not self._is_introduced:
             self._is_introduced = True
-            note_job(self._run.job_id, self._run.account.portal)
-            for line in introduction(self._run):
-                print_message(line)
-            say_settings(click.get_current_context())
+            self._introduce_now()
 
 
-def _can_ask(settings: SourceSettings) -> bool:
+def _introduce(run: Run) -> None:
+    note_job(run.job_id, run.account.portal)
+    for line in [
+        *introduction(run),
+        "Ctrl-C stops cleanly; the same command resumes, with another --rate if you like",
+    ]:
+        print_message(line)
+    say_settings(click.get_current_context())
+
+
+def can_ask(settings: SourceSettings) -> bool:
     """Whether the user can be asked: on a terminal, with stdin not a source."""
     return sys.stdin.isatty() and sys.stderr.isatty() and not is_json() and "-" not in settings.sources
 
@@ -324,10 +340,10 @@ def _can_ask(settings: SourceSettings) -> bool:
 async def _approve(account: Account, rows: int | None) -> bool:
     count = "the rows" if rows is None else f"about {about(rows)} rows"
     name = account.portal or "unknown"
-    return await _is_yes(f"account {name} is {kind_text(account)}. Write {count} to it?")
+    return await is_yes(f"account {name} is {kind_text(account)}. Write {count} to it?")
 
 
-async def _is_yes(question: str) -> bool:
+async def is_yes(question: str) -> bool:
     print_message(f"{question} [y/N] ", end="")
     return (await answer()).strip().lower() in {"y", "yes"}
 
@@ -352,7 +368,6 @@ def introduction(run: Run) -> list[str]:
     lines += [f"checkpoint {settings.checkpoint_path}", *run.notices]
     if run.canary is not None and not run.canary.approved:
         lines.append(canary_text(run.canary, settings.canary_wait_seconds))
-    lines.append("Ctrl-C stops cleanly; the same command resumes, with another --rate if you like")
     return lines
 
 
@@ -374,6 +389,13 @@ def _forecast(run: Run) -> list[str]:
         reads=reads_text(settings),
         is_most=share is None and settings.may_spare_rows,
     )
+
+
+def lines_after(run: Run, summary: Summary) -> list[str]:
+    """What to say after a run: what it did not do, and what came up late."""
+    has_begun = run.started.is_set() or summary.cause in {None, Cause.CANARY}
+    lines = _finished_lines(run) if has_begun else ["nothing was written"]
+    return lines + run.late_notices()
 
 
 def _finished_lines(run: Run) -> list[str]:
@@ -437,7 +459,7 @@ def _report(
         )
     for line in closing_lines(settings, summary):
         print_message(line)
-    _say_failures(tallies, checkpoint, has_ended=summary.state == "complete")
+    say_failures(tallies, checkpoint, has_ended=summary.state == "complete")
 
 
 def closing_lines(settings: Settings, summary: Summary) -> list[str]:
@@ -452,7 +474,7 @@ def closing_lines(settings: Settings, summary: Summary) -> list[str]:
     return lines
 
 
-def _say_failures(tallies: Tallies, checkpoint: Path, *, has_ended: bool) -> None:
+def say_failures(tallies: Tallies, checkpoint: Path, *, has_ended: bool) -> None:
     if tallies.failed and checkpoint.exists():
         # A start does without it.
         from uploader.cli.commands.failures import failures_command, top_reasons  # noqa: PLC0415

@@ -9,6 +9,7 @@ forecast            the forecast of a run
 new_properties      properties to be created, created and archived
 next_command        the command to type next
 numbers             numbers, durations and texts of others
+plan                a plan: what its steps will write, and how they ended
 preview             the findings of `preview`, as lines and as JSON
 project_draft       the text of a new project file
 properties          the account's properties, as a table and as JSON

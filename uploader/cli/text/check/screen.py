@@ -54,6 +54,12 @@ def screen(report: Report, settings: Settings, typed: Sequence[str], width: int 
     return [*above, *_column_lines(report, settings.rules, width or NO_TERMINAL, room), *below, *steps]
 
 
+def brief(report: Report) -> list[str]:
+    """The report in a few lines: the verdict, what is wrong, and what becomes of the rows."""
+    texts = [*_problem_lines(report), row_text(report), *_bad_value_lines(report), *_key_lines(report)]
+    return [verdict(report), *texts]
+
+
 def _fitted(line: str, width: int) -> list[str]:
     """The line in lines of this width. Of a long text only the beginning, unless it has options to paste."""
     most = 1 if line.startswith(" ") else _MOST_LINES

@@ -1,0 +1,172 @@
+"""`migrate`: three objects in one plan, killed again and again."""
+
+import json
+import random
+import signal
+import stat
+from functools import partial
+
+import pytest
+
+from support.jobs import write_csv
+from support.processes import TOKEN, at_a_terminal, end, kill, run, start, wait_until
+
+NAMES = ("companies", "contacts", "deals")
+COUNTS = {"companies": 150, "contacts": 450, "deals": 150}
+#: Small batches of work, so that a process can be killed within a step.
+FAST = ("--rate", "100000/10")
+
+
+def write_plan(folder, url, *, more="", of_deals="", counts=COUNTS):
+    for name in NAMES:
+        rows = [{"external_id": f"{name}{i}", "Title": f"N{i}"} for i in range(counts[name])]
+        write_csv(folder / f"{name}.csv", rows)
+    titles = {"companies": "name", "contacts": "lastname", "deals": "dealname"}
+    steps = "".join(
+        f'[[step]]\nobject_type = "{name}"\nsource = "{name}.csv"\nid_property = "external_id"\n'
+        f'{of_deals if name == "deals" else ""}[step.columns]\n"Title" = "{titles[name]}"\n'
+        for name in NAMES
+    )
+    path = folder / "plan.toml"
+    path.write_text(f'base_url = "{url}"\n{more}{steps}')
+    return path
+
+
+def held(mock):
+    """The records of the account by object type: key -> how many."""
+    return {name: sorted(one["properties"]["external_id"] for one in mock.objects(name)) for name in NAMES}
+
+
+def wanted(counts=COUNTS):
+    return {name: sorted(f"{name}{i}" for i in range(counts[name])) for name in NAMES}
+
+
+def has_come_to(mock, process, upserts):
+    return process.poll() is not None or mock.stats()["upserts"] > upserts
+
+
+def test_a_plan_that_is_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path, hubspot_mock):
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.02)
+    write_plan(tmp_path, mock.url)
+    moments = random.Random(7)
+    upserts = 0
+    for _ in range(6):
+        process = start("migrate", "plan.toml", *FAST, "--json", cwd=tmp_path)
+        goal = min(upserts + moments.randint(0, 2), 7)
+        wait_until(partial(has_come_to, mock, process, goal))
+        kill(process)
+        upserts = mock.stats()["upserts"]
+    last = run("migrate", "plan.toml", *FAST, "--json", cwd=tmp_path)
+    assert last.code == 0, last.err
+    assert held(mock) == wanted()
+    steps = last.summary["steps"]
+    assert [(one["name"], one["rows"], one["state"], one["exit_code"]) for one in steps] == [
+        (name, COUNTS[name], "complete", 0) for name in NAMES
+    ]
+    totals = last.summary["totals"]
+    assert totals["rows"] == sum(COUNTS.values()) == totals["created"] + totals["updated"]
+    for name in NAMES:
+        lines = (tmp_path / f"{name}.csv.results.csv").read_text().splitlines()[1:]
+        assert sorted(int(line.split(",")[0]) for line in lines) == list(range(2, COUNTS[name] + 2))
+    assert stat.S_IMODE((tmp_path / "plan.toml.record.json").stat().st_mode) == 0o600
+    requests = mock.stats()["requests"]
+    again = run("migrate", "plan.toml", "--json", cwd=tmp_path)
+    assert (again.code, again.summary["totals"]) == (0, totals)
+    assert "nothing was sent: all steps are finished already" in again.err
+    assert mock.stats()["requests"] == requests
+
+
+def test_two_processes_do_not_run_one_plan(tmp_path, hubspot_mock):
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.2)
+    write_plan(tmp_path, mock.url)
+    first = start("migrate", "plan.toml", cwd=tmp_path)
+    wait_until(lambda: mock.stats()["upserts"] > 0, first)
+    second = run("migrate", "plan.toml", cwd=tmp_path)
+    assert (second.code, "another process is using" in second.err) == (2, True)
+    kill(first)
+
+
+def test_a_problem_is_shown_with_its_step_and_nothing_is_written(tmp_path, hubspot_mock):
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.0)
+    write_plan(tmp_path, mock.url)
+    text = (tmp_path / "plan.toml").read_text().replace('"dealname"', '"no_such"')
+    (tmp_path / "plan.toml").write_text(text)
+    ended = run("migrate", "plan.toml", "--json", "--summary-file", "s.json", cwd=tmp_path)
+    assert ended.code == 2
+    assert ended.summary["state"] == "not started"
+    assert [len(one.get("problems", ())) for one in ended.summary["steps"]] == [0, 0, 1]
+    assert "step 3 of 3, deals: upload cannot start: 1 problem" in ended.err
+    assert "nothing was written: correct the problems of deals" in ended.err
+    assert json.loads((tmp_path / "s.json").read_text())["exit_code"] == 2
+    assert mock.stats()["upserts"] == 0
+
+
+def test_a_step_that_stops_is_named_with_those_that_wait(tmp_path, hubspot_mock):
+    fault = {"kind": "reject", "keys": ["contacts7"]}
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.0, scenario={"faults": [fault]})
+    write_plan(tmp_path, mock.url, more='max_failures = "0"\n')
+    ended = run("migrate", "plan.toml", cwd=tmp_path)
+    assert ended.code == 78
+    last = ended.err.splitlines()[-1]
+    assert last.startswith("stopped: step contacts: too many rows failed")
+    assert "step deals waits until it is complete" in last
+    assert held(mock)["deals"] == []
+    assert [line.split()[0] for line in ended.out.splitlines()[2:]] == [*NAMES, "all"]
+
+
+def test_it_asks_once_at_a_terminal(tmp_path, hubspot_mock):
+    counts = dict.fromkeys(NAMES, 3)
+    mock = hubspot_mock(
+        quota="100000/10", latency_seconds=0.0, scenario={"account": {"account_type": "STANDARD"}}
+    )
+    write_plan(tmp_path, mock.url, more="no_canary = true\n", counts=counts)
+    code, seen = at_a_terminal(tmp_path, "n\n", "migrate", "plan.toml")
+    assert (code, mock.stats()["upserts"]) == (2, 0)
+    assert "contacts: 3 rows into contacts by external_id; values that HubSpot has are replaced" in seen
+    code, seen = at_a_terminal(tmp_path, "y\n", "migrate", "plan.toml")
+    assert (code, seen.count("[y/N]")) == (0, 1)
+    assert held(mock) == wanted(counts)
+
+
+def test_nobody_to_ask_is_no_approval(tmp_path, hubspot_mock):
+    mock = hubspot_mock(
+        quota="100000/10", latency_seconds=0.0, scenario={"account": {"account_type": "STANDARD"}}
+    )
+    write_plan(tmp_path, mock.url, more="no_canary = true\n", counts=dict.fromkeys(NAMES, 3))
+    ended = run("migrate", "plan.toml", cwd=tmp_path)
+    assert (ended.code, mock.stats()["upserts"]) == (2, 0)
+    assert "add --portal 44237313 if it is the right one" in ended.err
+    assert run("migrate", "plan.toml", "--portal", "44237313", cwd=tmp_path).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("migrate",), "name the plan: a project file with [[step]] tables"),
+        (("migrate", "none.toml"), "cannot read --project none.toml"),
+        (("migrate", "plan.toml", "-f", "plan.toml"), "name the plan once"),
+        (("migrate", "plan.toml", "--checkpoint", "x"), "--checkpoint names a file of one step"),
+        (("migrate", "plan.toml#deals"), "plan.toml#deals is one step, and migrate runs all"),
+        (("migrate", "-f", "plan.toml#deals"), "plan.toml#deals is one step"),
+        (("upload", "-f", "plan.toml"), "plan.toml is a plan of 3 steps"),
+    ],
+)
+def test_wrong_usage_is_one_line(tmp_path, words, why):
+    write_plan(tmp_path, "http://127.0.0.1:1")
+    ended = run(*words, cwd=tmp_path)
+    assert (ended.code, why in ended.err) == (2, True), ended.err
+    assert len(ended.err.splitlines()) == 1
+    assert TOKEN not in ended.err
+
+
+def test_ctrl_c_stops_and_the_same_command_resumes(tmp_path, hubspot_mock):
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.1)
+    write_plan(tmp_path, mock.url)
+    process = start("migrate", "plan.toml", "--max-in-flight", "1", cwd=tmp_path)
+    wait_until(lambda: mock.stats()["upserts"] > 2, process)
+    process.send_signal(signal.SIGINT)
+    ended = end(process)
+    assert ended.code == 130
+    assert "step deals waits until it is complete" in ended.err.splitlines()[-1]
+    assert run("migrate", "plan.toml", cwd=tmp_path).code == 0
+    assert held(mock) == wanted()

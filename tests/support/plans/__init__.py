@@ -1,0 +1,4 @@
+"""Plans in tests.
+
+runs  plans of three steps, run in virtual time
+"""

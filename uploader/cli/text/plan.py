@@ -1,0 +1,112 @@
+"""A plan as text: what its steps will write, and how they ended. Nothing is printed here."""
+
+from collections.abc import Sequence
+
+from uploader.cli.text.numbers import about, duration, printable
+from uploader.cli.text.table import table_lines
+from uploader.hubspot.account import Account
+from uploader.hubspot.object_types import noun
+from uploader.jobs.summary import advice
+from uploader.model.outcomes import DEAD_LETTERS, Outcome
+from uploader.model.stop import Cause
+from uploader.plans.ending import PlanEnd, StepEnd
+from uploader.plans.record import COMPLETE, NOT_STARTED
+from uploader.records.write_policy import Only, Policy
+from uploader.settings import Settings
+
+_CONFIRMED = (Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED, Outcome.SKIPPED)
+_REST = (*(one for one in Outcome if one in DEAD_LETTERS), Outcome.PENDING)
+_POLICIES = {
+    Policy.OVERWRITE: "values that HubSpot has are replaced",
+    Policy.FILL: "only where HubSpot has no value",
+    Policy.CREATE_ONLY: "values of new records only",
+}
+_ONLY = {Only.ALL: "", Only.EXISTING: "no record is created", Only.NEW: "no record is changed"}
+
+
+def step_title(number: int, count: int, name: str) -> str:
+    """Such as `step 2 of 3, contacts`; steps are counted from 0."""
+    return f"step {number + 1} of {count}, {name}"
+
+
+def account_line(account: Account) -> str:
+    kind = f" ({account.kind})" if account.kind else ""
+    more = ", ".join(part for part in (account.ui_domain, account.time_zone) if part)
+    return f"writes into account {account.portal or 'unknown'}{kind}{f'; {more}' if more else ''}:"
+
+
+def outlook_line(name: str, rows: int, settings: Settings) -> str:
+    """What a step will write: how many rows, by which key, and what becomes of values that HubSpot has."""
+    many = noun(settings.object_type).many
+    parts = [
+        f"{about(rows)} rows into {many} by {', else '.join(settings.match)}",
+        _POLICIES[settings.policy] + (" (columns have rules of their own)" if settings.policies else ""),
+        _ONLY[settings.only_records],
+        f"blanks clear {', '.join(sorted(settings.cleared))}" if settings.cleared else "",
+        "former values are saved" if settings.snapshot else "former values are NOT saved (snapshot = true)",
+    ]
+    return "  " + printable(f"{name}: " + "; ".join(part for part in parts if part), 400)
+
+
+def step_ending(title: str, end: StepEnd) -> str:
+    """How a step ended, in a line, and what to do."""
+    if end.error:
+        return f"{title}: not started: {end.error}"
+    summary = end.summary
+    if summary is None:
+        return f"{title}: {NOT_STARTED}"
+    tallies = summary.tallies
+    counts = [f"{tallies.outcomes[one]:,} {one.value}" for one in Outcome if tallies.outcomes[one]]
+    left = [f"{tallies.open:,} open"] if tallies.open else []
+    rows = f"{tallies.rows:,} rows: {', '.join([*counts, *left])}" if tallies.rows else "no rows"
+    reason = f": {printable(summary.reason)}" if summary.reason and summary.state != COMPLETE else ""
+    return f"{title}: {summary.state}{reason}; {rows}; {duration(summary.elapsed_seconds)}"
+
+
+def table_of(end: PlanEnd, width: int) -> list[str]:
+    """The steps with their counts, and the sums."""
+    header = ["step", "rows", *(one.value for one in (*_CONFIRMED, *_REST)), "open", "requests", "state"]
+    rows = [_row(one) for one in end.steps]
+    totals = end.totals()
+    keys = ["rows", *(one.value for one in (*_CONFIRMED, *_REST)), "open", "requests"]
+    rows.append(["all steps", *(_count(totals[key], key) for key in keys), end.state])
+    return table_lines(header, rows, width)
+
+
+def _row(end: StepEnd) -> list[str]:
+    if end.summary is None:
+        return [end.name, *[""] * (len(_CONFIRMED) + len(_REST) + 3), NOT_STARTED]
+    tallies = end.summary.tallies
+    counts = [_count(tallies.outcomes[one], one.value) for one in (*_CONFIRMED, *_REST)]
+    rest = [_count(tallies.open, "open"), _count(tallies.requests, "requests")]
+    return [end.name, _count(tallies.rows, "rows"), *counts, *rest, end.state]
+
+
+def _count(number: int, what: str) -> str:
+    """A count; what never happened has no column."""
+    return f"{number:,}" if number or what in {"rows", "created", "updated", "requests"} else ""
+
+
+def plan_ending(end: PlanEnd) -> list[str]:
+    """The last lines: how the plan ended, which steps wait, and what to do."""
+    if early := end.early:
+        why = f"stopped while the steps were checked: {early.reason}; {advice(early.cause)}"
+        return [printable(why, 2_000)]
+    by, waiting = end.stopped_by, end.waiting
+    wait = _names_text(waiting)
+    verb = "waits" if len(waiting) == 1 else "wait"
+    if by is not None:
+        cause = by.summary.cause if by.summary and not by.error else None
+        what = advice(cause) if cause else "correct this, then run the same command again"
+        after = f"; {wait} {verb} until it is complete" if waiting else ""
+        return [printable(f"stopped: step {by.name}: {by.reason or by.state}{after}; {what}", 2_000)]
+    if waiting:
+        return [f"stopped: {wait} {verb}; {advice(Cause.SIGNAL)}"]
+    if end.state != COMPLETE:
+        return [f"stopped: {Cause.LIMIT}; {advice(Cause.LIMIT)}"]
+    return [COMPLETE]
+
+
+def _names_text(steps: Sequence[StepEnd]) -> str:
+    names = [one.name for one in steps]
+    return f"step{'s' if len(names) > 1 else ''} {', '.join(names)}"
