@@ -60,7 +60,7 @@ DO_IO = """
     pipeline.requests.attempts pipeline.requests.contact_reader pipeline.requests.write_outage_probe
     pipeline.sender pipeline.worker pipeline.worker_pool
     settings.output settings.sign_in
-    associations.link_writer associations.run
+    associations.link_writer associations.links_list associations.run
     jobs.early_ending jobs.opening jobs.outcome_stream jobs.preflight jobs.resume_checks jobs.scans.duplicates
     jobs.pipeline jobs.scans.survey jobs.session jobs.upload
     properties.creation properties.creation_record
@@ -300,7 +300,9 @@ def test_no_test_file_imports_from_another_test_file():
     assert {path: names for path, names in found.items() if names} == {}
 
 
-@pytest.mark.parametrize("folder", [SUPPORT, SUPPORT / "model"], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "folder", [SUPPORT, SUPPORT / "links", SUPPORT / "model"], ids=lambda path: path.name
+)
 def test_support_lists_its_helpers(folder):
     docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
     inside = {path.stem for path in folder.iterdir() if path.name[0] not in "_."}

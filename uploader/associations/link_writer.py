@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from uploader.associations.existing_links import UNKNOWN, read_links
 from uploader.associations.link_verdict import Ends, Link, Refused, classify_links
@@ -26,7 +26,7 @@ Settle = Callable[[Sequence[Link], Sequence[Refused]], Awaitable[None]]
 class LinkLimit:
     """How many links a request may have, as far as refusals have said; shared by all batches."""
 
-    most: int = MOST_LINKS
+    most: int = field(default_factory=lambda: MOST_LINKS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -16,6 +15,7 @@ from uploader.associations import other_ends
 from uploader.associations.existing_links import UNKNOWN, Linked, read_links
 from uploader.associations.link_verdict import Ends, Link, Refused
 from uploader.associations.link_writer import LinkLimit, LinkWriter
+from uploader.associations.links_list import check_place, write_links_list
 from uploader.associations.types import resolve_types
 from uploader.associations.work_list import End, PlannedLink, RowKey, Wave, WorkList, bearer
 from uploader.errors import AccountingError
@@ -31,6 +31,7 @@ from uploader.pipeline.requests.contact_reader import Reader
 from uploader.pipeline.requests.record_ids import read_keys
 from uploader.pipeline.requests.record_search import RecordSearch
 from uploader.pipeline.requests.retry import History
+from uploader.settings import Settings
 from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.checkpoint import Checkpoint
 
@@ -69,17 +70,12 @@ class LinksFollowUp:
 
     name = "links"
 
-    def __init__(
-        self, checkpoint: Path, object_type: str, api_version: str, columns: Sequence[LinkColumn]
-    ) -> None:
-        """`columns`: of the settings, as the file has them by number."""
+    def __init__(self, settings: Settings) -> None:
         self.text = ""
         self.progress = LinkProgress()
-        self.columns = columns
-        self.object_type = object_type
-        self.api_version = api_version
-        self._file = AssociationsFile(checkpoint)
-        self._types: Sequence[AssociationType] = ()
+        self.settings = settings
+        self._file = AssociationsFile(settings.checkpoint_path)
+        self._types: Mapping[LinkColumn, AssociationType] = {}
 
     def open(self, job: str) -> None:
         """Open the file of links of a job that was begun before. CheckpointError."""
@@ -90,21 +86,36 @@ class LinksFollowUp:
         self._file.close()
 
     async def check(self, tools: Tools) -> None:
-        """SettingsError if the account lacks the types of the links."""
-        self._types = await resolve_types(self.columns, self.object_type, tools)
+        """SettingsError if the account lacks the types of the links, or their list can't be written."""
+        if self.settings.links_path is not None:
+            await tools.reader.run(partial(check_place, self.settings.links_path))
+        former = await tools.writer.run(self._file.columns) if self._file.is_open else []
+        current = self.settings.associations
+        columns = dict.fromkeys([*current, *(follower(one, current) for one in former)])
+        self._types = await resolve_types(list(columns), self.settings.object_type, tools)
 
     async def run(self, tools: Tools, checkpoint: Checkpoint) -> None:
+        run, settings = tools.writer.run, self.settings
         is_final = checkpoint.state().state == "complete"
         if not self._file.is_open:
-            await tools.writer.run(partial(self._file.open, checkpoint.job_id()))
-        work_list = WorkList(self._file, self.object_type, self.columns, self._types)
+            await run(partial(self._file.open, checkpoint.job_id()))
+        columns = [follower(one, settings.associations) for one in await run(self._file.columns)]
+        types = [self._types[one] for one in columns]
+        work_list = WorkList(self._file, settings.object_type, columns, types)
         try:
-            await _Pass(self, work_list, tools, is_final=is_final).run()
+            await _Pass(self, columns, work_list, tools, is_final=is_final).run()
         finally:
             self.text = ""
             await self.count(tools)
+            await self._write_list(tools, checkpoint)
         if is_final and self.progress.open:
             raise AccountingError(f"{self.progress.open:,} links have no outcome")
+
+    async def _write_list(self, tools: Tools, checkpoint: Checkpoint) -> None:
+        path, main = self.settings.links_path, self.settings.id_property
+        if path is not None:
+            names = [one.name for one in checkpoint.identity().sources]
+            await tools.writer.run(partial(write_links_list, path, self._file, names, main))
 
     async def count(self, tools: Tools) -> None:
         self.progress = LinkProgress(await tools.writer.run(self._file.counts))
@@ -114,6 +125,17 @@ class LinksFollowUp:
         counts = self.progress.counts
         outcomes = {one: counts.outcomes.get(one, 0) + more.get(one, 0) for one in LinkOutcome}
         self.progress = LinkProgress(LinkCounts(counts.read, outcomes))
+
+
+def follower(column: LinkColumn, current: Sequence[LinkColumn]) -> LinkColumn:
+    """The column of the settings in the place of a former one, if they were changed since. A former one that
+    they do not have any more stays as it was.
+    """
+    if column in current:
+        return column
+    place = (column.column, column.object_type)
+    same = [one for one in current if (one.column, one.object_type) == place]
+    return same[0] if len(same) == 1 else column
 
 
 class _Worker:
@@ -149,9 +171,18 @@ class _Worker:
 class _Pass:
     """One pass over the links of a job."""
 
-    def __init__(self, job: LinksFollowUp, work_list: WorkList, tools: Tools, *, is_final: bool) -> None:
+    def __init__(
+        self,
+        job: LinksFollowUp,
+        columns: Sequence[LinkColumn],
+        work_list: WorkList,
+        tools: Tools,
+        *,
+        is_final: bool,
+    ) -> None:
         """`is_final`: no rows are left that may create what is not there yet."""
         self._job = job
+        self._columns = columns
         self._work_list = work_list
         self._tools = tools
         self._writer = tools.writer
@@ -169,7 +200,7 @@ class _Pass:
         await self._share(self._rows_without_id(), self._find_rows)
         job.text = "links: finding the other records"
         for place in dict.fromkeys(work_list.places.values()):
-            await self._find_others(place, job.columns[place])
+            await self._find_others(place, self._columns[place])
         await self._each_page(partial(work_list.find_ends, is_final=self._is_final))
         waves = await run(work_list.plan)
         await job.count(self._tools)
@@ -243,7 +274,7 @@ class _Pass:
     # --- the other records ---
 
     async def _find_others(self, place: int, column: LinkColumn) -> None:
-        there = paths(self._job.api_version, column.object_type)
+        there = paths(self._job.settings.api_version, column.object_type)
 
         async def read(worker: _Worker, ends: Sequence[End]) -> None:
             found = await other_ends.read(ends, column, Reader(worker.attempts, there.read))
@@ -276,7 +307,7 @@ class _Pass:
 
     async def _make(self, wave: Wave, worker: _Worker, batch: Sequence[PlannedLink]) -> None:
         """Make the links that are not there. What was there before is noted before they are sent."""
-        ends = Ends(self._job.object_type, wave.object_type)
+        ends = Ends(self._job.settings.object_type, wave.object_type)
         known = await self._read_before(worker, ends, batch)
         todo, already = list[PlannedLink](), list[Link]()
         for one in batch:
@@ -309,7 +340,7 @@ class _Pass:
         for end, of, to in (("from", ends.of, ends.to), ("to", ends.to, ends.of)):
             ids = list(dict.fromkeys(_looked_at(one, ends)[1] for one in batch if _is_read(one, ends, end)))
             if ids:
-                path = paths(self._job.api_version, of).associations.replace("{to}", to)
+                path = paths(self._job.settings.api_version, of).associations.replace("{to}", to)
                 found = await read_links(ids, Reader(worker.attempts, path))
                 known |= {(end, one): linked for one, linked in found.items()}
         return known

@@ -15,10 +15,10 @@ from uploader.pipeline.requests.questions import Questions
 
 async def resolve_types(
     columns: Sequence[LinkColumn], object_type: str, tools: Tools
-) -> Sequence[AssociationType]:
+) -> Mapping[LinkColumn, AssociationType]:
     """Read the types and return that of each column. SettingsError if the account has no such type."""
     known = await _read_types(dict.fromkeys(one.object_type for one in columns), tools)
-    return [find_type(one, object_type, known[one.object_type]) for one in columns]
+    return {one: find_type(one, object_type, known[one.object_type]) for one in columns}
 
 
 def find_type(column: LinkColumn, object_type: str, known: Sequence[AssociationType]) -> AssociationType:

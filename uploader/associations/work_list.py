@@ -150,7 +150,7 @@ DROP TABLE temp.located;
 _NEXT = """
 SELECT plan.rowid, links.id, from_id, to_id, number, sent,
     from_id IN (SELECT hubspot_id FROM new_records),
-    (object_type = :own AND to_id IN (SELECT hubspot_id FROM new_records)) OR EXISTS (
+    (plan.object_type = :own AND to_id IN (SELECT hubspot_id FROM new_records)) OR EXISTS (
         SELECT 1 FROM ends JOIN kinds USING (place)
         WHERE kinds.number = links.number AND ends.name = fold(links.value) AND ends.created
     )

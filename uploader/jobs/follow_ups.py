@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from uploader.associations.run import LinksFollowUp
 from uploader.pipeline.follow_up import FollowUp
 from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint
@@ -16,5 +17,12 @@ def find_follow_ups(
 
     `checkpoint`: None for a new job; `stack` closes their files.
     """
-    del settings, checkpoint, stack
-    return ()
+    found: list[FollowUp] = []
+    has_links = checkpoint is not None and checkpoint.has_links_file()
+    if settings.associations or has_links:
+        links = LinksFollowUp(settings)
+        stack.callback(links.close)
+        if checkpoint is not None and has_links:
+            links.open(checkpoint.job_id())
+        found.append(links)
+    return found

@@ -181,7 +181,7 @@ class Preview:
             on_settled=note_settled,
         )
         reading = replace(seams, transport=lambda sign_in: ReadOnly(seams.transport(sign_in), known))
-        run = Run(settings, reading, parts=parts, ending=self.ending)
+        run = Run(settings, reading, parts=parts, ending=self.ending, only_rows=True)
         return run
 
     def _report(self, run: Run, summary: Summary) -> Report:

@@ -92,6 +92,15 @@ class OutputSettings(OptOutSettings, SourceSettings):
         return self.results or self._named(".results.csv")
 
     @property
+    def links_path(self) -> Path | None:
+        """The list of links; None if none is written."""
+        if not self.write_results:
+            return None
+        if self.sources[0] == STDIN or self.sources[0] in self.given:
+            return self.checkpoint_path.with_name(f"{self.checkpoint_path.name}.links.csv")
+        return self._named(".links.csv")
+
+    @property
     def opt_outs_path(self) -> Path | None:
         """The list of opt-outs; None if none is written."""
         return opt_outs_path(self.checkpoint_path) if self.opt_outs == LIST else None

@@ -67,7 +67,7 @@ UPDATE rows SET outcome = ?, hubspot_id = iif(? = '', hubspot_id, ?), created = 
 WHERE position = ?
 """
 _LISTED = """
-SELECT rows.source, rows.row, rows.key, rows.hubspot_id, number, value, to_id, links.outcome, links.why
+SELECT source, row, id_property, key, hubspot_id, number, value, to_id, links.outcome, links.why
 FROM links JOIN rows USING (position) ORDER BY position, number, ordinal
 """
 #: More than any job has; the largest integer of SQLite.
@@ -81,6 +81,7 @@ class ListedLink(NamedTuple):
 
     source: int
     row: int
+    id_property: str
     key: str
     from_id: str
     number: int  #: of the column

@@ -85,7 +85,7 @@ def test_the_file_has_the_links_of_all_rows(job):
 def test_a_run_that_is_interrupted_again_and_again_has_the_links_of_every_settled_row(job):
     expected, pauses = _expected(job.rows), random.Random(3)
     for _ in range(8):
-        job.run_virtual(stop_after=pauses.uniform(0.1, 3.0), again_after=3.1)
+        job.run_virtual(stop_after=pauses.uniform(2.5, 5.0), again_after=5.1)
         found, state = _on_disk(job.source)
         assert found.items() <= expected.items()
         missing = {key for key in expected if state.progress.is_settled(key[0])} - found.keys()

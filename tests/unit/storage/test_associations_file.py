@@ -39,9 +39,9 @@ def test_links_and_columns_are_there_after_the_commit(file):
     again = _opened_again(file)
     assert again.columns() == _COLUMNS
     assert list(again.listed()) == [
-        ListedLink(0, 2, "p0@x.com", "17", 0, "a", "", "", ""),
-        ListedLink(0, 2, "p0@x.com", "17", 0, "b", "", "", ""),
-        ListedLink(0, 5, "p3@x.com", "", 0, "a", "", "", ""),
+        ListedLink(0, 2, "email", "p0@x.com", "17", 0, "a", "", "", ""),
+        ListedLink(0, 2, "email", "p0@x.com", "17", 0, "b", "", "", ""),
+        ListedLink(0, 5, "email", "p3@x.com", "", 0, "a", "", "", ""),
     ]
     assert (again.counts().read, again.counts().open, again.counts().failed) == (3, 3, 0)
     again.close()

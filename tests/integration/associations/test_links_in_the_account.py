@@ -1,0 +1,287 @@
+"""Links on their way from rows to the account: what is made, what each ends as, what it costs."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from support.jobs import contacts
+from support.links.runs import KEY, PLAIN, PRIMARY, account, check_links, counts, labels, listed, make_job
+from uploader.errors import SettingsError
+from uploader.model.associations import LinkColumn
+from uploader.records.write_policy import Only
+from uploader.storage.associations_file import AssociationsFile
+from uploader.storage.checkpoint import Checkpoint
+
+
+def _rows(count, companies, **more):
+    """Contacts of which each has one of the companies."""
+    return [
+        {**one, "account": companies[i % len(companies)], **more} for i, one in enumerate(contacts(count))
+    ]
+
+
+def _paths(job):
+    """How many requests went to each endpoint of associations, and of reading companies."""
+    found = Counter(path.partition("?")[0] for path in job.transport.paths)
+    return {
+        "linked": found["/crm/v4/associations/contacts/companies/batch/create"],
+        "looked": found["/crm/v4/associations/contacts/companies/batch/read"],
+        "read": found["/crm/v3/objects/companies/batch/read"] + found["/crm/v3/objects/contacts/batch/read"],
+    }
+
+
+def test_new_contacts_are_linked_with_their_companies(tmp_path):
+    companies = [f"A{n}" for n in range(30)]
+    rows = _rows(250, [*companies, "gone"])
+    job = make_job(tmp_path / "a.csv", rows, account(companies), [PLAIN])
+    summary = job.run_virtual()
+    check_links(job, rows, summary, {}, companies)
+    assert counts(summary) == {"linked": 242, "missing": 8}
+    assert summary.exit_code == 1
+    assert {one["note"] for one in listed(job) if one["outcome"] == "missing"} == {
+        "HubSpot has no company with sf_id gone"
+    }
+
+
+def test_a_finished_job_sends_nothing_and_gives_the_same_code(tmp_path):
+    rows = _rows(20, ["A", "gone"])
+    job = make_job(tmp_path / "a.csv", rows, account(["A"]), [PLAIN])
+    first = job.run_virtual()
+    again = job.run_virtual()
+    assert job.transport.paths == []
+    assert (again.exit_code, again.as_dict()["links"]) == (1, first.as_dict()["links"])
+
+
+def test_requests_are_one_for_1000_links_and_one_for_100_records_read(tmp_path):
+    companies = [f"A{n}" for n in range(250)]
+    rows = _rows(2_500, companies)
+    job = make_job(tmp_path / "a.csv", rows, account(companies), [PLAIN])
+    assert job.run_virtual().exit_code == 0
+    assert _paths(job) == {"linked": 3, "looked": 0, "read": 3}
+
+
+def test_links_that_were_there_are_told_from_those_that_are_made(tmp_path):
+    companies = ["A", "B", "C"]
+    rows = [
+        {"email": "old1@x.com", "account": "A"},
+        {"email": "old2@x.com", "account": "B"},
+        {"email": "old3@x.com", "account": "C"},
+        {"email": "new@x.com", "account": "C"},
+    ]
+    before = [("old1@x.com", "A", ""), ("old2@x.com", "A", "")]
+    simulator = account(companies, ["old1@x.com", "old2@x.com", "old3@x.com"], before)
+    held = labels(simulator)
+    job = make_job(tmp_path / "a.csv", rows, simulator, [PLAIN])
+    summary = job.run_virtual()
+    check_links(job, rows, summary, held, companies)
+    assert [one["outcome"] for one in listed(job)] == ["already", "linked", "linked", "linked"]
+    assert _paths(job)["looked"] == 1
+
+
+def test_the_last_row_of_a_contact_makes_its_primary_company(tmp_path):
+    companies = ["A", "B", "C", "D"]
+    rows = [
+        {"email": "ann@x.com", "main": main, "account": other}
+        for main, other in [("A", "D"), ("B", "A"), ("A", ""), ("", "C"), ("C", "C"), ("C", "")]
+    ] + [{"email": f"c{n}@x.com", "main": "B", "account": "A"} for n in range(5)]
+    simulator = account(companies, ["ann@x.com"], [("ann@x.com", "D", "Primary")])
+    held = labels(simulator)
+    job = make_job(tmp_path / "a.csv", rows, simulator, [PLAIN, PRIMARY])
+    summary = job.run_virtual()
+    check_links(job, rows, summary, held, companies)
+    outcomes = [(one["value"], one["label"], one["outcome"]) for one in listed(job)[:10]]
+    assert outcomes == [
+        ("D", "", "already"),
+        ("A", "Primary", "linked"),
+        ("A", "", "already"),
+        ("B", "Primary", "linked"),
+        ("A", "Primary", "linked"),
+        ("C", "", "linked"),
+        ("C", "", "already"),
+        ("C", "Primary", "linked"),
+        ("C", "Primary", "already"),
+        ("A", "", "linked"),
+    ]
+
+
+def test_what_a_link_took_the_place_of_is_kept_for_undo(tmp_path):
+    rows = [{"email": "ann@x.com", "main": "B", "account": "C"}]
+    before = [("ann@x.com", "A", "Primary"), ("ann@x.com", "B", "")]
+    simulator = account(["A", "B", "C"], ["ann@x.com"], before)
+    job = make_job(tmp_path / "a.csv", rows, simulator, [PLAIN, PRIMARY])
+    job.run_virtual()
+    ids = {one["properties"][KEY]: one["id"] for one in simulator.objects(1e9, "companies")}
+    assert _stored(job, "SELECT value, before, displaced FROM links ORDER BY id") == [
+        ("C", "", ""),
+        ("B", "HUBSPOT_DEFINED=279", ids["A"]),
+    ]
+
+
+def _stored(job, query):
+    checkpoint = Checkpoint.open(job.settings(**job.options).checkpoint_path, read_only=True)
+    file = AssociationsFile(checkpoint.path)
+    file.open(checkpoint.job_id(), read_only=True)
+    try:
+        return file._all(query)
+    finally:
+        file.close()
+        checkpoint.close()
+
+
+def test_links_of_rows_without_a_record_end_with_the_rows_reason(tmp_path):
+    rows = [{"email": one, "account": "A"} for one in ("a@x.com", "b@x.com", "no address")]
+    refuse = {"kind": "reject", "keys": ["a@x.com"]}
+    job = make_job(tmp_path / "a.csv", rows, account(["A"], faults=[refuse]), [PLAIN])
+    summary = job.run_virtual()
+    assert counts(summary) == {"linked": 1, "missing": 1}
+    assert [one["outcome"] for one in listed(job)] == ["missing", "linked"]
+    assert listed(job)[0]["note"].startswith("the row is rejected: ")
+
+
+def test_links_of_skipped_rows_are_not_counted(tmp_path):
+    rows = [{"email": f"c{n}@x.com", "firstname": "F", "account": "A"} for n in range(4)]
+    simulator = account(["A"], ["c1@x.com"])
+    job = make_job(tmp_path / "a.csv", rows, simulator, [PLAIN], only_records=Only.NEW)
+    summary = job.run_virtual()
+    assert counts(summary) == {"linked": 3}
+    assert ("c1@x.com", "A") not in labels(simulator)
+
+
+def test_several_values_of_a_cell_are_links_of_their_own(tmp_path):
+    column = replace(PLAIN, separator=";")
+    rows = [{"email": "a@x.com", "account": "A; B ;;gone"}, {"email": "b@x.com", "account": "B"}]
+    job = make_job(tmp_path / "a.csv", rows, account(["A", "B"]), [column])
+    summary = job.run_virtual()
+    check_links(job, rows, summary, {}, ["A", "B"])
+    assert counts(summary) == {"linked": 3, "missing": 1}
+
+
+def test_values_are_looked_up_once_in_whatever_spelling(tmp_path):
+    rows = _rows(40, ["Acme", "ACME", " acme "])
+    job = make_job(tmp_path / "a.csv", rows, account(["Acme"]), [PLAIN])
+    assert counts(job.run_virtual()) == {"linked": 40}
+    assert _paths(job)["read"] == 1
+
+
+def test_ids_need_no_reading_and_the_reply_names_those_that_are_not_there(tmp_path):
+    simulator = account(["A", "B"])
+    ids = [one["id"] for one in simulator.objects(1e9, "companies")]
+    rows = _rows(30, [*ids, "987654321", "x1"])
+    job = make_job(tmp_path / "a.csv", rows, simulator, [LinkColumn("account", "companies", "id")])
+    summary = job.run_virtual()
+    assert counts(summary) == {"linked": 16, "missing": 14}
+    assert _paths(job) == {"linked": 1, "looked": 0, "read": 0}
+    assert {one["note"] for one in listed(job)} == {
+        "",
+        "HubSpot has no company with the id 987654321",
+        "is no id of a record in HubSpot, which are numbers",
+    }
+
+
+def test_companies_are_found_by_domain_and_ambiguous_ones_are_named(tmp_path):
+    simulator = account(["a", "b"])
+    simulator.reset(
+        0.0, objects={"companies": [{"properties": {"domain": one}} for one in ("a.com", "b.com", "b.com")]}
+    )
+    rows = _rows(9, ["www.a.com", "b.com", "c.com"])
+    job = make_job(tmp_path / "a.csv", rows, simulator, [LinkColumn("account", "companies", "domain")])
+    assert counts(job.run_virtual()) == {"linked": 3, "missing": 6}
+    notes = {one["value"]: one["note"] for one in listed(job)}
+    assert notes["b.com"].startswith("ambiguous: 2 companies have domain b.com (")
+    assert notes["c.com"] == "HubSpot has no company with domain c.com"
+
+
+def test_both_ends_may_be_rows_of_the_same_file(tmp_path):
+    """The end of a link may be created by a later row."""
+    rows = [{"email": f"c{n}@x.com", "boss": f"c{n + 1}@x.com"} for n in range(120)]
+    simulator = account([])
+    job = make_job(tmp_path / "a.csv", rows, simulator, [LinkColumn("boss", "contacts", "email")])
+    summary = job.run_virtual()
+    assert counts(summary) == {"linked": 119, "missing": 1}
+    assert len(list(simulator.links(1e9))) == 119
+
+
+def test_at_a_limit_links_wait_for_ends_that_later_rows_may_create(tmp_path):
+    rows = [{"email": f"c{n}@x.com", "boss": f"c{n + 5}@x.com"} for n in range(20)]
+    simulator = account([])
+    job = make_job(tmp_path / "a.csv", rows, simulator, [LinkColumn("boss", "contacts", "email")])
+    first = job.run_virtual(limit=10)
+    assert counts(first) == {"linked": 5, "open": 5}
+    assert first.exit_code == 75
+    assert counts(job.run_virtual()) == {"linked": 15, "missing": 5}
+    assert len(list(simulator.links(1e9))) == 15
+
+
+def test_rows_by_another_object_type_are_linked_from_their_end(tmp_path):
+    """A contact that two companies claim has the last one as its primary company."""
+    simulator = account(["A", "B"], ["ann@x.com", "bob@x.com"], [("ann@x.com", "A", "")])
+    rows = [
+        {KEY: "A", "people": "ann@x.com;bob@x.com"},
+        {KEY: "B", "people": "ann@x.com"},
+    ]
+    column = LinkColumn("people", "contacts", "email", label="Primary", separator=";")
+    job = make_job(tmp_path / "a.csv", rows, simulator, [column], object_type="companies", id_property=KEY)
+    assert counts(job.run_virtual()) == {"already": 1, "linked": 2}
+    assert labels(simulator) == {
+        ("ann@x.com", "A"): set(),
+        ("ann@x.com", "B"): {"Primary"},
+        ("bob@x.com", "A"): {"Primary"},
+    }
+
+
+def test_labels_of_the_account_are_found_by_name(tmp_path):
+    label = {"object_type": "contacts", "to": "companies", "label": "Decision maker"}
+    simulator = account(["A"], association_labels=[label])
+    rows = _rows(3, ["A"])
+    columns = [replace(PLAIN, label="decision MAKER")]
+    job = make_job(tmp_path / "a.csv", rows, simulator, columns)
+    assert counts(job.run_virtual()) == {"linked": 3}
+    assert all("Decision maker" in one for one in labels(simulator).values())
+
+
+def test_a_label_that_the_account_lacks_is_refused_before_a_row_is_sent(tmp_path):
+    job = make_job(tmp_path / "a.csv", _rows(3, ["A"]), account(["A"]), [replace(PLAIN, label="Boss")])
+    with pytest.raises(
+        SettingsError, match="no label 'Boss' in this account; choose 'Primary', or create it"
+    ):
+        job.run_virtual()
+    assert list(job.simulator.objects(1e9)) == []
+
+
+def test_the_limit_of_links_in_a_request_is_learned(tmp_path):
+    rows = _rows(900, ["A", "B"])
+    simulator = account(["A", "B"], rules={"most_links": 100})
+    job = make_job(tmp_path / "a.csv", rows, simulator, [PLAIN])
+    assert counts(job.run_virtual()) == {"linked": 900}
+    assert _paths(job)["linked"] <= 1 + 16
+
+
+def test_a_limit_of_the_account_refuses_some_links_and_never_their_rows(tmp_path):
+    limit = {"object_type": "companies", "to": "contacts", "most": 4}
+    rows = _rows(10, ["A"])
+    job = make_job(tmp_path / "a.csv", rows, account(["A"], association_limits=[limit]), [PLAIN])
+    summary = job.run_virtual()
+    assert summary.tallies.confirmed == 10
+    assert counts(summary) == {"linked": 4, "rejected": 6}
+    assert "ASSOCIATION_LIMIT" not in listed(job)[-1]["note"]
+    assert "the most associations" in listed(job)[-1]["note"]
+
+
+def test_a_file_in_the_place_of_the_list_is_not_overwritten(tmp_path):
+    job = make_job(tmp_path / "a.csv", _rows(1, ["A"]), account(["A"]), [PLAIN])
+    mine = tmp_path / "a.csv.links.csv"
+    mine.write_text("my links\n")
+    with pytest.raises(SettingsError, match="is no such list; move it away"):
+        job.run_virtual()
+    assert mine.read_text() == "my links\n"
+
+
+def test_more_than_a_page_of_links_is_read(tmp_path):
+    """The mock server shows 500 associated records a page."""
+    addresses = [f"c{n}@x.com" for n in range(1_100)]
+    simulator = account(["A"], addresses, [(one, "A", "") for one in addresses[:1_050]])
+    column = LinkColumn("people", "contacts", "email", separator=";")
+    rows = [{KEY: "A", "people": ";".join(addresses)}]
+    job = make_job(tmp_path / "a.csv", rows, simulator, [column], object_type="companies", id_property=KEY)
+    assert counts(job.run_virtual()) == {"already": 1_050, "linked": 50}

@@ -1,0 +1,166 @@
+"""Links are made exactly once, whatever goes wrong on the way, and whenever the run is stopped."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from support.jobs import contacts
+from support.links.runs import PLAIN, PRIMARY, account, check_links, counts, labels, listed, make_job
+from uploader.mockserver.faults.scenario import Scenario
+from uploader.model.stop import Cause
+
+_MIXED = [
+    {"kind": "status", "status": 503, "rate": 0.1, "endpoint": "any"},
+    {"kind": "status", "status": 429, "rate": 0.05, "endpoint": "any"},
+    {"kind": "status", "status": 502, "rate": 0.1, "endpoint": "associate", "applied": True},
+    {"kind": "reset", "rate": 0.1, "endpoint": "associate", "applied": True},
+    {"kind": "reset", "rate": 0.1, "endpoint": "associate", "applied": False},
+    {"kind": "drop_results", "count": 3, "rate": 0.2, "endpoint": "associate"},
+    {"kind": "batch_status", "status": "PENDING", "rate": 0.1, "endpoint": "associate"},
+    {"kind": "truncate", "rate": 0.1, "endpoint": "associations"},
+]
+
+
+def _rows(count, companies, chance):
+    """Contacts, some of them in several rows, of which most have one or two companies."""
+    return [
+        {
+            "email": f"c{chance.randrange(count)}@x.com",
+            "firstname": str(number),
+            "account": chance.choice([*companies, "", "gone"]),
+            "main": chance.choice([*companies, "", ""]),
+        }
+        for number in range(count)
+    ]
+
+
+def _there(job):
+    """The companies that the account has, by the options of the test."""
+    return [one["properties"]["sf_id"] for one in job.simulator.objects(1e9, "companies")]
+
+
+def _account(chance, **options):
+    companies = [f"A{n}" for n in range(40)]
+    known = [f"c{n}@x.com" for n in range(0, 600, 7)]
+    before = [(one, chance.choice(companies), chance.choice(["", "Primary"])) for one in known[::2]]
+    return account(companies, known, before, **options)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_links_equal_the_oracle_through_mixed_faults(tmp_path, seed, monkeypatch):
+    monkeypatch.setattr("uploader.associations.link_writer.MOST_LINKS", 50)
+    chance = random.Random(seed)
+    simulator = _account(chance, faults=_MIXED, seed=seed, rules={"group_errors": "ids"} if seed else {})
+    held = labels(simulator)
+    rows = _rows(400, _there_of(simulator), chance)
+    job = make_job(tmp_path / "a.csv", rows, simulator, [PLAIN, PRIMARY])
+    summary = job.run_virtual()
+    assert summary.state == "complete", summary.reason
+    check_links(job, rows, summary, held, _there(job))
+
+
+def _there_of(simulator):
+    return [one["properties"]["sf_id"] for one in simulator.objects(1e9, "companies")]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_links_equal_the_oracle_after_many_interruptions(tmp_path, seed, monkeypatch):
+    monkeypatch.setattr("uploader.associations.link_writer.MOST_LINKS", 20)
+    chance = random.Random(seed)
+    simulator = _account(chance, faults=_MIXED, seed=seed)
+    held = labels(simulator)
+    rows = _rows(300, _there_of(simulator), chance)
+    job = make_job(tmp_path / "a.csv", rows, simulator, [PLAIN, PRIMARY], drain_timeout_seconds=0.0)
+    stopped_in_links = 0
+    for _ in range(40):
+        after = chance.uniform(1.0, 4.0)
+        summary = job.run_virtual(stop_after=after, again_after=after)
+        if summary.state == "complete":
+            break
+        stopped_in_links += summary.tallies.rows == 300 and summary.tallies.open == 0
+        found = summary.as_dict()["links"]
+        assert found["read"] == sum(count for name, count in found.items() if name != "read")
+    summary = job.run_virtual()
+    assert summary.state == "complete"
+    assert stopped_in_links > 2
+    check_links(job, rows, summary, held, _there(job))
+
+
+def test_only_the_pass_runs_where_the_rows_are_complete(tmp_path):
+    rows = [{**one, "account": "A"} for one in contacts(50)]
+    simulator = account(["A"], faults=[{"kind": "status", "status": 503, "endpoint": "associate"}])
+    job = make_job(tmp_path / "a.csv", rows, simulator, [PLAIN], outage_seconds=30.0)
+    first = job.run_virtual()
+    assert (first.exit_code, first.cause, counts(first)) == (75, Cause.OUTAGE, {"open": 50})
+    assert {one["outcome"] for one in listed(job)} == {"open"}
+    simulator.change_scenario(replace(simulator.scenario, faults=()))
+    second = job.run_virtual()
+    assert (second.exit_code, counts(second)) == (0, {"linked": 50})
+    assert not any("upsert" in path for path in job.transport.paths)
+    assert second.tallies.requests > first.tallies.requests
+
+
+@pytest.mark.parametrize("rules", [{"link_errors": "batch"}, {"errors_without_trace_id": True}])
+def test_a_link_at_fault_is_found_however_its_refusal_is_told(tmp_path, rules):
+    simulator = account(["A"], rules=rules)
+    (known,) = [one["id"] for one in simulator.objects(1e9, "companies")]
+    rows = [{**one, "account": "77" if i in {3, 40} else known} for i, one in enumerate(contacts(64))]
+    job = make_job(tmp_path / "a.csv", rows, simulator, [replace(PLAIN, by="id")])
+    found = counts(job.run_virtual())
+    assert found["linked"] == 62
+    assert found.get("missing", 0) + found.get("rejected", 0) == 2
+
+
+def test_a_link_that_is_never_answered_ends_pending_and_the_others_are_made(tmp_path, monkeypatch):
+    monkeypatch.setattr("uploader.associations.link_writer.MOST_LINKS", 10)
+    simulator = account(["A", "B"])
+    ids = {one["properties"]["sf_id"]: one["id"] for one in simulator.objects(1e9, "companies")}
+    fault = {"kind": "status", "status": 500, "endpoint": "associate", "match": {"to": ids["B"]}}
+    simulator.change_scenario(Scenario.parse({**_scenario(), "faults": [fault]}))
+    rows = [{**one, "account": "B" if i == 7 else "A"} for i, one in enumerate(contacts(60))]
+    job = make_job(tmp_path / "a.csv", rows, simulator, [PLAIN])
+    summary = job.run_virtual()
+    assert counts(summary) == {"linked": 59, "pending": 1}
+    assert summary.exit_code == 1
+    (note,) = [one["note"] for one in listed(job) if one["outcome"] == "pending"]
+    assert note.startswith("HubSpot gave no definite answer: HTTP 500")
+
+
+def _scenario():
+    return {"properties": [{"name": "sf_id", "unique": True, "object_type": "companies"}]}
+
+
+def test_a_last_attempt_that_was_applied_is_found_by_reading(tmp_path):
+    fault = {"kind": "status", "status": 502, "endpoint": "associate", "applied": True}
+    simulator = account(["A"], faults=[fault])
+    job = make_job(tmp_path / "a.csv", [{"email": "a@x.com", "account": "A"}], simulator, [PLAIN])
+    assert counts(job.run_virtual()) == {"linked": 1}
+
+
+def test_a_missing_scope_stops_the_run_and_names_it(tmp_path):
+    fault = {"kind": "status", "status": 403, "endpoint": "associate", "times": 1}
+    simulator = account(["A"], faults=[fault])
+    rows = [{**one, "account": "A"} for one in contacts(5)]
+    job = make_job(tmp_path / "a.csv", rows, simulator, [PLAIN])
+    first = job.run_virtual()
+    assert (first.exit_code, first.cause, counts(first)) == (78, Cause.SCOPE, {"open": 5})
+    assert counts(job.run_virtual()) == {"linked": 5}
+
+
+def test_a_label_that_vanishes_stops_the_run_and_another_one_takes_its_place(tmp_path):
+    label = {"object_type": "contacts", "to": "companies", "label": "Boss"}
+    simulator = account(["A"], association_labels=[label])
+    rows = [{**one, "account": "A"} for one in contacts(5)]
+    job = make_job(tmp_path / "a.csv", rows, simulator, [replace(PLAIN, label="Boss")])
+    types = simulator.account.associations._definitions
+
+    def drop(run):
+        boss = types.labelled("contacts", "companies", "Boss")
+        if boss is not None:
+            types.archive("contacts", "companies", boss)
+
+    first = job.run_virtual(on_start=drop)
+    assert (first.exit_code, first.cause, counts(first)) == (78, Cause.LABEL, {"open": 5})
+    job.options["associations"] = (PLAIN,)
+    assert counts(job.run_virtual(accept_changed_settings=True)) == {"linked": 5}
