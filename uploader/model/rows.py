@@ -45,6 +45,11 @@ UNREADABLE_CELL = "CELL"
 #: The category of a row without any match property. Counted separately.
 NO_KEY = "KEY"
 
+
+class LoneCell(list[str]):
+    """The cells of a line of CSV that has one cell, although the header has more: the others are blank."""
+
+
 #: What a row holds: CSV cells in column order, or the fields of an NDJSON object (numbers as their
 #: spelling in the source, booleans as `True`/`False`, null as `None`), or why it can't be read.
 Content = Sequence[str] | Mapping[str, object] | Unreadable

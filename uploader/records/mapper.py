@@ -30,6 +30,7 @@ from uploader.model.rows import (
     UNREADABLE_CELL,
     Content,
     Fault,
+    LoneCell,
     PartlyReadable,
     Row,
     Unreadable,
@@ -488,6 +489,7 @@ class Mapper:
         doubtful = {*table.bad, *(place for place, key in enumerate(keys) if not key)}
         if not self._table_facts.by_address:
             doubtful.update(self._suspects.among(keys))
+            doubtful.update(place for place, row in enumerate(table.rows) if type(row.content) is LoneCell)
         found = {}
         for place in doubtful:
             row = table.rows[place]

@@ -5,14 +5,19 @@ Out   why it is no row, for the user; "" for a row.
 Rules Where a doubt is possible, a line is a row: it is sent, or it is invalid. A row with an address is a
       row. A line of one cell is a footer if it says so itself; a word or a name is none. Where rows have
       another key than an address, the text must be long, and a key that may be a name allows only the
-      repeated header. The answer depends on the line alone, never on those beside it.
+      repeated header. In a report of a system that writes all cells of a row and lines of one cell around
+      the rows, such a line is none, whatever it says. The answer depends on the line and the header alone,
+      never on other lines.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from uploader.model.column_names import folded
+from uploader.model.rows import LoneCell
+from uploader.records.headers.recognition import recognize
 from uploader.records.values.email import plausible_email
 from uploader.records.values.nothing import spellings
 
@@ -119,8 +124,8 @@ def why_no_row(cells: Sequence[str], table: TableFacts) -> str:
     filled = [at for at, text in enumerate(texts) if text]
     if not filled or any(plausible_email(texts[at]) for at in filled):
         return ""
-    if _is_header(texts, table.header):
-        return "repeats the header"
+    if why := _why_of_the_table(cells, texts, table.header):
+        return why
     first, *others = filled
     if not table.keys.isdisjoint(filled if table.by_name else others):
         return ""
@@ -132,6 +137,19 @@ def why_no_row(cells: Sequence[str], table: TableFacts) -> str:
         texts[first], len(others), in_place_of_address=table.by_address and first in table.keys
     )
     return "is a title or a footer" if is_footer else ""
+
+
+def _why_of_the_table(cells: Sequence[str], texts: Sequence[str], header: Sequence[str]) -> str:
+    """Why a line is no row by what its table is."""
+    if _is_header(texts, header):
+        return "repeats the header"
+    return "is a line of the report" if isinstance(cells, LoneCell) and is_report(tuple(header)) else ""
+
+
+@cache
+def is_report(header: tuple[str, ...]) -> bool:
+    """Whether the columns are those of a system whose reports have lines of one cell around their rows."""
+    return any(system.lines for system in recognize(header).systems)
 
 
 def _is_total(texts: Sequence[str], filled: Sequence[int], table: TableFacts) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from uploader.model.column_names import INVISIBLE
-from uploader.model.rows import Content, Fault, PartlyReadable, Row
+from uploader.model.rows import Content, Fault, LoneCell, PartlyReadable, Row
 
 _WRAPPED = re.compile(r'="((?:[^"]|"")*)"')
 _E_NOTATION = r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}"
@@ -147,6 +147,8 @@ def _without(content: Content) -> Content:
         return {name: _unwrapped_value(value) for name, value in content.items()}
     if isinstance(content, PartlyReadable):
         return replace(content, cells=list(map(cell_text, content.cells)))
+    if isinstance(content, LoneCell):
+        return LoneCell(map(cell_text, content))
     return list(map(cell_text, content)) if isinstance(content, Sequence) else content
 
 

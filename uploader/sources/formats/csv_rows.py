@@ -13,7 +13,7 @@ import csv
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from uploader.model.rows import Content, Row, Unreadable
+from uploader.model.rows import Content, LoneCell, Row, Unreadable
 from uploader.sources.bytes.lines import LINE_BYTES, Block
 from uploader.sources.formats.csv_layout import Layout
 from uploader.sources.formats.csv_quotes import CONTINUATION_LINES, Reach, reach_of_row
@@ -138,7 +138,8 @@ class CsvRows:
         width = self._layout.width
         if any(map(str.strip, cells[width:])):
             return Unreadable(f"{len(cells)} cells, but the header has {width}")
-        return cells[:width] + [""] * (width - len(cells))
+        filled_up = cells[:width] + [""] * (width - len(cells))
+        return LoneCell(filled_up) if len(cells) == 1 < width else filled_up
 
     def _is_short(self, raw: bytes) -> bool:
         try:
