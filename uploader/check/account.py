@@ -4,28 +4,39 @@ Each function adds what it finds to the report.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from uploader.check.mapping_draft import draft
 from uploader.check.report import KnownQuota, Report
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
 from uploader.hubspot.missing_scopes import DETAILS, LIMITS, PIPELINES, PROPERTIES, USAGE, lack_text
+from uploader.hubspot.schema import Schema
 from uploader.hubspot.sign_in.token_info import TokenInfo, object_scopes, scope_texts
 from uploader.jobs.preflight import TokenAndLimits, check_keys, check_named_portal, run_both
 from uploader.jobs.session import Session
 from uploader.model.rows import Fault
+from uploader.records.columns import Rules
 from uploader.records.values.convert import converter
 from uploader.settings import Settings
 from uploader.sources.source import Source
 
 
-async def read_account(session: Session, sources: list[Source]) -> tuple[Account, TokenAndLimits]:
-    """Read all that a check needs of the account."""
+async def read_account(
+    session: Session, sources: list[Source], *, drafts: bool
+) -> tuple[Account, TokenAndLimits]:
+    """Read all that a check needs of the account. `drafts`: also of the properties of drafted columns."""
     account = await session.read_account()
 
     async def read_properties() -> Account:
-        return await session.with_named_values(sources, await session.read_properties(account))
+        found = await session.read_properties(account)
+        drafted = {
+            one.property
+            for source in (sources if drafts else ())
+            for one in draft(source.shape.columns, found.schema, []).columns
+        }
+        return await session.with_named_values(sources, found, drafted=drafted)
 
     closer = session.preflight.read_token_and_limits(session.settings.token, session.settings.object_type)
     found = await run_both(read_properties(), closer)
@@ -121,10 +132,14 @@ def judge_sensitive_properties(report: Report, settings: Settings) -> None:
             report.problems.append(f"{name!r} is a sensitive property: {lack_text([needed])} to write it")
 
 
-def note_unknown_owners(report: Report, settings: Settings) -> None:
-    """Report the owners in the rows that are not owners in the account."""
-    for name, counts in report.findings.owners.items():
-        convert = converter(name, name, report.schema, settings.rules)
+def unknown_owners(
+    owners: Mapping[str, Counter[str]], schema: Schema | None, rules: Rules
+) -> dict[str, Counter[str]]:
+    """By property, the owners in the rows that are not owners in the account."""
+    found: dict[str, Counter[str]] = {}
+    for name, counts in owners.items():
+        convert = converter(name, name, schema, rules)
         unknown = {who: n for who, n in counts.items() if convert and isinstance(convert(who), Fault)}
         if unknown:
-            report.unknown_owners[name] = Counter(unknown)
+            found[name] = Counter(unknown)
+    return found

@@ -1,9 +1,11 @@
 """The values that a property does not take, with the options it has and the one that may have been meant."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
+from uploader.hubspot.owner_lookup import Owner
 from uploader.hubspot.schema import Option, Schema
 from uploader.hubspot.stage_lookup import STAGES
 from uploader.jobs.scans.bad_values import BadValues
@@ -52,6 +54,27 @@ def bad_columns(found: BadValues, rules: Rules, schema: Schema | None) -> Iterat
         ]
         others = len(counts) - len(values)
         yield BadColumn(column, name, counts.cells, values, others, counts.is_complete, options)
+
+
+def owner_columns(
+    unknown: Mapping[str, Counter[str]], names: Mapping[str, str], schema: Schema | None
+) -> Iterator[BadColumn]:
+    """The owners that the account does not have, as values of their columns. `unknown`: by property;
+    `names`: the property of each column.
+    """
+    owners = schema.owners.active if schema and schema.owners else ()
+    options = tuple(map(_owner_option, owners))
+    near = NearOptions(options)
+    for column, name in names.items():
+        if counts := unknown.get(name):
+            values = [BadValue(who, cells, near.find(who)) for who, cells in counts.most_common()]
+            yield BadColumn(column, name, counts.total(), values, 0, is_complete=True, options=options)
+
+
+def _owner_option(owner: Owner) -> Option:
+    name = f"{owner.first_name} {owner.last_name}".strip()
+    text = owner.email or owner.id
+    return Option(name or text, text)
 
 
 def options_of(name: str, schema: Schema) -> tuple[Option, ...]:

@@ -8,7 +8,10 @@ Raise nothing.
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from uploader.check.blank_candidates import details
+from uploader.check.mapping_draft import suppression
 from uploader.check.report import Column
+from uploader.check.value_draft import toml_text
 from uploader.hubspot.schema import Schema
 from uploader.model.column_names import quoted
 from uploader.records.columns import (
@@ -26,14 +29,18 @@ from uploader.records.repeated_keys import KeyCount
 _NAMED = 2
 
 
-def column_briefs(columns: Sequence[Column], rules: Rules, schema: Schema | None) -> Mapping[str, str]:
-    """The short texts of the problems with the columns of one source that are undecided."""
+def column_briefs(
+    columns: Sequence[Column], rules: Rules, schema: Schema | None, project: str
+) -> Mapping[str, str]:
+    """The short texts of the problems with the columns of one source that are undecided. `project`: the name
+    of the project file, where what is meant is to be written; "" if none is used.
+    """
     undecided = [one.column for one in columns if one.is_undecided]
     people = [column for column in undecided if rules.is_undecided(column)]
     others = [column for column in undecided if column not in people]
     unmapped = [column for column in others if _is_unmapped(column, rules, schema)]
-    found = {undecided_text(some): _opt_out_brief(some) for some in by_kind(people)}
-    return found | ({unmapped_text(unmapped, schema): _unmapped_brief(unmapped)} if unmapped else {})
+    found = {undecided_text(some): _opt_out_brief(some, project) for some in by_kind(people)}
+    return found | ({unmapped_text(unmapped, schema): _unmapped_brief(unmapped, project)} if unmapped else {})
 
 
 def _is_unmapped(column: str, rules: Rules, schema: Schema | None) -> bool:
@@ -42,7 +49,17 @@ def _is_unmapped(column: str, rules: Rules, schema: Schema | None) -> bool:
     return False
 
 
-def _unmapped_brief(columns: Sequence[str]) -> str:
+def _unmapped_brief(columns: Sequence[str], project: str) -> str:
+    if project:
+        what = (
+            f"{columns[0]!r} is no property of the account"
+            if len(columns) == 1
+            else f"{len(columns):,} columns (marked ?) are no properties"
+        )
+        return (
+            f"{what}: name properties in {project}, or {{ ignore = true }}; --write-properties FILE.toml "
+            "drafts new ones"
+        )
     if len(columns) == 1:
         (column,) = columns
         return (
@@ -55,7 +72,7 @@ def _unmapped_brief(columns: Sequence[str]) -> str:
     )
 
 
-def _opt_out_brief(columns: Sequence[str]) -> str:
+def _opt_out_brief(columns: Sequence[str], project: str) -> str:
     """Of columns of one kind: that tell who has opted out, that may, or that tell who has agreed."""
     is_consent = carries_consent(columns[0])
     words = [
@@ -65,6 +82,10 @@ def _opt_out_brief(columns: Sequence[str]) -> str:
     what = "who has agreed to e-mail" if is_consent else "who has opted out or bounces"
     is_open = may_mean_either(columns[0])
     tells = "may tell" if is_open else "tells" if len(columns) == 1 else "tell"
+    if project:
+        lists = "" if is_open else 'opt_outs = "list", '
+        entry = f"{toml_text(columns[0])} = {suppression(columns[0])} or {{ ignore = true }}"
+        return f"{_listed(columns)} {tells} {what}: in {project}, {lists}{entry}"
     lists = "" if is_open else "--opt-outs list, "
     others = "" if len(columns) <= _NAMED else " ..."
     return (
@@ -73,14 +94,20 @@ def _opt_out_brief(columns: Sequence[str]) -> str:
     )
 
 
-def doubtful_brief(keys: Sequence[KeyCount], columns: Sequence[str]) -> str:
+def doubtful_brief(keys: Sequence[KeyCount], columns: Sequence[str], project: str) -> str:
     """Of keys that stand for very many rows. `columns`: those of the first key."""
     first = keys[0]
     more = f" (and {len(keys) - 1:,} more such keys)" if len(keys) > 1 else ""
-    ways = [f"--blank-value {quoted(f'{column}={first.value}')}" for column in columns]
+    if project:
+        words = [key.value for key in keys if key.property == first.property]
+        ways = [f"{toml_text(column)} = {details(first.property, words)}" for column in columns]
+        ways += [f'or keep it with on_duplicate = "in-order", in {project}']
+    else:
+        ways = [f"--blank-value {quoted(f'{column}={first.value}')}" for column in columns]
+        ways += ["or keep it with --on-duplicate in-order"]
     return (
         f"{first.value!r} is the {first.property} of {first.rows:,} rows, which would become one{more}: "
-        f"{', '.join([*ways, 'or keep it with --on-duplicate in-order'])}"
+        f"{', '.join(ways)}"
     )
 
 

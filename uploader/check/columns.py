@@ -22,7 +22,7 @@ from uploader.jobs.column_rules import (
     refuse_unfit_replacements,
     rules_of,
 )
-from uploader.jobs.scans.row_findings import Findings
+from uploader.jobs.scans.row_findings import Findings, Surveyor
 from uploader.jobs.scans.survey import Step, Survey, first_rows
 from uploader.model.rows import readable
 from uploader.records.blank_words import BlankWords
@@ -102,7 +102,7 @@ def _resolve(report: Report, index: int, rules: Rules) -> tuple[Columns | None, 
         columns = list(_columns(index, header, resolved.names, rules, schema))
         report.columns += columns
         where = f"{source.name}: " if several else ""
-        briefs = column_briefs(columns, rules, schema)
+        briefs = column_briefs(columns, rules, schema, report.project)
         report.briefs |= {f"{where}{text}": f"{where}{brief}" for text, brief in briefs.items()}
     return resolved.columns, rules
 
@@ -195,7 +195,7 @@ def note_doubtful_keys(report: Report, settings: Settings, mappers: Sequence[Map
         report.problems.append(text)
         first = report.doubtful_keys[0]
         columns = [] if "=" in first.value else list(columns_of(first.property, mappers))
-        report.briefs[text] = doubtful_brief(report.doubtful_keys, columns)
+        report.briefs[text] = doubtful_brief(report.doubtful_keys, columns, report.project)
 
 
 def origins_of(survey: Survey) -> list[Recognized]:
@@ -222,8 +222,8 @@ def drafted_mapping(
 
 
 def rules_as_drafted(report: Report, rules: Rules) -> Rules:
-    """The rules with the drafted properties that have options, of columns that are undecided; the same rules
-    if there are none. They serve to draft values, and nothing else.
+    """The rules with the drafted properties of columns that are undecided; the same rules if there are none.
+    They serve to draft values, and nothing else.
     """
     schema, draft_ = report.schema, report.draft
     if schema is None or draft_ is None:
@@ -232,34 +232,48 @@ def rules_as_drafted(report: Report, rules: Rules) -> Rules:
     undecided = {column.column for column in report.columns if column.source == 0 and column.is_undecided}
     drafted: dict[str, str] = {}
     for one in draft_.columns:
-        if one.column in undecided and not one.ignore and one.property not in taken:
-            if options_of(one.property, schema):
-                drafted[one.column] = one.property
+        is_new = one.property in schema.labels and one.property not in taken
+        if one.column in undecided and not one.ignore and is_new:
+            drafted[one.column] = one.property
             taken.add(one.property)
     return replace(rules, mapped={**rules.mapped, **drafted}) if drafted else rules
 
 
-def count_drafted(
-    source: Source, rules: Rules, schema: Schema | None, most_rows: int | None, found: Findings
-) -> Iterator[Step]:
-    """Count the bad values of a source's columns as they are drafted, and of no others. Blocks, in steps."""
-    header, names = source.shape.columns, dict[int, str]()
-    for index, column in enumerate(header):
+def names_as_drafted(source: Source, rules: Rules, schema: Schema) -> dict[int, str]:
+    """The properties of a source's columns whose values may need a decision: texts, options and owners."""
+    names = dict[int, str]()
+    for index, column in enumerate(source.shape.columns):
         with suppress(MappingError):
             name = "" if rules.leaves_out(column) else resolve_name(column, rules, schema)
-            if (name in rules.match or (schema and options_of(name, schema))) and name not in names.values():
+            kind = schema.kinds.get(name)
+            is_text = kind is not None and kind.type == "string"
+            is_one = is_text or name in {*rules.match, *schema.owned} or options_of(name, schema)
+            if is_one and name not in names.values():
                 names[index] = name
-    columns = Columns(names, header=tuple(header))
+    return names
+
+
+def survey_drafted(
+    source: Source,
+    names: Mapping[int, str],
+    rules: Rules,
+    schema: Schema,
+    *,
+    most_rows: int | None,
+    found: Findings,
+) -> Iterator[Step]:
+    """Count what a source's columns hold as they are drafted, and no others. Blocks, in steps."""
+    columns = Columns(names, header=tuple(source.shape.columns))
     # Of what all records get, a pipeline decides which stages there are. What is wrong with it is reported.
     kept = {n: t for n, t in rules.constants.items() if n in PIPELINES and n not in names.values()}
     try:
         mapper = Mapper(0, replace(rules_of(rules, source), constants=kept), schema, columns)
     except MappingError:
         mapper = Mapper(0, replace(rules_of(rules, source), constants={}), schema, columns)
-    position = 0
+    surveyor, position = Surveyor(mapper, found), 0
     with suppress(SourceError):  # the survey has reported it
         for rows in first_rows(source, most_rows):
-            found.note(mapper.map(position, rows.rows))
+            surveyor.look(position, rows)
             position += len(rows.rows)
             yield Step(position, min(source.bytes_read(), rows.end.offset))
 

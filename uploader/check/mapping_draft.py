@@ -11,12 +11,13 @@ Rules It is only a draft: nothing uses it before the user gives it to `upload`. 
 
 import tomllib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from itertools import chain
 from typing import NamedTuple
 
 from uploader.check.bad_columns import BadColumn
+from uploader.check.blank_candidates import Candidate, details, listed
 from uploader.check.value_draft import add_to_table, toml_comment, toml_text, value_tables, with_value_tables
 from uploader.hubspot.schema import Schema
 from uploader.model.column_names import folded
@@ -56,6 +57,7 @@ class Draft:
     system: str  #: the system that the file seems to be exported from; "" if not known
     columns: tuple[Drafted, ...]
     values: tuple[BadColumn, ...] = ()  #: values that the properties do not take
+    blanks: tuple[Candidate, ...] = ()  #: words that may be blanks in all columns
 
     def toml(self) -> str:
         """As a mapping file."""
@@ -67,7 +69,28 @@ class Draft:
             ),
             "# with --mapping in check, preview and upload.",
         ]
-        return "\n".join(lines) + "\n\n" + self.columns_toml() + value_tables(self.values)
+        blanks = [f"# {self.blank_line()}", ""] if self.blanks else []
+        return "\n".join([*lines, "", *blanks]) + "\n" + self.columns_toml() + value_tables(self.values)
+
+    def with_values(self, values: Sequence[BadColumn], words: Sequence[Candidate]) -> "Draft":
+        """The draft with values that need a decision, and words that may be blanks."""
+        of_column: dict[str, list[Candidate]] = {}
+        for one in words:
+            for column in () if one.is_for_all else one.columns:
+                of_column.setdefault(column, []).append(one)
+        return replace(
+            self,
+            columns=tuple(_with_words(one, of_column.get(one.column, ())) for one in self.columns),
+            values=tuple(values),
+            blanks=tuple(one for one in words if one.is_for_all),
+        )
+
+    def blank_line(self) -> str:
+        """The words that may be blanks in all columns, as a mapping file has them, with their cells."""
+        words = [one.word for one in self.blanks[:_WORDS]]
+        cells = ", ".join(f"{one.cells:,}" for one in self.blanks[:_WORDS])
+        count = f"cells: {cells}"
+        return f"blank_values = {listed(words)}  # cells that hold one of these words are blank; {count}"
 
     @property
     def origin(self) -> str:
@@ -88,6 +111,19 @@ class Draft:
         if new:
             add_to_table(lines, r"columns", list(chain.from_iterable(map(_lines, new))))
         return with_value_tables("\n".join(lines), self.values)
+
+
+#: Words that may be blanks, of all columns and of one, that are written.
+_WORDS = 10
+
+
+def _with_words(one: Drafted, words: Sequence[Candidate]) -> Drafted:
+    """The column with the words that may be blanks in it alone."""
+    if not words or not one.property:
+        return one
+    counted = ", ".join(f"{toml_text(word.word)} ({word.columns[one.column]:,})" for word in words[:_WORDS])
+    way = details(one.property, [word.word for word in words[:_WORDS]])
+    return replace(one, warnings=(*one.warnings, f"no value? {counted}: use {way}"))
 
 
 def _lines(one: Drafted) -> list[str]:

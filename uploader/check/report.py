@@ -3,16 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from uploader.check.bad_columns import BadColumn
+from uploader.check.blank_candidates import Candidate
 from uploader.check.mapping_draft import Draft, Drafted
 from uploader.hubspot.account import Account
 from uploader.hubspot.schema import Schema
 from uploader.jobs.preflight import TokenAndLimits
 from uploader.jobs.scans.row_findings import Findings
 from uploader.jobs.summary import EarlyEnd
-from uploader.model.column_names import quoted
 from uploader.pipeline.rate.forecast import Forecast
 from uploader.pipeline.rate.limiter import Quota
 from uploader.records.headers.recognition import Recognized
@@ -56,30 +55,11 @@ class Workload:
     halved: Mapping[float, Forecast]  #: without multi-status, by the share of rows that is refused
 
 
-class Candidate(NamedTuple):
-    """A word that may stand for a blank."""
-
-    word: str  #: as most cells spell it
-    columns: Mapping[str, int]  #: the columns that have it, with their cells
-    is_for_all: bool  #: it can be given for all columns
-
-    @property
-    def cells(self) -> int:
-        return sum(self.columns.values())
-
-    def entries(self) -> list[str]:
-        """The values of --blank-value for it."""
-        return [self.word] if self.is_for_all else [f"{column}={self.word}" for column in self.columns]
-
-    def options(self) -> str:
-        """The options for it, to be pasted into a command."""
-        return " ".join(f"--blank-value {quoted(entry)}" for entry in self.entries())
-
-
 @dataclass(slots=True)
 class Report:
     """The result of a check."""
 
+    project: str = ""  #: name of the project file, "" if none is used
     sources: list[Source] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
     blank_candidates: list[Candidate] = field(default_factory=list)  #: those of most cells first
@@ -108,12 +88,18 @@ class Report:
     draft: Draft | None = None  #: of a mapping file, if one was asked for
     drafted: str = ""  #: path of the file that it was written to
     properties_draft: str = ""  #: text of a file of definitions, if one was asked for and a column lacks one
+    defined: str = ""  #: path of the file that it was written to
     would_stop: str = ""  #: why `upload` would stop before its end
 
     @property
     def schema(self) -> Schema | None:
         """The account's properties, None if they are not known."""
         return self.account.schema if self.account else None
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The property of each column, "" if it has none."""
+        return {one.column: one.property for one in self.columns}
 
     def most_repeated_keys(self) -> list[tuple[KeyCount, bool]]:
         """The keys that most rows have, and whether each is doubtful."""

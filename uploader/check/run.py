@@ -1,8 +1,6 @@
 """One invocation of `check`: find what can be known before the first write. Nothing is written."""
 
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 
 from uploader.check.account import (
@@ -10,20 +8,21 @@ from uploader.check.account import (
     judge_sensitive_properties,
     note_account,
     note_pipelines,
-    note_unknown_owners,
     read_account,
+    unknown_owners,
 )
-from uploader.check.bad_columns import BadColumn, bad_columns
+from uploader.check.bad_columns import bad_columns, owner_columns
 from uploader.check.blank_candidates import blank_candidates
 from uploader.check.columns import (
     add_proposals,
     add_remarks,
-    count_drafted,
     drafted_mapping,
+    names_as_drafted,
     note_doubtful_keys,
     origins_of,
     resolve_sources,
     rules_as_drafted,
+    survey_drafted,
     with_orders,
 )
 from uploader.check.forecast import warn_of_record_limit, workload_of
@@ -81,7 +80,10 @@ class Check:
         """
         self.settings = settings
         self.session: Session | None = None  #: None before the first request
-        self.report = Report(sample=sample or settings.limit, findings=Findings(examples))
+        named = settings.repeated_options.get("--project", ("",))
+        self.report = Report(
+            project=named[0].rpartition("/")[2], sample=sample or settings.limit, findings=Findings(examples)
+        )
         self.ending = ending or Ending()
         self.passes = Passes(self.ending)
         self.bytes_total: int | None = None
@@ -143,7 +145,7 @@ class Check:
         if report.draft is not None and report.draft.system != report.origins[0].name:
             report.draft = await self._drafted(reader)
         if report.draft is not None:
-            report.draft = replace(report.draft, values=tuple(await self._draft_values(survey, reader)))
+            report.draft = await self._with_values(report.draft, survey, reader)
 
     async def _drafted(self, reader: Offload) -> Draft:
         """Draft a mapping of the sources."""
@@ -158,7 +160,8 @@ class Check:
         report = self.report
         report.token_kind = token_kind(self.settings.token)
         try:
-            account, report.closer = await self.ending.unless_ended(read_account(session, sources))
+            reads = read_account(session, sources, drafts=self._drafts)
+            account, report.closer = await self.ending.unless_ended(reads)
         except StopRun:
             cause = self.ending.cause
             if cause is None or cause is Cause.SIGNAL or cause in _LATER:
@@ -220,22 +223,35 @@ class Check:
                 )
             found = report.findings.bad_values
             report.bad_columns = list(bad_columns(found, settings.rules, report.schema))
-            report.blank_candidates = blank_candidates(report, settings.rules)
+            nothings, rules = report.findings.nothings, settings.rules
+            report.blank_candidates = blank_candidates(nothings, report.names, rules, report.schema)
             note_doubtful_keys(report, settings, survey.mappers)
-            note_unknown_owners(report, settings)
+            owners = report.findings.owners
+            report.unknown_owners = unknown_owners(owners, report.schema, settings.rules)
             judge_sensitive_properties(report, settings)
             note_pipelines(report)
             report.workload = workload_of(report, settings, self.session)
             warn_of_record_limit(report, settings)
 
-    async def _draft_values(self, survey: Survey, reader: Offload) -> Sequence[BadColumn]:
-        """The values that are drafted: those found, and those of the first source's columns as drafted."""
-        report, rules = self.report, self.settings.rules
-        drafted = rules_as_drafted(report, rules)
-        if report.schema is None or (drafted is rules and survey.mappers[0] is not None):
-            return report.bad_columns
-        found = Findings(0)
-        steps = count_drafted(survey.sources[0], drafted, report.schema, report.sample, found)
-        await self.passes.read(steps, reader)
-        found.bad_values.columns.update(report.findings.bad_values.columns)
-        return list(bad_columns(found.bad_values, drafted, report.schema))
+    async def _with_values(self, draft: Draft, survey: Survey, reader: Offload) -> Draft:
+        """The draft with the values that need a decision: those found, and those of the first source as it is
+        drafted.
+        """
+        report, rules, found = self.report, self.settings.rules, self.report.findings
+        schema, drafted = report.schema, rules_as_drafted(report, rules)
+        names = report.names
+        if schema is None or (drafted is rules and survey.mappers[0] is not None):
+            bad, nothings, owners = report.bad_columns, found.nothings, found.owners
+        else:
+            more, source = Findings(0), survey.sources[0]
+            used = names_as_drafted(source, drafted, schema)
+            steps = survey_drafted(source, used, drafted, schema, most_rows=report.sample, found=more)
+            await self.passes.read(steps, reader)
+            more.bad_values.columns.update(found.bad_values.columns)
+            bad = list(bad_columns(more.bad_values, drafted, schema))
+            nothings, owners = {**more.nothings, **found.nothings}, {**more.owners, **found.owners}
+            known = {column: name for column, name in names.items() if name}
+            names = {source.shape.columns[index]: name for index, name in used.items()} | known
+        words = blank_candidates(nothings, names, rules, schema)
+        unknown = owner_columns(unknown_owners(owners, schema, rules), names, schema)
+        return draft.with_values([*bad, *unknown], words)

@@ -138,9 +138,13 @@ def overwriting_rules(settings: Settings, sources: Sequence[Source], account: Ac
 
 
 def refuse_absent_keys(settings: ColumnSettings, columns: Sequence[Columns | None]) -> None:
-    """MappingError if a key of --match is in no source: its name is probably a mistake."""
+    """MappingError if a key of --match is in no source: its name is probably a mistake. A column that is
+    mapped to it has a problem of its own, such as that there is no such property.
+    """
     named = [set(resolved.names.values()) for resolved in columns if resolved]
     for name in settings.match:
+        if name in settings.mapped.values():
+            continue
         if len(named) == len(columns) and not any(name in names for names in named):
             raise MappingError(
                 f"--match: no column is mapped to {name!r}; map one with --map, or remove it from --match"

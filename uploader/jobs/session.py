@@ -228,10 +228,14 @@ class Session:
         return self.account
 
     async def with_named_values(
-        self, sources: list[Source], account: Account, former: Sequence[Settings] = ()
+        self,
+        sources: list[Source],
+        account: Account,
+        former: Sequence[Settings] = (),
+        drafted: AbstractSet[str] = frozenset(),
     ) -> Account:
         """The account with what the sources may name under the current or `former` settings: sensitive
-        properties, owners, pipelines.
+        properties, owners, pipelines. `drafted`: further properties that their columns may be.
         """
         settings = (self.settings, *former)
         account = await self.with_sensitive(
@@ -242,7 +246,8 @@ class Session:
             return account
 
         def are_held(names: AbstractSet[str]) -> bool:
-            return any(may_hold(names, one, sources, account.schema) for one in settings)
+            is_drafted = not names.isdisjoint(drafted)
+            return is_drafted or any(may_hold(names, one, sources, account.schema) for one in settings)
 
         if are_held(schema.owned):
             owners = await self.preflight.read_owners()

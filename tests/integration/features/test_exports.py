@@ -67,6 +67,31 @@ def test_a_known_export_is_uploaded_as_it_is_drafted(tmp_path, name):
     assert "account_manager" not in held
 
 
+def test_a_draft_has_all_that_is_to_be_decided_with_counts(tmp_path):
+    """Also of columns that the draft itself maps, such as the owner: words, addresses of nobody, owners."""
+    header = ["Email", "Title", "Mailing City", "Phone", "Account Name", "Contact Owner", "Lifecycle"]
+    rows = [[f"c{at}@example.com", "CTO", "Ulm", "030", "Acme", "Ann Lee", "Lead"] for at in range(20)]
+    for row in rows[:3]:
+        row[:3] = ["none@none.com", "n/a", "N/A"]
+    for row in rows[:5]:
+        row[3], row[5] = "0", "Dana Gonne"
+    rows[7][5] = "n/a"
+    source = tmp_path / "export.csv"
+    with source.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    text = check(Job(source, make_simulator()), drafts=True).draft.toml()
+    assert '# blank_values = ["n/a"]  # cells that hold one of these words are blank; cells: 7' in text
+    words = '{ property = "email", blank_values = ["none@none.com"] }'
+    assert f'# CAUTION: no value? "none@none.com" (3): use {words}' in text
+    words = '{ property = "phone", blank_values = ["0"] }'
+    assert f'# CAUTION: no value? "0" (5): use {words}' in text
+    assert '[values."Contact Owner"]\n# "Dana Gonne" = "OPTION"  # 5 cells\n# "n/a" = ' in text
+    assert '"ann.lee@example.com" (Ann Lee)' in text
+    # Nothing of it is used before somebody removes the signs.
+    file = parse_mapping(text)
+    assert (file.blank_values, file.values.replacements) == ({}, {})
+
+
 def test_check_says_which_system_and_by_which_columns(tmp_path):
     job = job_of(tmp_path, export("salesforce-report"))
     report = check(job)

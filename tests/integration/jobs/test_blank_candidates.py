@@ -68,7 +68,7 @@ def test_the_lines_for_the_mapping_file_keep_the_words_it_has(tmp_path):
     report = check(job)
     shown = lines(report, job.settings(), ["check"])
     assert any("or write in m.toml" in one for one in shown)
-    written = mapping_lines(report.blank_candidates, report, job.settings().rules)
+    written = mapping_lines(report.blank_candidates, report.names, job.settings().rules)
     assert all(any(line in one for one in shown) for line in written)
     first, *columns = written
     parsed = parse_mapping("\n".join([first, "[columns]", *columns]))

@@ -1,12 +1,15 @@
 """Problems with columns in few words."""
 
+import re
 from itertools import combinations
 
 import pytest
 
-from uploader.check.briefs import column_briefs
+from uploader.check.briefs import column_briefs, doubtful_brief
 from uploader.check.report import Column
 from uploader.records.columns import MappingError, Rules, refuse_undecided
+from uploader.records.mapping_file import parse_mapping
+from uploader.records.repeated_keys import KeyCount
 
 COLUMNS = ("Email Opt Out", "UNSUB_TIME", "GDPR", "DNC", "OPT_IN")
 
@@ -23,12 +26,37 @@ def test_each_problem_about_opt_outs_has_a_short_text(opt_outs):
             refuse_undecided(undecided)
         except MappingError as error:
             texts = error.texts
-        assert list(column_briefs(columns, rules, None)) == list(texts), some
+        assert list(column_briefs(columns, rules, None, "")) == list(texts), some
 
 
 def test_a_way_that_does_not_decide_is_not_named():
-    (about_privacy,) = column_briefs([Column(0, "GDPR", "", is_undecided=True)], Rules(), None).values()
+    (about_privacy,) = column_briefs([Column(0, "GDPR", "", is_undecided=True)], Rules(), None, "").values()
     assert "may tell" in about_privacy
     assert "--opt-outs" not in about_privacy
-    (opt_out,) = column_briefs([Column(0, "Email Opt Out", "", is_undecided=True)], Rules(), None).values()
+    (opt_out,) = column_briefs(
+        [Column(0, "Email Opt Out", "", is_undecided=True)], Rules(), None, ""
+    ).values()
     assert "--opt-outs list" in opt_out
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_with_a_project_file_the_ways_are_lines_of_it(column):
+    columns = [Column(0, column, "", is_undecided=True)]
+    (brief,) = column_briefs(columns, Rules(), None, "contacts.toml").values()
+    assert "--" not in brief
+    assert "contacts.toml" in brief
+    (entry,) = re.findall(rf'"{column}" = {{.*?}}', brief)
+    file = parse_mapping(f"[columns]\n{entry}\n")
+    rules = Rules(suppress_where=file.suppress_where)
+    assert not rules.is_undecided(column)
+    assert ('opt_outs = "list"' in brief) == (column not in {"GDPR", "DNC"})
+
+
+def test_with_a_project_file_all_addresses_of_nobody_are_blanked_by_one_line():
+    keys = [KeyCount("email", "none@none.com", 81), KeyCount("email", "test@test.com", 8)]
+    brief = doubtful_brief(keys, ["E-mail"], "contacts.toml")
+    (entry,) = re.findall(r'"E-mail" = {.*?}', brief)
+    file = parse_mapping(f"[columns]\n{entry}\n")
+    assert file.blank_values == {"E-mail": ("none@none.com", "test@test.com")}
+    assert file.mapped == {"E-mail": "email"}
+    assert 'on_duplicate = "in-order"' in brief

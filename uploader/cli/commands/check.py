@@ -7,6 +7,7 @@ import io
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from uploader.cli.options.source_and_key import job_options, reading_settings
 from uploader.cli.output import print_json, print_lines, refuse_existing, write_new
 from uploader.cli.pages import page_of, refuse_foreign_page, write_page
 from uploader.cli.progress import displaying, survey_line
-from uploader.cli.project_file import PROJECT_OPTION, project_in_use
+from uploader.cli.project_file import PROJECT_OPTION, project_in_use, words_beyond
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
@@ -144,11 +145,13 @@ def command(
         )
     )
     if write_mapping is not None and report.draft:
-        _write_mapping(write_mapping, report.draft, report, used=same["mapping"])
+        owned = report.schema.owned if report.schema and write_owner_map is not None else frozenset[str]()
+        values = tuple(one for one in report.draft.values if one.property not in owned)
+        _write_mapping(write_mapping, replace(report.draft, values=values), report, used=same["mapping"])
     if write_owner_map is not None and report.end is None:
         _write_owner_map(write_owner_map, report)
     if write_properties is not None and report.end is None:
-        _write_properties(write_properties, report.properties_draft, settings)
+        _write_properties(write_properties, report, settings)
     _write_page(html, report, settings)
     _print_report(report, settings, as_json=as_json, with_details=with_details)
     return report.exit_code
@@ -198,13 +201,17 @@ def _write_owner_map(path: Path, report: Report) -> None:
     )
 
 
-def _write_properties(path: Path, draft: str, settings: Settings) -> None:
+def _write_properties(path: Path, report: Report, settings: Settings) -> None:
     """Write the definitions of properties that the account lacks."""
-    if not draft:
+    if not report.properties_draft:
         print_message(f"{path} was not written: no column was found that lacks a property")
         return
-    write_new(path, draft)
-    create = command_line("create-properties", path, *account_words(settings.repeated_options))
+    write_new(path, report.properties_draft)
+    report.defined = str(path)
+    words, project = account_words(settings.repeated_options), project_in_use()
+    if project:
+        words = ["-f", str(project.path), *words_beyond(project, words)]
+    create = command_line("create-properties", path, *words)
     print_message(f"wrote definitions to {path}: review them, then create them: {create}")
 
 

@@ -134,7 +134,7 @@ def _write(path: Path, report: Report, *, guided: bool) -> None:
     draft, account = report.draft, report.account
     assert draft is not None
     if guided:  # values are drafted once the columns are decided
-        draft = replace(draft, values=())
+        draft = replace(draft, values=(), blanks=())
     shape = report.sources[0].shape
     given = given_options(path.parent)
     if shape.delimiter not in {"", ","} and len({one.shape.delimiter for one in report.sources}) == 1:

@@ -11,7 +11,8 @@ from dataclasses import replace
 from functools import partial
 from zoneinfo import available_timezones
 
-from uploader.check.bad_columns import BadColumn, BadValue
+from uploader.check.bad_columns import BadColumn, BadValue, owner_columns
+from uploader.check.blank_candidates import Candidate
 from uploader.check.mapping_draft import Drafted, suppression
 from uploader.check.mapping_edits import (
     Value,
@@ -21,10 +22,9 @@ from uploader.check.mapping_edits import (
     with_replacement,
     with_setting,
 )
-from uploader.check.report import Candidate, Column, Report
+from uploader.check.report import Column, Report
 from uploader.cli.guide.answers import Choice, Question
 from uploader.cli.text.numbers import printable
-from uploader.hubspot.owner_lookup import Owner
 from uploader.hubspot.schema import Option, Schema
 from uploader.model.column_names import folded
 from uploader.properties.draft import name_for
@@ -34,7 +34,6 @@ from uploader.records.known_headers import bare, may_mean_either
 from uploader.records.mapping_file import MappingFile
 from uploader.records.repeated_keys import KeyCount
 from uploader.records.values.datetimes import DateOrder
-from uploader.records.values.near_options import NearOptions
 from uploader.records.values.options import LABEL, VALUE
 
 #: How a column can be read, by the key of a mapping file; of the time zones there are many.
@@ -284,9 +283,13 @@ def _blank_question(one: Candidate, of_keys: set[str]) -> Question:
 
 def bad_values(report: Report, text: str) -> list[BadColumn]:
     """The values that their properties do not take, without those that are blanks by now."""
+    return _without_blanks(report.bad_columns, text)
+
+
+def _without_blanks(columns: Sequence[BadColumn], text: str) -> list[BadColumn]:
     file = decisions(text)
     found = []
-    for column in report.bad_columns:
+    for column in columns:
         values = [one for one in column.values if not _is_blank(one.text, column.column, file)]
         if values:
             found.append(column._replace(values=values))
@@ -336,28 +339,9 @@ def _value_write(column: str, value: BadValue, option: Option) -> partial[str]:
 
 def unknown_owners(report: Report, text: str) -> list[BadColumn]:
     """The owners that the account does not have, as values of their columns."""
-    file, schema = decisions(text), report.schema
-    owners = schema.owners.active if schema and schema.owners else ()
-    options = tuple(map(_option, owners))
-    near = NearOptions(options)
-    found = []
-    for name, counts in report.unknown_owners.items():
-        for column in _columns_of(name, report):
-            values = [
-                BadValue(who, cells, near.find(who))
-                for who, cells in counts.most_common()
-                if not _is_blank(who, column, file)
-            ]
-            cells = sum(value.cells for value in values)
-            if values:
-                found.append(BadColumn(column, name, cells, values, 0, is_complete=True, options=options))
-    return found
-
-
-def _option(owner: Owner) -> Option:
-    name = f"{owner.first_name} {owner.last_name}".strip()
-    text = owner.email or owner.id
-    return Option(name or text, text)
+    names = {column: name for name in report.unknown_owners for column in _columns_of(name, report)}
+    owners = owner_columns(report.unknown_owners, names, report.schema)
+    return _without_blanks(list(owners), text)
 
 
 def owner_questions(columns: Sequence[BadColumn]) -> list[Question]:

@@ -114,7 +114,7 @@ class _Guide:
         refuse_without_account(report)
         assert report.draft is not None
         rules = self._settings().rules
-        report.draft = replace(report.draft, values=())  # asked about once the columns are decided
+        report.draft = replace(report.draft, values=(), blanks=())  # asked about once the columns are decided
         for index, source in enumerate(report.sources):
             if fields := undecided_fields(source, rules):
                 report.columns += [Column(index, name, "", is_undecided=True) for name in fields]

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from uploader.check.mapping_draft import Draft
@@ -42,9 +43,11 @@ _OPT_OUTS = _Choice(
     "list",
     'rows that say "opted out": written, and their addresses listed for HubSpot; or "skip"',
 )
+_BLANKS = _Choice("blank_values", ["n/a", "-"], "cells that hold one of these words are blank")
 _VALUES = (
-    _Choice("blank_values", ["n/a", "-"], "cells that hold one of these words are blank"),
-    _Choice("owner_map", "owners.csv", "who the owners are in HubSpot; check --write-owner-map drafts it"),
+    _Choice("match", ["email", "external_id"], "rows without the first one are matched by the next"),
+    _BLANKS,
+    _Choice("owner_map", "owners.csv", "a file that says who the owners are in HubSpot"),
     _Choice("timezone", "Europe/Berlin", "of times without a zone"),
 )
 
@@ -70,7 +73,7 @@ def project_text(path: Path, given: Mapping[str, Any], draft: Draft, portal: str
         *_lines(safety, values),
         "",
         "# What holds for all columns:",
-        *_lines(_VALUES, values),
+        *_lines(_VALUES, values, {_BLANKS.key: draft.blank_line()} if draft.blanks else {}),
         "",
         f"# What the columns mean. {draft.origin}",
         "# Review all of it. Decide on the columns that are commented out: remove the # of one line each.",
@@ -78,9 +81,16 @@ def project_text(path: Path, given: Mapping[str, Any], draft: Draft, portal: str
     return with_value_tables("\n".join(lines) + "\n" + draft.columns_toml(), draft.values)
 
 
-def _lines(choices: Sequence[_Choice], values: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each choice, commented out unless there is a value or it is usually set."""
+def _lines(
+    choices: Sequence[_Choice], values: Mapping[str, Any], found: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[str]:
+    """A line for each choice, commented out unless there is a value or it is usually set. `found`: the line
+    of a choice by what the sources hold.
+    """
     for key, usual, what, is_set in choices:
+        if key in found and key not in values:
+            yield f"# {found[key]}"
+            continue
         sign = "" if is_set or key in values else "# "
         yield f"{sign}{key} = {_toml(values.get(key, usual))}  # {what}"
 

@@ -3,9 +3,10 @@
 from collections import Counter
 
 from uploader.check.bad_columns import BadColumn, BadValue
+from uploader.check.blank_candidates import Candidate
 from uploader.check.mapping_draft import draft
 from uploader.check.mapping_edits import decisions
-from uploader.check.report import Candidate, Column, Report
+from uploader.check.report import Column, Report
 from uploader.cli.guide.answers import State, answered
 from uploader.cli.guide.questions import (
     bad_values,

@@ -221,7 +221,7 @@ def _blank_lines(report: Report, settings: Settings) -> list[str]:
     of_job = settings.repeated_options
     for name in of_job.get("--mapping") or of_job.get(PROJECT_OPTION, ()):
         texts.append(f"{'':>18}or write in {Path(name).name}, with what it has for these columns:")
-        texts += [f"{_OF_MAPPING}{line}" for line in mapping_lines(shown, report, settings.rules)]
+        texts += [f"{_OF_MAPPING}{line}" for line in mapping_lines(shown, report.names, settings.rules)]
     return texts
 
 

@@ -5,7 +5,14 @@ from pathlib import Path
 
 from uploader.check.report import Report
 from uploader.cli.project_file import PROJECT_OPTION
-from uploader.cli.text.next_command import by_hand, next_command, portal_option, upload_line, without
+from uploader.cli.text.next_command import (
+    by_hand,
+    next_command,
+    path_word,
+    portal_option,
+    upload_line,
+    without,
+)
 from uploader.settings import Settings
 from uploader.sources.names import STDIN, stem
 from uploader.storage.file_names import unused
@@ -54,6 +61,8 @@ def next_steps(report: Report, settings: Settings, typed: Sequence[str]) -> list
     again = f"then{lacks} {next_command(typed, 'check', mapping)}"
     if report.problems or report.would_stop:
         what = "review and complete the draft" if mapping else "correct this"
+        if report.defined:
+            what = f"create the properties of {path_word(report.defined)}, correct what else there is"
         return [f"next: {what}, {again}"]
     first = "review and complete the draft, then " if mapping else ""
     if settings.offline:

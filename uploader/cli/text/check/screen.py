@@ -2,9 +2,11 @@
 Values in, text out: nothing is printed here. Each function is one block, in the order of the screen.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 from uploader.check.bad_columns import BadColumn, BadValue
+from uploader.check.blank_candidates import mapping_lines
 from uploader.check.report import Report
 from uploader.cli.text.check.column_table import NO_TERMINAL, column_lines, table, unsent_columns
 from uploader.cli.text.check.details import account_text, chain_texts, cost_text, opt_out_lines
@@ -24,6 +26,8 @@ _MOST_KINDS, _NAMED = 6, 4
 _FEW_ROWS = 2
 #: Lines that a text takes at most, unless it holds options to paste.
 _MOST_LINES = 2
+#: Options, or keys of a project file.
+_HAS_WORDS_TO_PASTE = re.compile(r"--| = ")
 #: How far the second line of a text is indented.
 _INDENT = 2
 
@@ -42,7 +46,7 @@ def screen(report: Report, settings: Settings, typed: Sequence[str], width: int 
         row_text(report),
         *_bad_value_lines(report),
         *_key_lines(report),
-        *_blank_lines(report),
+        *_blank_lines(report, settings.rules),
         *_cost_lines(report, settings),
         *_unseen_lines(report),
     ]
@@ -61,9 +65,9 @@ def brief(report: Report) -> list[str]:
 
 
 def _fitted(line: str, width: int) -> list[str]:
-    """The line in lines of this width. Of a long text only the beginning, unless it has options to paste."""
+    """The line in lines of this width. Of a long text only the beginning, unless it has words to paste."""
     most = 1 if line.startswith(" ") else _MOST_LINES
-    if "--" not in line and len(folded(line, width)) > most:
+    if not _HAS_WORDS_TO_PASTE.search(line) and len(folded(line, width)) > most:
         line = cut_at_word(line, width * most - _INDENT * (most - 1))
     return folded(line, width)
 
@@ -206,7 +210,7 @@ def _key_lines(report: Report) -> list[str]:
     return lines
 
 
-def _blank_lines(report: Report) -> list[str]:
+def _blank_lines(report: Report, rules: Rules) -> list[str]:
     """Words that may stand for a blank, unless they are keys that a problem names."""
     doubtful = {key.value.lower() for key in report.doubtful_keys}
     found = [one for one in report.blank_candidates if one.word.lower() not in doubtful]
@@ -214,6 +218,9 @@ def _blank_lines(report: Report) -> list[str]:
         return []
     words = _most([(one.word, one.cells) for one in found])
     options = " ".join(one.options() for one in found[:_NAMED])
+    if report.project:
+        entries = ", ".join(mapping_lines(found[:_NAMED], report.names, rules))
+        options = f"{entries} in {report.project}"
     return [f"{_counted(sum(one.cells for one in found))}cells may stand for no value: {words}: {options}"]
 
 
