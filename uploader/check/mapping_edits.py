@@ -79,6 +79,15 @@ def with_setting(mapping: str, key: str, value: Value) -> str:
     return _edited(mapping, (), key, value, lambda document: document.__setitem__(key, value))
 
 
+def with_match(mapping: str, names: Sequence[str]) -> str:
+    """Match rows by the first of these properties that they have."""
+    if "id_property" in tomllib.loads(mapping):  # the same setting, of one property
+        mapping = _edited(
+            mapping, (), "id_property", None, lambda document: document.__delitem__("id_property")
+        )
+    return with_setting(mapping, "match", names)
+
+
 def with_replacement(mapping: str, column: str, value: str, replacement: str) -> str:
     """Replace a value of a column; "" stands for a blank cell."""
     tables = tomllib.loads(mapping).get("values", {})
@@ -91,9 +100,15 @@ def with_replacement(mapping: str, column: str, value: str, replacement: str) ->
 
 
 def _edited(
-    mapping: str, table: tuple[str, ...], key: str, value: Value, change: Callable[[dict[str, object]], None]
+    mapping: str,
+    table: tuple[str, ...],
+    key: str,
+    value: Value | None,
+    change: Callable[[dict[str, object]], None],
 ) -> str:
-    """The text with this entry in a table. UneditableError unless it then says what `change` makes of it."""
+    """The text with this entry in a table, or without it. UneditableError unless it then says what `change`
+    makes of it.
+    """
     lines = mapping.rstrip("\n").split("\n")
     _write(lines, table, key, value)
     text, wanted = "\n".join(lines) + "\n", deepcopy(tomllib.loads(mapping))
@@ -104,15 +119,20 @@ def _edited(
         is_done = False
     if not is_done:
         where = f" below {_heading(table)}" if table else ""
-        raise UneditableError(f"write this line yourself{where}: {toml_text(key)} = {_toml(value)}")
+        line = f"{toml_text(key) if table else key} = {'' if value is None else _toml(value)}"
+        what = "remove this line" if value is None else "write this line"
+        raise UneditableError(f"{what} yourself{where}: {line.rstrip()}")
     return text
 
 
-def _write(lines: list[str], table: tuple[str, ...], key: str, value: Value) -> None:
+def _write(lines: list[str], table: tuple[str, ...], key: str, value: Value | None) -> None:
     begin, end = _table(lines, table)
     found = {at: entry for at in range(begin, end) if (entry := _entry(lines[at]))}
     of_key = {at: entry for at, entry in found.items() if entry.key == key}
     used = [at for at, entry in of_key.items() if not entry.is_comment]
+    if value is None:
+        del lines[used[0]]
+        return
     same = [at for at, entry in of_key.items() if entry.value == value]
     same += [at for at, entry in of_key.items() if entry.value in _TO_FILL_IN or not table]
     line = f"{toml_text(key) if table else key} = {_toml(value)}"

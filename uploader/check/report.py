@@ -107,6 +107,10 @@ class Report:
         rare = [key for key in self.doubtful_keys if key not in most][: max(0, _MOST_KEYS - len(most))]
         return [(key, key in self.doubtful_keys) for key in [*most, *rare]]
 
+    def wider_match(self, match: Sequence[str]) -> list[str]:
+        """The match keys, with the unique properties that rows without a key have a value of."""
+        return [*match, *(name for name, _ in self.findings.other_keys.most_common())]
+
     @property
     def exit_code(self) -> int:
         if self.end is not None:

@@ -56,6 +56,8 @@ class Unsent:
     faults: tuple[Fault, ...] = ()  #: all that is wrong with the row; the first is `category` and `reason`
     #: If the row says "opted out" and such rows are listed, its addresses, in small letters; else None
     opt_outs: tuple[str, ...] | None = None
+    #: Unique properties that an invalid row without a key has a value of, and that it could be matched by
+    other_keys: tuple[str, ...] = ()
 
     @property
     def all_reasons(self) -> str:

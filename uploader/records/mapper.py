@@ -464,6 +464,9 @@ class Mapper:
         """Return the unsent row with all that is wrong with it."""
         name, key = names[place], keys[place]
         faults, bad = table.faults.get(place, []), table.bad.get(place, [])
+        wrong = {one.name for one in bad}
+        others = [(n, table.columns[i][place]) for i, n in table.layout.unique if n not in wrong]
+        other_keys: tuple[str, ...] = ()
         if not key:
             name = table.layout.match[0]
             # In the API's form of an input, the row names the property.
@@ -473,14 +476,16 @@ class Mapper:
             but = f": {word!r} is a word for no value" if word else ""
             if not word and self._blank_words.of(column):
                 but = ": blank, or a word of --blank-value"
+            if missing == self.rules.match and not self.rules.is_by_own_id and wrong.isdisjoint(missing):
+                other_keys = tuple(n for n, text in others if text and n != OWN_ID)
             fault = Fault(f"no {' or '.join(missing)}{but}", NO_KEY, column)
             faults = [*faults, fault]
-        wrong = {one.name for one in bad}
-        others = [(n, table.columns[i][place]) for i, n in table.layout.unique if n not in wrong]
         lock_keys = (lock_key(name, key), *(lock_key(n, text) for n, text in others if text))
         faults = [*faults, *(one.fault for one in bad)]
         position, row = table.positions[place], table.rows[place]
-        return self._unsent(position, row, key, faults, lock_keys=lock_keys if key else ())
+        unsent = self._unsent(position, row, key, faults, lock_keys=lock_keys if key else ())
+        unsent.other_keys = other_keys
+        return unsent
 
     def _no_rows(self, table: Table, keys: Sequence[str]) -> dict[int, Unsent]:
         """Return the unsent rows of a table that are no rows; only a row with a doubtful key is looked at."""

@@ -8,7 +8,9 @@ import tomllib
 from support.processes import dialogue, run
 
 PROMPT = re.compile(r"(?:^|\n)> $|\[y/N\] $")
-HEADER = "Email,First Name,Title,Shoe Size,Lifecycle Stage,Mailing City,Contact Owner,Email Opt Out"
+HEADER = (
+    "Email,First Name,Title,Shoe Size,Lifecycle Stage,Mailing City,Contact Owner,Email Opt Out,external_id"
+)
 
 
 def write_contacts(path):
@@ -20,7 +22,9 @@ def write_contacts(path):
             stage = ("lead", "Leads", "Prospect")[at % 3]
             city = ("Berlin", "n/a")[at % 2]
             owner = ("Ann Lee", "Jon Doe")[at % 2]
-            lines.writerow((email, f"A{at}", "CTO", at % 40, stage, city, owner, "1" if at == 3 else "0"))
+            lines.writerow(
+                (email, f"A{at}", "CTO", at % 40, stage, city, owner, "1" if at == 3 else "0", f"x{at}")
+            )
 
 
 def answering(answers, asked):
@@ -45,9 +49,10 @@ def test_a_messy_export_is_decided_in_two_sittings_and_uploaded(tmp_path, hubspo
     code, seen, out = dialogue(tmp_path, answering(answers, asked), *command)
     assert code == 130, seen
     assert "go on later with: uploader init a.csv --guide" in seen
-    assert out.startswith("wrote a.toml: 8 columns, ")
+    assert out.startswith("wrote a.toml: 9 columns, ")
     file = tmp_path / "a.toml"
     first = file.read_text()
+    assert '\n# match = ["email", "external_id"]  #' in first
     assert '\n"Title" = "jobtitle"\n' in first
     file.write_text(f"# my own words\n{first}")
 
@@ -56,19 +61,21 @@ def test_a_messy_export_is_decided_in_two_sittings_and_uploaded(tmp_path, hubspo
         'Column "Shoe Size"': "c\n",
         'Column "Email Opt Out"': "2\n",
         "create 1 property": "y\n",
-        '"none@none.com" is the email': "2\n",
+        '"none@none.com" is the email': "1\n",
         '"n/a" may stand': "\n",
         '"Leads", ': "\n",
         '"Prospect", ': "e\n",
         'Owner "Jon Doe"': "ann\n",
         "1  ann.lee@example.com": "\n",
+        "6 rows without email": "\n",
     }
     code, seen, out = dialogue(tmp_path, answering(dict(answers), asked), *command)
     assert (code, asked) == (0, list(answers)), seen
-    assert "a.toml is complete" in out
+    assert out.endswith("a.toml is complete\n60 rows: 59 can be sent, 1 skipped (suppressed)\n"), out
     text = file.read_text()
     assert text.startswith("# my own words\n#:schema")
     assert [line for line in first.splitlines() if line.startswith("# What") and line not in text] == []
+    assert text.count("match = ") == 1
     assert tomllib.loads(text)["columns"]["Shoe Size"] == "shoe_size"
     assert (tmp_path / "a.properties.toml.44237313.created.json").exists()
 
@@ -78,9 +85,9 @@ def test_a_messy_export_is_decided_in_two_sittings_and_uploaded(tmp_path, hubspo
     assert "PROBLEM" not in check.out
     upload = run("upload", "-f", "a.toml", cwd=tmp_path)
     assert upload.code == 0, upload.out + upload.err
-    contacts = {one["properties"]["email"]: one["properties"] for one in mock.contacts()}
-    assert len(contacts) == 60 - 6 - 1
-    one, two = contacts["p1@example.com"], contacts["p2@example.com"]
+    contacts = {one["properties"]["external_id"]: one["properties"] for one in mock.contacts()}
+    assert len(contacts) == 60 - 1
+    one, two = contacts["x1"], contacts["x2"]
     assert (one["lifecyclestage"], one.get("city"), one["shoe_size"]) == ("lead", None, "1")
     assert (two.get("lifecyclestage"), two["city"]) == (None, "Berlin")
     assert one["hubspot_owner_id"] == two["hubspot_owner_id"]

@@ -29,6 +29,7 @@ from uploader.cli.text.project_draft import SCHEMA_FILE, beside, project_text
 from uploader.cli.text_file import read_text
 from uploader.errors import SettingsError
 from uploader.jobs.summary import advice
+from uploader.model.records import EMAIL, OWN_ID
 from uploader.records.mapping_file import parse_mapping
 from uploader.sources.names import STDIN, shown, stem
 from uploader.sources.patterns import expand
@@ -139,7 +140,8 @@ def _write(path: Path, report: Report, *, guided: bool) -> None:
     given = given_options(path.parent)
     if shape.delimiter not in {"", ","} and len({one.shape.delimiter for one in report.sources}) == 1:
         given.setdefault("delimiter", shape.delimiter)
-    write_new(path, project_text(path, given, draft, account.portal if account else ""))
+    match = () if given.keys() & {"match", "id_property"} else _match(report)
+    write_new(path, project_text(path, given, draft, account.portal if account else "", match))
     schema = path.with_name(SCHEMA_FILE)
     if not schema.exists():
         write_new(schema, schema_text())
@@ -154,6 +156,14 @@ def _write(path: Path, report: Report, *, guided: bool) -> None:
         return
     first = "decide on its columns" if left else "review it"
     print_message(f"next: {first}, then {command_line('check', '-f', path)}")
+
+
+def _match(report: Report) -> Sequence[str]:
+    """The properties that rows could be matched by, as far as columns are known to hold them."""
+    assert report.draft is not None
+    drafted = {one.property for one in report.draft.columns if one.is_sure}
+    unique = report.schema.unique if report.schema else frozenset[str]()
+    return (EMAIL, *sorted(unique & drafted - {EMAIL, OWN_ID}))
 
 
 def given_options(folder: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from uploader.check.mapping_edits import (
     decisions,
     with_blank_word,
     with_column,
+    with_match,
     with_replacement,
     with_setting,
 )
@@ -240,6 +241,24 @@ def _key_question(key: KeyCount, columns: Sequence[str]) -> Question:
     )
 
 
+def match_questions(report: Report, match: Sequence[str]) -> list[Question]:
+    """A question if rows without a key have a value of another unique property. `match`: the keys."""
+    found = report.findings
+    if not found.other_keys:
+        return []
+    names = report.wider_match(match)
+    have = [f"{count:,} of them have {name}." for name, count in found.other_keys.most_common()]
+    return [
+        Question(
+            f"{_rows(found.keyless)} without {' or '.join(match)}",
+            ("Rows are matched by it, so these are not sent.", *have),
+            [Choice(f"match rows by {', else by '.join(names)}", write=partial(with_match, names=names))],
+            is_proposed=True,
+            letters={"s": Choice(f"match by {' or '.join(match)} alone: these rows will not be uploaded")},
+        )
+    ]
+
+
 def _with_skipped(text: str, key: KeyCount, columns: Sequence[str]) -> str:
     """The text with the rows of a key skipped."""
     for column in columns:
@@ -296,12 +315,19 @@ def _without_blanks(columns: Sequence[BadColumn], text: str) -> list[BadColumn]:
     return found
 
 
-def value_questions(columns: Sequence[BadColumn]) -> list[Question]:
-    """A question for each value that the property of its column does not take."""
-    return [_value_question(column, value) for column in columns for value in column.values]
+def value_questions(columns: Sequence[BadColumn], *, are_dropped: bool = False) -> list[Question]:
+    """A question for each value that the property of its column does not take. `are_dropped`: such values are
+    left out of their rows, which are sent.
+    """
+    until_then = _LEFT_OUT if are_dropped else _NOT_SENT
+    return [_value_question(column, value, until_then) for column in columns for value in column.values]
 
 
-def _value_question(column: BadColumn, value: BadValue) -> Question:
+#: What becomes of values that nobody has decided about.
+_NOT_SENT, _LEFT_OUT = "until then, its rows are not uploaded", "until then, it is left out of its rows"
+
+
+def _value_question(column: BadColumn, value: BadValue, until_then: str) -> Question:
     known = [
         Choice(
             one.value, one.label if one.label != one.value else "", _value_write(column.column, value, one)
@@ -313,13 +339,13 @@ def _value_question(column: BadColumn, value: BadValue) -> Question:
     known.sort(key=lambda one: one.name != near)
     return Question(
         f'Column "{column.column}": "{printable(value.text, 60)}", {_cells(value.cells)}',
-        (f"{column.property or 'Its property'} does not take it.",),
+        (f"{column.property or 'Its property'} does not take it, unless the option is added in HubSpot.",),
         known[:_OPTIONS],
         is_proposed=near is not None,
         letters={
-            "s": Choice("leave it as it is"),
+            "s": Choice(f"decide later: {until_then}"),
             "e": Choice("empty: send nothing for it", write=_value_write(column.column, value, _NONE)),
-            "n": Choice("leave it and the others of this column", skips_group=True),
+            "n": Choice("decide later about it and the others of this column", skips_group=True),
         },
         known=known,
         what="options",
@@ -344,15 +370,18 @@ def unknown_owners(report: Report, text: str) -> list[BadColumn]:
     return _without_blanks(list(owners), text)
 
 
-def owner_questions(columns: Sequence[BadColumn]) -> list[Question]:
-    """A question for each owner that the account does not have."""
-    return [_owner_question(column, value) for column in columns for value in column.values]
+def owner_questions(columns: Sequence[BadColumn], *, are_dropped: bool = False) -> list[Question]:
+    """A question for each owner that the account does not have. `are_dropped`: see `value_questions`."""
+    until_then = _LEFT_OUT if are_dropped else _NOT_SENT
+    return [_owner_question(column, value, until_then) for column in columns for value in column.values]
 
 
-def _owner_question(column: BadColumn, value: BadValue) -> Question:
+def _owner_question(column: BadColumn, value: BadValue, until_then: str) -> Question:
     title = f'Owner "{printable(value.text, 60)}", {_cells(value.cells)}'
-    about = (f'Column "{column.column}". The account has no such owner.',)
-    return replace(_value_question(column, value), title=title, about=about, what="owners")
+    about = (
+        f'Column "{column.column}". The account has no such owner, unless the user is added in HubSpot.',
+    )
+    return replace(_value_question(column, value, until_then), title=title, about=about, what="owners")
 
 
 def _is_blank(text: str, column: str, file: MappingFile) -> bool:
@@ -361,6 +390,10 @@ def _is_blank(text: str, column: str, file: MappingFile) -> bool:
 
 def _cells(count: int) -> str:
     return f"{count:,} cell{'s' if count != 1 else ''}"
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' if count != 1 else ''}"
 
 
 def _sentence(text: str) -> str:

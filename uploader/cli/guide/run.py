@@ -22,6 +22,7 @@ from uploader.cli.guide.questions import (
     blank_questions,
     column_questions,
     key_questions,
+    match_questions,
     new_properties,
     owner_questions,
     reading_questions,
@@ -33,6 +34,7 @@ from uploader.cli.logs import print_message
 from uploader.cli.options.connection import TOKEN_VARIABLE, account_options, connection_settings
 from uploader.cli.output import print_lines, write_new
 from uploader.cli.project_file import upload_context
+from uploader.cli.text.check.screen import rows_lines
 from uploader.cli.text.new_properties import created_lines
 from uploader.cli.text.next_command import account_words, command_line
 from uploader.cli.text.numbers import printable
@@ -98,17 +100,27 @@ class _Guide:
         if first := [*reading_questions(report), *key_questions(report)]:
             self._ask(first)
             report = self._checked()  # other values are read now
-        self._ask(blank_questions(report, self._settings().match, file.text))
+        checked, settings = file.text, self._settings()
+        self._ask(blank_questions(report, settings.match, file.text))
+        are_dropped = settings.rules.drop_bad_values
         values = bad_values(report, file.text)
         file.save(with_value_tables(file.text, values))
-        self._ask(value_questions(values))
+        self._ask(value_questions(values, are_dropped=are_dropped))
         owners = unknown_owners(report, file.text)
         file.save(with_value_tables(file.text, owners))
-        self._ask(owner_questions(owners))
+        self._ask(owner_questions(owners, are_dropped=are_dropped))
+        if file.text != checked:  # more rows may lack their key now
+            checked, report = file.text, self._checked()
+        self._ask(match_questions(report, settings.match))
+        self._end(report if file.text == checked else self._checked())
+
+    def _end(self, report: Report) -> None:
+        """Say what a check of the file finds now."""
         problems = [f"PROBLEM: {printable(text, 600)}" for text in report.problems]
         is_complete = "has what you decided, and check finds problems:" if problems else "is complete"
-        print_lines([f"{self._path} {is_complete}", *problems])
-        print_message(f"next: review it, then {command_line('check', '-f', self._path)}")
+        print_lines([f"{self._path} {is_complete}", *problems, *rows_lines(report)])
+        left = "" if not report.bad_columns and not report.unknown_owners else " and decide on what is left"
+        print_message(f"next: review it{left}, then {command_line('check', '-f', self._path)}")
 
     def _ask_about_columns(self, report: Report) -> None:
         refuse_without_account(report)

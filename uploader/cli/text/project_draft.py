@@ -52,13 +52,18 @@ _VALUES = (
 )
 
 
-def project_text(path: Path, given: Mapping[str, Any], draft: Draft, portal: str) -> str:
+def project_text(
+    path: Path, given: Mapping[str, Any], draft: Draft, portal: str, match: Sequence[str] = ()
+) -> str:
     """The text of the file at `path`. `given`: values by key, in the order of the file. `portal`: the account
-    that was asked, "" if none was.
+    that was asked, "" if none was. `match`: properties that rows could be matched by, if they are several.
     """
     known = {"portal": int(portal)} if portal.isdecimal() else {}
     values = {**known, **given}
     safety = [*_SAFETY, *([_OPT_OUTS] if any(one.suppress for one in draft.columns) else [])]
+    if len(match) > 1:
+        what = f"rows are matched by the first of these that they have, not by {match[0]} alone"
+        safety.append(_Choice("match", [*match], what))
     choices = {choice.key for choice in (*safety, *_VALUES)}
     name = shell_word(path_word(path.name))
     lines = [

@@ -83,6 +83,8 @@ class Findings:
     sendable: int = 0
     invalid: int = 0
     keyless: int = 0  #: of the invalid ones, those that hold no key
+    #: Of these, by another unique property, those that have a value of it and could be matched by it
+    other_keys: Counter[str] = field(default_factory=Counter)
     skipped: int = 0
     suppressed: int = 0  #: skipped rows of suppressed people
     not_rows: Group = field(default_factory=Group)  #: skipped lines that are no rows
@@ -132,6 +134,7 @@ class Findings:
             return
         self.invalid += 1
         self.keyless += not unsent.key and unsent.category != UNREADABLE
+        self.other_keys.update(unsent.other_keys)
         for fault in faults_of(unsent):
             self._add(self.faults, fault, unsent)
 

@@ -13,6 +13,7 @@ from uploader.cli.guide.questions import (
     blank_questions,
     column_questions,
     key_questions,
+    match_questions,
     new_properties,
     owner_questions,
     reading_questions,
@@ -135,6 +136,19 @@ def test_two_new_properties_of_one_name_are_two():
     state = answered(answered(State(FILE, [cats, others]), "c"), "c")
     assert new_properties(state.text, SCHEMA) == {"Cats": "cats", "cats!": "cats_2"}
     assert title.letters["c"].name == "create the property title"
+
+
+def test_rows_without_a_key_that_have_another_one_are_asked_about():
+    made = report()
+    assert match_questions(made, ["email"]) == []
+    made.findings.keyless, made.findings.other_keys = 435, Counter({"badge": 2, "external_id": 433})
+    [question] = match_questions(made, ["email"])
+    assert question.title == "435 rows without email"
+    assert question.about[1:] == ("433 of them have external_id.", "2 of them have badge.")
+    file = 'id_property = "email"  # the address\n' + FILE
+    taken = answered(State(file, [question]), "")
+    assert taken.text == 'match = ["email", "external_id", "badge"]\n' + FILE
+    assert answered(State(file, [question]), "s").text == file
 
 
 def test_columns_of_other_files_may_have_the_same_property():

@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 from uploader.hubspot.schema import Kind, Option, Schema
 from uploader.jobs.scans.row_findings import Findings, Surveyor
 from uploader.model.outcomes import Outcome
-from uploader.model.records import Record
+from uploader.model.records import Record, Unsent
 from uploader.model.rows import Mark, Row, RowSlice
 from uploader.records.columns import Rules, resolve_columns
 from uploader.records.duplicates import OnDuplicate, key_of
@@ -76,6 +76,25 @@ def test_a_survey_of_cells_says_what_the_mapper_says_row_by_row(tables, key):
     rules = Rules(id_property=key)
     mapper = Mapper(0, rules, SCHEMA, resolve_columns(HEADER, rules, SCHEMA))
     check_against_the_mapper(mapper, list(slices_of(tables)))
+
+
+@given(TABLES, st.sampled_from([("email", "external_id"), ("external_id", "email")]))
+def test_rows_without_a_key_count_for_a_property_if_matching_by_it_too_gives_them_a_key(tables, match):
+    def mapper(match):
+        rules = Rules(id_property=match[0], match=match)
+        return Mapper(0, rules, SCHEMA, resolve_columns(HEADER, rules, SCHEMA))
+
+    slices = list(slices_of(tables))
+    rows = [row for one in slices for row in one.rows]
+    mapped, wider = mapper(match[:1]).map(0, rows), mapper(match).map(0, rows)
+    gained = [
+        after
+        for before, after in zip(mapped, wider, strict=True)
+        if isinstance(before, Unsent) and before.outcome is Outcome.INVALID and not before.key and after.key
+        if isinstance(after, Record) or match[1] not in {fault.column for fault in after.faults}
+    ]
+    findings, _ = surveyed(mapper(match[:1]), slices)
+    assert findings.other_keys[match[1]] == len(gained)
 
 
 VALUES = st.one_of(

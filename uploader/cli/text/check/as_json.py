@@ -109,6 +109,7 @@ def _findings_dict(report: Report, names: list[str]) -> dict[str, object]:
         "sendable": found.sendable,
         "invalid": found.invalid,
         "no_key": found.keyless,
+        "other_keys": dict(found.other_keys),
         "skipped": found.skipped,
         "suppressed": found.suppressed,
         "opt_outs": found.opt_outs,

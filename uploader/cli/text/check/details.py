@@ -1,5 +1,6 @@
 """All that `check` found, as lines. Values in, text out: nothing is printed here."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,6 +42,7 @@ def lines(report: Report, settings: Settings, typed: Sequence[str], width: int |
     above = [
         verdict(report),
         *opt_out_lines(report, settings),
+        *other_key_lines(report, settings),
         *(f"PROBLEM: {printable(text, 600)}" for text in report.problems),
         *(f"WARNING: {printable(text, 600)}" for text in report.warnings),
         *(f"NOT CHECKED: {printable(text)}" for text in report.not_checked),
@@ -75,6 +77,22 @@ def opt_out_lines(report: Report, settings: Settings) -> list[str]:
     if found.opt_outs_unlisted:
         texts.append(f"{'':>10}{found.opt_outs_unlisted:,} of them have no address that could be listed")
     return texts
+
+
+def other_key_lines(report: Report, settings: Settings) -> list[str]:
+    """What would match the rows without a key that have a value of another unique property."""
+    found = report.findings
+    if not found.other_keys:
+        return []
+    counts = " and ".join(f"{count:,} have {name}" for name, count in found.other_keys.most_common())
+    match = report.wider_match(settings.match)
+    paths = settings.repeated_options.get(PROJECT_OPTION, ())
+    if paths:
+        what = f"write match = {json.dumps(match)} in {Path(paths[0]).name}"
+    else:
+        what = f"add --match {','.join(match)}"
+    rows = _counted(found.keyless, "row has", "rows have")
+    return [f"KEYS: {rows} no {' or '.join(settings.match)}; of these, {counts}: to send these, too, {what}"]
 
 
 def _account_lines(report: Report) -> list[str]:

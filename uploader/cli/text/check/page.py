@@ -13,6 +13,7 @@ from uploader.cli.text.check.details import (
     forecast_lines,
     opt_out_lines,
     origin_lines,
+    other_key_lines,
     reason_texts,
 )
 from uploader.cli.text.check.next_steps import next_steps, verdict
@@ -45,7 +46,11 @@ def page_content(report: Report, settings: Settings, typed: Sequence[str]) -> Ma
         "state": _STATES.get(report.exit_code, "refused"),
         "account": account_text(report),
         "rows": row_text(report),
-        "notes": [*opt_out_lines(report, settings), *origin_lines(report)],
+        "notes": [
+            *opt_out_lines(report, settings),
+            *other_key_lines(report, settings),
+            *origin_lines(report),
+        ],
         "problems": [
             ("Problems", list(map(_whole, report.problems))),
             ("Warnings", list(map(_whole, report.warnings))),

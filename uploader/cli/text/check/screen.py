@@ -9,7 +9,13 @@ from uploader.check.bad_columns import BadColumn, BadValue
 from uploader.check.blank_candidates import mapping_lines
 from uploader.check.report import Report
 from uploader.cli.text.check.column_table import NO_TERMINAL, column_lines, table, unsent_columns
-from uploader.cli.text.check.details import account_text, chain_texts, cost_text, opt_out_lines
+from uploader.cli.text.check.details import (
+    account_text,
+    chain_texts,
+    cost_text,
+    opt_out_lines,
+    other_key_lines,
+)
 from uploader.cli.text.check.next_steps import next_steps, verdict
 from uploader.cli.text.folding import cut_at_word, folded, folded_command
 from uploader.cli.text.numbers import printable
@@ -39,12 +45,12 @@ def screen(report: Report, settings: Settings, typed: Sequence[str], width: int 
     above = [
         f"{verdict(report)} (--details shows all that was found)",
         *opt_out_lines(report, settings),
+        *other_key_lines(report, settings),
         *_problem_lines(report),
         *_origin_lines(report),
     ]
     below = [
-        row_text(report),
-        *_bad_value_lines(report),
+        *rows_lines(report),
         *_key_lines(report),
         *_blank_lines(report, settings.rules),
         *_cost_lines(report, settings),
@@ -134,6 +140,11 @@ def row_text(report: Report) -> str:
 
 def _kinds_text(kinds: Sequence[tuple[int, str]]) -> str:
     return kinds[0][1] if len(kinds) == 1 else ", ".join(f"{count:,} {what}" for count, what in kinds)
+
+
+def rows_lines(report: Report) -> list[str]:
+    """What becomes of the rows, and what is wrong with them by kind."""
+    return [row_text(report), *_bad_value_lines(report)]
 
 
 def _bad_value_lines(report: Report) -> list[str]:
