@@ -62,7 +62,8 @@ DO_IO = """
     settings.output settings.sign_in
     associations.link_writer associations.links_list associations.run
     jobs.early_ending jobs.opening jobs.outcome_stream jobs.preflight jobs.resume_checks jobs.scans.duplicates
-    jobs.pipeline jobs.scans.survey jobs.session jobs.upload
+    jobs.pipeline jobs.scans.link_values jobs.scans.survey jobs.session jobs.upload
+    check.links
     properties.creation properties.creation_record
     preview.overlay preview.run
     undo.batch_worker undo.run undo.undo_file undo.work_list

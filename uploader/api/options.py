@@ -178,8 +178,8 @@ def _associations(name: str, value: object) -> tuple[LinkColumn, ...]:
             return tuple(read_association(column, given) for column, given in value.items())
         except MappingError as error:
             raise SettingsError(f"{name}: {error}") from error
-    found = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else ()
-    if not found or not all(isinstance(one, LinkColumn) for one in found):
+    found = tuple(value) if isinstance(value, Iterable) else (value,)
+    if not all(isinstance(one, LinkColumn) for one in found):
         raise SettingsError(
             f'{name} takes a mapping of columns, such as {{"AccountId": "companies.sf_account_id"}}'
         )

@@ -6,6 +6,7 @@ blank_candidates  words that may stand for a blank
 briefs         problems in few words
 columns        what each column means
 forecast       requests and time of the upload
+links          how many of the records that rows are to be linked with are not there
 mapping_draft  a proposed mapping file
 mapping_edits  decisions, written into the text of a mapping or project file
 missing_properties  columns that have no property, and a draft of properties for them

@@ -10,6 +10,7 @@ from uploader.check.mapping_draft import Draft, Drafted
 from uploader.hubspot.account import Account
 from uploader.hubspot.schema import Schema
 from uploader.jobs.preflight import TokenAndLimits
+from uploader.jobs.scans.link_values import LinkCounts
 from uploader.jobs.scans.row_findings import Findings
 from uploader.jobs.summary import EarlyEnd
 from uploader.pipeline.rate.forecast import Forecast
@@ -74,6 +75,8 @@ class Report:
     account_problems: Sequence[str] = ()  #: those that are no problems of the sources
     warnings: list[str] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
+    links: Sequence[LinkCounts] = ()  #: of each link column, and what the account has of them
+    automatic_companies: str = ""  #: what HubSpot may link by itself; "": nothing that matters
     unseen: Sequence[str] = ()  #: effects of writing contacts that no request shows
     account: Account | None = None
     closer: TokenAndLimits | None = None
@@ -123,6 +126,7 @@ class Report:
             or found.values_dropped
             or found.repeated_rows
             or found.shared_rows
+            or any(one.missing or one.faults for one in self.links)
             or self.warnings
             or self.would_stop
         )

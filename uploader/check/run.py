@@ -3,6 +3,7 @@
 from contextlib import suppress
 from functools import partial
 
+from uploader.associations.automatic_companies import automatic_companies_text
 from uploader.check.account import (
     judge_account,
     judge_sensitive_properties,
@@ -26,14 +27,17 @@ from uploader.check.columns import (
     with_orders,
 )
 from uploader.check.forecast import warn_of_record_limit, workload_of
+from uploader.check.links import look_links_up
 from uploader.check.mapping_draft import Draft
 from uploader.check.missing_properties import MissingProperties
 from uploader.check.report import Report
 from uploader.hubspot.sign_in.token_info import token_kind
 from uploader.jobs.early_ending import Ending
+from uploader.jobs.link_checks import find_link_problems
 from uploader.jobs.opening import open_sources, total_bytes
 from uploader.jobs.scans.before_sending import Passes
 from uploader.jobs.scans.formats import Orders
+from uploader.jobs.scans.link_values import LinkValues
 from uploader.jobs.scans.row_findings import Findings
 from uploader.jobs.scans.survey import Survey
 from uploader.jobs.session import Connection, Seams, Session, early_end, exact_clock, reason_of
@@ -91,6 +95,7 @@ class Check:
         self._connection = connection
         self._drafts = drafts
         self._drafts_properties = drafts_properties
+        self._can_find_links = False
         self._groups: list[str] = []  # of the account's properties
 
     async def run(self) -> Report:
@@ -110,6 +115,7 @@ class Check:
 
     async def _run(self, reader: Offload) -> None:
         report, settings = self.report, self.settings
+        report.automatic_companies = automatic_companies_text(settings.object_type, settings.associations)
         report.unseen = NOT_VISIBLE if settings.rules.has_addresses else ()
         unless_ended = self.ending.unless_ended
         sources = await unless_ended(reader.run(lambda: open_sources(settings)))
@@ -121,11 +127,17 @@ class Check:
                 "the account: without a token it is unknown whether the properties exist, which values "
                 "they accept, how much of the daily quota is left, and what the token may do"
             )
-        else:
-            async with Session(settings, self._seams, self.ending, connection=self._connection) as session:
-                self.session = session
-                await self._check_account(session, sources)
+            await self._check_sources(sources, reader)
+            return
+        async with Session(settings, self._seams, self.ending, connection=self._connection) as session:
+            self.session = session
+            await self._check_account(session, sources)
             report.account_problems = tuple(report.problems)
+            await self._check_sources(sources, reader)
+
+    async def _check_sources(self, sources: list[Source], reader: Offload) -> None:
+        """Check columns and rows, now that the account is known as far as it can be."""
+        report, settings, unless_ended = self.report, self.settings, self.ending.unless_ended
         if self._drafts:
             report.draft = await self._drafted(reader)
         if self._drafts_properties:
@@ -139,7 +151,10 @@ class Check:
             column.column for column in report.columns if column.property or column.is_undecided
         }
         await self._find_orders(survey, reader)
-        await self._check_rows(survey, reader)
+        with LinkValues(place, settings.associations) as values:
+            survey.link_values = values if settings.associations else None
+            await self._check_rows(survey, reader)
+            await self._check_links(values, reader)
         report.origins = origins_of(survey)
         await unless_ended(reader.run(lambda: add_proposals(report, settings.rules)))
         if report.draft is not None and report.draft.system != report.origins[0].name:
@@ -175,7 +190,16 @@ class Check:
         listed = [one for one in session.preflight.listed if isinstance(one, dict)]
         self._groups = [str(one.get("groupName") or "") for one in listed]
         judge_account(report, self.settings, account)
+        await self._check_link_columns(session)
         note_account(report, session)
+
+    async def _check_link_columns(self, session: Session) -> None:
+        """Ask the account for what link columns name."""
+        if self.settings.associations:
+            links = await self.ending.unless_ended(find_link_problems(self.settings, session.preflight))
+            self.report.problems += links.problems
+            self.report.not_checked += links.not_checked
+            self._can_find_links = not links.problems
 
     async def _draft_properties(self, sources: list[Source], reader: Offload) -> None:
         """Draft the properties that the columns lack, from all rows."""
@@ -232,6 +256,12 @@ class Check:
             note_pipelines(report)
             report.workload = workload_of(report, settings, self.session)
             warn_of_record_limit(report, settings)
+
+    async def _check_links(self, values: LinkValues, reader: Offload) -> None:
+        """Look up what the rows are to be linked with."""
+        if self.settings.associations:
+            session = self.session if self._can_find_links else None
+            await self.ending.unless_ended(look_links_up(self.report, values, session, reader))
 
     async def _with_values(self, draft: Draft, survey: Survey, reader: Offload) -> Draft:
         """The draft with the values that need a decision: those found, and those of the first source as it is

@@ -5,6 +5,7 @@ column_rules         the mappers of a job: rules resolved against sources and ac
 early_ending         how a run is ended early: by a signal, for a cause, by a bug
 follow_ups           what follows the rows of a job, in its order
 keys_of_one_contact  contacts that several keys led to, read back at the end
+link_checks          whether the account has what link columns name
 opening              opening sources, lock, checkpoint, results file and snapshot
 outcome_stream       outcomes handed to the program that iterates over them
 pipeline             the stages of a run, put together: how they start and how they end

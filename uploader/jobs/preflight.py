@@ -27,7 +27,7 @@ from uploader.hubspot.owner_lookup import Owner, Owners, decode_owners
 from uploader.hubspot.record_limits import RecordLimit, decode_record_limit
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.reply_decoding import decode_usage
-from uploader.hubspot.requests import Paths, encode_token_info
+from uploader.hubspot.requests import Paths, encode_token_info, paths
 from uploader.hubspot.schema import Schema, entries_of
 from uploader.hubspot.sign_in.token_info import TokenInfo, object_scopes
 from uploader.hubspot.stage_lookup import Pipelines, decode_pipelines
@@ -144,6 +144,14 @@ class Preflight:
         limits = self._ask(Call("GET", self._paths.limits), LIMITS, is_optional=True, tries=_TRIES)
         info, reply = await run_both(self._ask_info(token), limits)
         return TokenAndLimits(info, decode_record_limit(reply.body if reply.ok else None, object_type))
+
+    async def read_properties_of(self, object_type: str, version: str) -> Reply:
+        """Ask for the properties of another object type; the reply may be a refusal."""
+        return await self._ask(Call("GET", paths(version, object_type).properties), is_optional=True)
+
+    async def read_scopes(self, token: str) -> frozenset[str] | None:
+        """The scopes of the token; None if HubSpot does not report them."""
+        return (await self._ask_info(token)).scopes
 
     async def read_app_id(self, token: str) -> str:
         """The id of the token's app, as it appears in property histories; "" if the token may not read it."""

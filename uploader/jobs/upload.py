@@ -14,6 +14,7 @@ from uploader.errors import DeclinedError
 from uploader.hubspot.account import Account
 from uploader.jobs.early_ending import Ending
 from uploader.jobs.follow_ups import find_follow_ups
+from uploader.jobs.link_checks import refuse_impossible_links
 from uploader.jobs.opening import FoundJob, Job, find_job, open_job, open_sources, total_bytes
 from uploader.jobs.pipeline import Parts, Pipeline, stop_reason
 from uploader.jobs.preflight import check_named_portal, run_both
@@ -175,7 +176,9 @@ class Run:
         """Read the account with all that its values name, and estimate the number of rows meanwhile."""
 
         async def look() -> Account:
-            return await session.with_named_values(found.sources, await session.read_account_and_schema())
+            account = await session.read_account_and_schema()
+            await refuse_impossible_links(self.settings, session.preflight)
+            return await session.with_named_values(found.sources, account)
 
         rows = reader.run(lambda: estimate_rows(found.sources))
         account, self.rows_estimated = await self.ending.unless_ended(run_both(look(), rows))

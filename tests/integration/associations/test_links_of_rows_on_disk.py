@@ -14,7 +14,7 @@ from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.checkpoint import Checkpoint
 
 _COLUMNS = (
-    LinkColumn("account", "companies", "sf_id"),
+    LinkColumn("account", "companies", "external_id"),
     LinkColumn("deals", "deals", "hs_object_id", separator=";"),
 )
 
@@ -135,7 +135,7 @@ def test_other_columns_get_numbers_of_their_own(job):
     _stop_halfway(job)
     _, state = _on_disk(job.source)
     settled = state.progress.is_settled
-    changed = (LinkColumn("account", "companies", "sf_id", "Primary"), _COLUMNS[1])
+    changed = (LinkColumn("account", "companies", "external_id", "Primary"), _COLUMNS[1])
     job.run_virtual(associations=changed, accept_changed_settings=True)
     found, _ = _on_disk(job.source)
     assert found == {

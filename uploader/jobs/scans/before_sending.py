@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
+from uploader.associations.automatic_companies import automatic_companies_text
 from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.account import Account
 from uploader.jobs.column_rules import resolve_as_far, resolve_mappers
@@ -53,6 +54,7 @@ def notices_of(settings: Settings, sources: Sequence[Source]) -> list[str]:
         notices.append(f"suppressed: {len(settings.suppression):,} addresses (--suppress)")
     if settings.opt_outs == LIST:
         notices.append(f"opt-outs: rows that say so are written, and their addresses are listed; {IMPORT_IT}")
+    notices += filter(None, [automatic_companies_text(settings.object_type, settings.associations)])
     if new := find_new_files(settings, sources):
         listed = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
         notices.append(f"not part of this job, because they appeared after its start: {listed}")

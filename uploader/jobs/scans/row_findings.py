@@ -17,6 +17,7 @@ from typing import NamedTuple, cast
 from uploader.jobs.scans.bad_values import BadValues
 from uploader.jobs.scans.column_counts import ColumnCounts
 from uploader.jobs.scans.postal_codes import PostalCodes, is_postal
+from uploader.model.associations import RowLinks
 from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, Record, Unsent
 from uploader.model.rows import UNREADABLE, Fault, Row, RowSlice, Unreadable, readable
@@ -260,6 +261,10 @@ class Surveyor:
             [one.position for one in mapped],
             [one.row for one in mapped],
         )
+
+    def links(self, first: int, rows: RowSlice) -> list[RowLinks]:
+        """The links of the rows of the last `look`."""
+        return self._mapper.links(first, rows.rows, self.records)
 
     def _note_opt_outs(self, mapped: Sequence[Record | Unsent], rows: Sequence[Row]) -> None:
         """Count the rows that say "opted out", and keep their addresses."""

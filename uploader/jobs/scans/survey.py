@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from uploader.errors import SourceError
+from uploader.jobs.scans.link_values import LinkValues
 from uploader.jobs.scans.row_findings import Findings, Surveyor
 from uploader.model.records import Record
 from uploader.model.rows import Row, RowSlice
@@ -41,6 +42,7 @@ class Survey:
     rule: OnDuplicate = OnDuplicate.IN_ORDER  #: for rows that share a key
     counted: Collection[str] = ()  #: columns whose cells are counted although they are not used
     finds_shared: bool = False  #: look for unique values that rows of several keys have
+    link_values: LinkValues | None = None  #: to count the values of link columns in
     names: dict[str, int] = field(default_factory=dict)  #: a number for each property of such values
     last_rows: list[deque[Row]] = field(default_factory=list)  #: of each source: the footer of a report
     stops_at: tuple[int, int] | None = None  #: numbers of invalid rows and of rows that exceeded the limit
@@ -90,6 +92,8 @@ class Survey:
                         sorter.add(keyed)
                         self.findings.keys.add(keyed.values)
                         self._add_others(others, surveyor.records)
+                        if self.link_values is not None:
+                            self.link_values.add(surveyor.links(position, rows))
                         self._add_opt_outs(opt_outs, surveyor.opt_outs)
                     else:
                         self.findings.count(index, source.shape.columns, rows)

@@ -30,6 +30,11 @@ The keys of `--json`, which others script against:
     remarks                 the same, of texts that are sent and may have been changed on their way
     date_numbers            the same, of numbers that are read as dates
     words_for_nothing       column -> word, such as NULL -> cells
+    links           of each link column: column, object_type, by, label, links, values (different ones),
+                    faults (links whose value cannot name a record), missing (links whose other record is not
+                    in the account), missing_values, unknown (links that were not looked up),
+                    most_missing (value, links, reason)
+    automatic_companies     what HubSpot may link by itself; "" where contacts are not linked with companies
     blank_candidates        word, columns (column -> cells), options (values of --blank-value): such words,
                     unless they are blank already
     forecast        batches, requests, seconds (where rows may turn out not to be written, once their contacts
@@ -45,6 +50,7 @@ from uploader.check.report import Column, Report
 from uploader.cli.text.bad_values import bad_value_dicts
 from uploader.cli.text.numbers import printable
 from uploader.jobs.scans.column_counts import ColumnCounts
+from uploader.jobs.scans.link_values import LinkCounts
 from uploader.jobs.scans.row_findings import Group
 from uploader.pipeline.rate.forecast import CHAIN_SECONDS
 from uploader.records.not_a_row import NOT_A_ROW
@@ -83,6 +89,8 @@ def as_dict(report: Report) -> dict[str, object]:
             {"word": one.word, "columns": dict(one.columns), "options": one.entries()}
             for one in report.blank_candidates
         ],
+        "links": [_link_dict(one) for one in report.links],
+        "automatic_companies": report.automatic_companies,
         "forecast": _forecast_dict(report),
         "requests": report.requests,
         "elapsed_seconds": round(report.elapsed_seconds, 3),
@@ -194,6 +202,26 @@ def _repeats(report: Report, names: list[str]) -> list[dict[str, object]]:
         }
         for repeat in report.findings.repeats
     ]
+
+
+def _link_dict(one: LinkCounts) -> dict[str, object]:
+    column = one.column
+    return {
+        "column": column.column,
+        "object_type": column.object_type,
+        "by": column.by,
+        "label": column.label,
+        "links": one.links,
+        "values": one.values,
+        "faults": one.faults,
+        "missing": one.missing,
+        "missing_values": one.missing_values,
+        "unknown": one.unknown,
+        "most_missing": [
+            {"value": printable(each.value), "links": each.links, "reason": printable(each.why)}
+            for each in one.most_missing
+        ],
+    }
 
 
 def _forecast_dict(report: Report) -> dict[str, object] | None:

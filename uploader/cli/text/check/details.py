@@ -10,6 +10,7 @@ from uploader.check.report import Report, Workload
 from uploader.cli.project_file import PROJECT_OPTION
 from uploader.cli.text.bad_values import bad_value_lines
 from uploader.cli.text.check.column_table import NO_TERMINAL, column_lines, full_table, unsent_columns
+from uploader.cli.text.check.links import link_lines, notice_lines
 from uploader.cli.text.check.next_steps import next_steps, verdict
 from uploader.cli.text.folding import folded, folded_command
 from uploader.cli.text.forecast import reads_text
@@ -43,6 +44,7 @@ def lines(report: Report, settings: Settings, typed: Sequence[str], width: int |
         verdict(report),
         *opt_out_lines(report, settings),
         *other_key_lines(report, settings),
+        *notice_lines(report),
         *(f"PROBLEM: {printable(text, 600)}" for text in report.problems),
         *(f"WARNING: {printable(text, 600)}" for text in report.warnings),
         *(f"NOT CHECKED: {printable(text)}" for text in report.not_checked),
@@ -50,6 +52,7 @@ def lines(report: Report, settings: Settings, typed: Sequence[str], width: int |
     ]
     below = [
         *_row_lines(report, settings),
+        *link_lines(report),
         *forecast_lines(report, settings),
         *_unseen_lines(report),
     ]

@@ -35,6 +35,7 @@ def verdict(report: Report) -> str:
         "values left out": found.values_dropped,
         "repeated keys": found.repeated_keys,
         "shared values": found.shared_rows,
+        "links to records that are not there": sum(one.missing + one.faults for one in report.links),
         "warnings": len(report.warnings),
     }
     return (

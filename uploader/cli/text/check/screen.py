@@ -16,6 +16,7 @@ from uploader.cli.text.check.details import (
     opt_out_lines,
     other_key_lines,
 )
+from uploader.cli.text.check.links import notice_lines, short_link_lines
 from uploader.cli.text.check.next_steps import next_steps, verdict
 from uploader.cli.text.folding import cut_at_word, folded, folded_command
 from uploader.cli.text.numbers import printable
@@ -46,6 +47,7 @@ def screen(report: Report, settings: Settings, typed: Sequence[str], width: int 
         f"{verdict(report)} (--details shows all that was found)",
         *opt_out_lines(report, settings),
         *other_key_lines(report, settings),
+        *notice_lines(report),
         *_problem_lines(report),
         *_origin_lines(report),
     ]
@@ -53,6 +55,7 @@ def screen(report: Report, settings: Settings, typed: Sequence[str], width: int 
         *rows_lines(report),
         *_key_lines(report),
         *_blank_lines(report, settings.rules),
+        *short_link_lines(report),
         *_cost_lines(report, settings),
         *_unseen_lines(report),
     ]

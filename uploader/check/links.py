@@ -1,0 +1,79 @@
+"""What `check` says of links: how many of the other records are not in the account.
+
+In    the values of the link columns, counted over all rows; a session.
+Out   `LinkCounts` in the report.
+Raise StopRun, StorageError.
+"""
+
+import asyncio
+from functools import partial
+
+from uploader.associations import other_ends
+from uploader.associations.work_list import End, FoundEnd
+from uploader.check.report import Report
+from uploader.hubspot.requests import MAX_INPUTS, MAX_SEARCHED, paths
+from uploader.jobs.scans.link_values import LinkValues
+from uploader.jobs.session import Session
+from uploader.pipeline.requests.contact_reader import Reader
+from uploader.pipeline.requests.record_search import RecordSearch
+from uploader.system.blocking_calls import Offload
+
+#: Requests for the other records of one kind: half a minute at the usual quota; a minute of searches, whose
+#: pace is slower.
+_MOST_READS, _MOST_SEARCHES = 1_000, 300
+#: Requests side by side.
+_AT_ONCE = 4
+#: Missing values that are named.
+_NAMED = 20
+
+
+async def look_links_up(report: Report, values: LinkValues, session: Session | None, reader: Offload) -> None:
+    """Add to the report what the rows' links lead to; without a session only their numbers."""
+    await reader.run(values.list_ends)
+    if session is not None:
+        for place in dict.fromkeys(values.places):
+            await _look_up(values, place, session, reader)
+    report.links = await reader.run(lambda: values.counts(_NAMED))
+    _note_unknown(report)
+
+
+async def _look_up(values: LinkValues, place: int, session: Session, reader: Offload) -> None:
+    """Ask for the most frequent values of a kind of record."""
+    column = values.columns[place]
+    is_searched = other_ends.is_searched(column)
+    size, most = (MAX_SEARCHED, _MOST_SEARCHES) if is_searched else (MAX_INPUTS, _MOST_READS)
+    there = paths(session.settings.api_version, column.object_type)
+    after, paging = 0, asyncio.Lock()
+
+    async def ask() -> None:
+        nonlocal after, most
+        while True:
+            async with paging:
+                page = await reader.run(partial(values.ends, place, after, size)) if most else []
+                if not page:
+                    return
+                after, most = page[-1].id, most - 1
+            ends = [End(one.name, one.value) for one in page]
+            if is_searched:
+                search = RecordSearch(session.attempts, there.search, column.by)
+                found = await other_ends.search(ends, column, search)
+            else:
+                found = await other_ends.read(ends, column, Reader(session.attempts, there.read))
+            whys = {name: _why(one) for name, one in found.items()}
+            await reader.run(partial(values.note, place, whys))
+
+    await session.run_workers(ask() for _ in range(_AT_ONCE))
+
+
+def _why(found: FoundEnd) -> str:
+    return "" if found.hubspot_id else found.why or "there is none"
+
+
+def _note_unknown(report: Report) -> None:
+    """Report the links that were not looked up."""
+    for one in report.links:
+        if one.unknown and one.unknown < one.links - one.faults:
+            report.not_checked.append(
+                f"whether the other records of {one.unknown:,} links of column {one.column.column!r} are in "
+                "the account: only those of the most frequent values were looked up"
+            )
