@@ -75,6 +75,7 @@ class Options(TypedDict, total=False):
     allowed: Iterable[str]
     associations: Iterable[LinkColumn] | Mapping[str, str | Mapping[str, str | bool]]
     create_labels: bool
+    create_missing: Iterable[str]
     snapshot: bool
     format: Literal["csv", "ndjson", "json"] | None
     delimiter: str | None
@@ -208,6 +209,7 @@ _READ: dict[str, Read] = {
     "mapped": lambda name, value: dict(_mapping(name, value)),
     "ignored": _set_of_names,
     "only": _set_of_names,
+    "create_missing": _set_of_names,
     "cleared": _set_of_names,
     "blank_values": lambda name, value: {
         column: _names(name, words)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from uploader.associations.work_list import End, FoundEnd
 from uploader.hubspot.object_types import noun
 from uploader.model.associations import DOMAIN, NAME, LinkColumn
-from uploader.model.records import lock_key
+from uploader.model.records import OWN_ID, lock_key
 from uploader.pipeline.read_matching import Answer, KeyAnswer, with_reason
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.pipeline.requests.record_ids import read_keys
@@ -19,6 +19,11 @@ from uploader.pipeline.requests.record_search import RecordSearch
 def is_searched(column: LinkColumn) -> bool:
     """Whether the records of a column are found by search, as they have no unique property."""
     return column.by in {DOMAIN, NAME}
+
+
+def can_be_created(column: LinkColumn) -> bool:
+    """Whether a value is enough to create a record, and asking twice creates one."""
+    return not is_searched(column) and column.by != OWN_ID
 
 
 async def read(ends: Sequence[End], column: LinkColumn, reader: Reader) -> dict[str, FoundEnd]:

@@ -8,18 +8,22 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from uploader.associations import other_ends
+from uploader.associations.creation import EndCreator, records_of
 from uploader.associations.existing_links import UNKNOWN, Linked, read_links
 from uploader.associations.link_verdict import Ends, Link, Refused
 from uploader.associations.link_writer import LinkLimit, LinkWriter
 from uploader.associations.links_list import check_place, write_links_list
-from uploader.associations.types import create_labels, resolve_types
-from uploader.associations.work_list import End, PlannedLink, RowKey, Wave, WorkList, bearer
+from uploader.associations.results_of_another_job import check_results, read_pages
+from uploader.associations.types import resolve_types
+from uploader.associations.work_list import End, FoundEnd, PlannedLink, RowKey, Wave, WorkList, bearer
 from uploader.errors import AccountingError
 from uploader.hubspot.associations import is_primary
+from uploader.hubspot.object_types import noun
 from uploader.hubspot.requests import MAX_INPUTS, MAX_SEARCHED, paths
 from uploader.model.associations import AssociationType, LinkColumn, LinkCounts, LinkOutcome
 from uploader.model.records import lock_key
@@ -38,6 +42,8 @@ from uploader.storage.checkpoint import Checkpoint
 Item = TypeVar("Item")
 
 _WORKERS = 16
+#: A search finds a record only some seconds after it was made.
+_INDEXED_SECONDS = 20.0
 #: Rows whose keys are looked up together, which keeps the requests full.
 _PAGE_ROWS = 3_200
 
@@ -47,6 +53,7 @@ class LinkProgress:
     """The counts of a job's links, as its summary has them."""
 
     counts: LinkCounts = field(default_factory=LinkCounts)
+    created: int = 0  #: other records that the job has created
 
     @property
     def open(self) -> int:
@@ -62,6 +69,7 @@ class LinkProgress:
             "read": counts.read,
             **{one.value: counts.outcomes.get(one, 0) for one in LinkOutcome},
             "open": counts.open,
+            "others_created": self.created,
         }
 
 
@@ -80,7 +88,7 @@ class LinksFollowUp:
     def open(self, job: str) -> None:
         """Open the file of links of a job that was begun before. CheckpointError."""
         self._file.open(job)
-        self.progress = LinkProgress(self._file.counts())
+        self.progress = self._counted()
 
     def close(self) -> None:
         self._file.close()
@@ -89,15 +97,12 @@ class LinksFollowUp:
         """SettingsError if the account lacks the types of the links, or their list can't be written."""
         if self.settings.links_path is not None:
             await tools.reader.run(partial(check_place, self.settings.links_path))
+        for one in filter(None, {one.results for one in self.settings.associations}):
+            await tools.reader.run(partial(check_results, Path(one)))
         former = await tools.writer.run(self._file.columns) if self._file.is_open else []
         current = self.settings.associations
         columns = dict.fromkeys([*current, *(follower(one, current) for one in former)])
-        self._types = await resolve_types(
-            list(columns),
-            self.settings.object_type,
-            tools,
-            creates_labels=self.settings.create_labels,
-        )
+        self._types = await resolve_types(list(columns), self.settings.object_type, tools)
 
     async def run(self, tools: Tools, checkpoint: Checkpoint) -> None:
         run, settings = tools.writer.run, self.settings
@@ -105,11 +110,9 @@ class LinksFollowUp:
         if not self._file.is_open:
             await run(partial(self._file.open, checkpoint.job_id()))
         columns = [follower(one, settings.associations) for one in await run(self._file.columns)]
+        types = [self._types[one] for one in columns]
+        work_list = WorkList(self._file, settings.object_type, columns, types)
         try:
-            if any(one not in self._types for one in columns):
-                self._types = await create_labels(columns, settings.object_type, tools)
-            types = [self._types[one] for one in columns]
-            work_list = WorkList(self._file, settings.object_type, columns, types)
             await _Pass(self, columns, work_list, tools, is_final=is_final).run()
         finally:
             self.text = ""
@@ -125,13 +128,16 @@ class LinksFollowUp:
             await tools.writer.run(partial(write_links_list, path, self._file, names, main))
 
     async def count(self, tools: Tools) -> None:
-        self.progress = LinkProgress(await tools.writer.run(self._file.counts))
+        self.progress = await tools.writer.run(self._counted)
+
+    def _counted(self) -> LinkProgress:
+        return LinkProgress(self._file.counts(), self._file.created_ends())
 
     def note(self, more: Mapping[LinkOutcome, int]) -> None:
         """Count links that have got their outcome."""
         counts = self.progress.counts
         outcomes = {one: counts.outcomes.get(one, 0) + more.get(one, 0) for one in LinkOutcome}
-        self.progress = LinkProgress(LinkCounts(counts.read, outcomes))
+        self.progress = replace(self.progress, counts=LinkCounts(counts.read, outcomes))
 
 
 def follower(column: LinkColumn, current: Sequence[LinkColumn]) -> LinkColumn:
@@ -197,6 +203,7 @@ class _Pass:
         self._slots = Slots(tools.attempts.sender.cap)
         self._limit = LinkLimit()
         self._busy = 0
+        self._began = asyncio.get_running_loop().time()
 
     async def run(self) -> None:
         job, work_list, run = self._job, self._work_list, self._writer.run
@@ -281,24 +288,67 @@ class _Pass:
     # --- the other records ---
 
     async def _find_others(self, place: int, column: LinkColumn) -> None:
+        """Find the other records that a column's values name, and create those that are not there, if that
+        was asked for.
+        """
+        job = self._job
+        if column.results:
+            await self._take_from_results(place, column)
+        await self._look_up(place, column)
+        if not self._is_final:  # a later row may create what is not there
+            return
+        if other_ends.is_searched(column) and await self._writer.run(
+            lambda: self._work_list.reopen_absent(place)
+        ):
+            job.text = "links: searching once more for records that may be new"
+            await asyncio.sleep(self._began + _INDEXED_SECONDS - asyncio.get_running_loop().time())
+            await self._look_up(place, column)
+        is_asked = column.object_type in job.settings.create_missing
+        if is_asked and other_ends.can_be_created(column):
+            job.text = f"links: creating {noun(column.object_type).many} that are missing"
+            await self._share(self._absent_ends(place), partial(self._create, place, column))
+            await self._look_up(place, column)  # those whose answers did not name an id
+
+    async def _take_from_results(self, place: int, column: LinkColumn) -> None:
+        """Note the ids of another job's records."""
+        path = Path(column.results)
+        pages = read_pages(path, column.by)
+        while page := await self._tools.reader.run(lambda: next(pages, None)):
+            await self._writer.run(partial(self._work_list.note_results, place, page))
+        why = f"{path.name} has no row with {column.by} "
+        await self._writer.run(partial(self._work_list.end_results, place, why))
+
+    async def _look_up(self, place: int, column: LinkColumn) -> None:
         there = paths(self._job.settings.api_version, column.object_type)
 
-        async def read(worker: _Worker, ends: Sequence[End]) -> None:
-            found = await other_ends.read(ends, column, Reader(worker.attempts, there.read))
+        async def look_up(worker: _Worker, ends: Sequence[End]) -> None:
+            if other_ends.is_searched(column):
+                by = RecordSearch(worker.attempts, there.search, column.by)
+                found = await other_ends.search(ends, column, by)
+            else:
+                found = await other_ends.read(ends, column, Reader(worker.attempts, there.read))
             await self._writer.run(partial(self._work_list.note_ends, place, found))
             self._note_good_batch()
 
-        async def search(worker: _Worker, ends: Sequence[End]) -> None:
-            found = await other_ends.search(
-                ends, column, RecordSearch(worker.attempts, there.search, column.by)
-            )
-            await self._writer.run(partial(self._work_list.note_ends, place, found))
-            self._note_good_batch()
+        most = MAX_SEARCHED if other_ends.is_searched(column) else MAX_INPUTS
+        await self._share(self._open_ends(place, most), look_up)
 
-        if other_ends.is_searched(column):
-            await self._share(self._open_ends(place, MAX_SEARCHED), search)
-        else:
-            await self._share(self._open_ends(place, MAX_INPUTS), read)
+    async def _create(self, place: int, column: LinkColumn, worker: _Worker, ends: Sequence[End]) -> None:
+        await self._writer.run(partial(self._work_list.note_creating, place, ends))
+
+        async def note(found: Mapping[str, FoundEnd]) -> None:
+            await self._writer.run(partial(self._work_list.note_ends, place, found))
+
+        there = paths(self._job.settings.api_version, column.object_type)
+        creator = EndCreator(ends, column, there, note, is_tail=lambda: self._busy <= 1)
+        history = History(successes_seen=worker.attempts.sender.write_successes)
+        await worker.attempts.run(creator, [Piece(records_of(ends, column), history)])
+
+    def _absent_ends(self, place: int) -> Iterator[Sequence[End]]:
+        after = ""
+        while page := self._work_list.absent_ends(place, after, MAX_INPUTS):
+            after = page[-1].name
+            yield page
 
     def _open_ends(self, place: int, most: int) -> Iterator[Sequence[End]]:
         after = ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from uploader.associations.link_verdict import Link, Refused
+from uploader.associations.results_of_another_job import Named
 from uploader.hubspot.associations import Pair, is_primary
 from uploader.hubspot.object_types import type_id
 from uploader.model.associations import AssociationType, LinkColumn, LinkOutcome
@@ -72,6 +73,11 @@ SELECT position, id_property, key FROM rows
 WHERE hubspot_id = '' AND outcome IN ('created', 'updated', 'unchanged') AND position > ?
 AND EXISTS (SELECT 1 FROM links WHERE links.position = rows.position AND links.outcome = '')
 ORDER BY position LIMIT ?
+"""
+#: What was about to be created and is there now was created.
+_NOTE_END = """
+UPDATE ends SET state = ?, hubspot_id = ?, created = coalesce(?, iif(created = 2 AND ?, 1, created)), why = ?
+WHERE place = ? AND name = ? AND state = ''
 """
 #: `:is_final`: no later row can create an end that is not there yet.
 _FIND = (
@@ -152,7 +158,7 @@ SELECT plan.rowid, links.id, from_id, to_id, number, sent,
     from_id IN (SELECT hubspot_id FROM new_records),
     (plan.object_type = :own AND to_id IN (SELECT hubspot_id FROM new_records)) OR EXISTS (
         SELECT 1 FROM ends JOIN kinds USING (place)
-        WHERE kinds.number = links.number AND ends.name = fold(links.value) AND ends.created
+        WHERE kinds.number = links.number AND ends.name = fold(links.value) AND ends.created = 1
     )
 FROM plan JOIN links USING (id) JOIN kinds USING (number)
 WHERE plan.rowid > :after AND plan.object_type = :object_type AND turn = :turn AND part = :part
@@ -192,7 +198,8 @@ class FoundEnd:
     hubspot_id: str = ""
     why: str = ""  #: why there is none
     is_unclear: bool = False  #: there may be one, now or later it makes no difference: the links end missing
-    is_created: bool = False  #: by this job
+    #: Whether this job has created it; None if no answer says so.
+    is_created: bool | None = None
 
 
 class Wave(NamedTuple):
@@ -253,7 +260,8 @@ class WorkList:
                     for number, (column, type_) in enumerate(zip(self._columns, self._types, strict=True))
                 ],
             )
-            connection.execute("DELETE FROM ends WHERE state IN ('absent', 'unclear')")
+            connection.execute("DELETE FROM ends WHERE state != 'found' AND NOT created")
+            connection.execute("UPDATE ends SET state = '' WHERE state != 'found'")
 
     # --- the rows ---
 
@@ -294,12 +302,61 @@ class WorkList:
         """Note what values lead to, by name. Of other names than the open ones nothing is noted."""
         with self._file.transaction() as connection:
             connection.executemany(
-                "UPDATE ends SET state = ?, hubspot_id = ?, created = ?, why = ? "
-                "WHERE place = ? AND name = ? AND state = ''",
+                _NOTE_END,
                 [
-                    (_state(one), one.hubspot_id, one.is_created, one.why, place, name)
+                    (_state(one), one.hubspot_id, one.is_created, bool(one.hubspot_id), one.why, place, name)
                     for name, one in found.items()
                 ],
+            )
+
+    def note_results(self, place: int, named: Sequence[Named]) -> None:
+        """Note what another job's results file says of values. Of a key that it has several times, a row with
+        an id goes before one without, and that before one that failed.
+        """
+        with self._file.transaction() as connection:
+            connection.executemany(
+                "UPDATE ends SET state = ?, hubspot_id = ?, why = ? WHERE place = ? AND name = ? "
+                "AND (state = '' OR (state = 'absent' AND ? != 'absent') "
+                "OR (state = 'named' AND ? = 'found'))",
+                [
+                    (state, one.hubspot_id, one.why, place, one.name, state, state)
+                    for one in named
+                    for state in ["found" if one.hubspot_id else "absent" if one.why else "named"]
+                ],
+            )
+
+    def end_results(self, place: int, why: str) -> None:
+        """Note that values which the file does not have name no record. Those that it has without an id are
+        to be looked up.
+        """
+        with self._file.transaction() as connection:
+            connection.execute(
+                "UPDATE ends SET state = 'absent', why = ? || value WHERE place = ? AND state = ''",
+                (why, place),
+            )
+            connection.execute("UPDATE ends SET state = '' WHERE place = ? AND state = 'named'", (place,))
+
+    def reopen_absent(self, place: int) -> bool:
+        """Have those looked up again that are not there; False if there are none."""
+        with self._file.transaction() as connection:
+            again = "UPDATE ends SET state = '' WHERE place = ? AND state = 'absent'"
+            return connection.execute(again, (place,)).rowcount > 0
+
+    def absent_ends(self, place: int, after: str, most: int) -> list[End]:
+        """The next values of a place that name no record."""
+        query = (
+            "SELECT name, value FROM ends WHERE place = ? AND state = 'absent' AND name > ? "
+            "ORDER BY name LIMIT ?"
+        )
+        with self._file.reading() as connection:
+            return [End._make(one) for one in connection.execute(query, (place, after, most))]
+
+    def note_creating(self, place: int, ends: Sequence[End]) -> None:
+        """Note that records are about to be created: if they are there from now on, the job has made them."""
+        with self._file.transaction() as connection:
+            connection.executemany(
+                "UPDATE ends SET state = '', created = 2 WHERE place = ? AND name = ?",
+                [(place, one.name) for one in ends],
             )
 
     def find_ends(self, after: int, *, is_final: bool) -> int | None:

@@ -27,11 +27,10 @@ from uploader.check.columns import (
     with_orders,
 )
 from uploader.check.forecast import warn_of_record_limit, workload_of
-from uploader.check.links import label_problems, look_links_up
+from uploader.check.links import look_links_up
 from uploader.check.mapping_draft import Draft
 from uploader.check.missing_properties import MissingProperties
 from uploader.check.report import Report
-from uploader.hubspot.account import Account
 from uploader.hubspot.sign_in.token_info import token_kind
 from uploader.jobs.early_ending import Ending
 from uploader.jobs.link_checks import find_link_problems
@@ -132,7 +131,7 @@ class Check:
             return
         async with Session(settings, self._seams, self.ending, connection=self._connection) as session:
             self.session = session
-            await self._check_account(session, sources, reader)
+            await self._check_account(session, sources)
             report.account_problems = tuple(report.problems)
             await self._check_sources(sources, reader)
 
@@ -169,7 +168,7 @@ class Check:
         make = partial(drafted_mapping, report.sources, report.schema, self.settings.rules, report.origins)
         return await self.ending.unless_ended(reader.run(make))
 
-    async def _check_account(self, session: Session, sources: list[Source], reader: Offload) -> None:
+    async def _check_account(self, session: Session, sources: list[Source]) -> None:
         """Read the account, in a handful of requests. A wrong token or URL is reported as a problem: the file
         can be checked without the account.
         """
@@ -191,21 +190,16 @@ class Check:
         listed = [one for one in session.preflight.listed if isinstance(one, dict)]
         self._groups = [str(one.get("groupName") or "") for one in listed]
         judge_account(report, self.settings, account)
-        await self._check_link_columns(session, account, reader)
+        await self._check_link_columns(session)
         note_account(report, session)
 
-    async def _check_link_columns(self, session: Session, account: Account, reader: Offload) -> None:
+    async def _check_link_columns(self, session: Session) -> None:
         """Ask the account for what link columns name."""
-        report, settings = self.report, self.settings
-        if not settings.associations:
-            return
-        links = await self.ending.unless_ended(find_link_problems(settings, session.preflight))
-        report.problems += links.problems
-        report.not_checked += links.not_checked
-        self._can_find_links = not links.problems
-        if self._can_find_links:
-            tools = session.tools(account, reader, reader)
-            report.problems += await self.ending.unless_ended(label_problems(settings, tools))
+        if self.settings.associations:
+            links = await self.ending.unless_ended(find_link_problems(self.settings, session.preflight))
+            self.report.problems += links.problems
+            self.report.not_checked += links.not_checked
+            self._can_find_links = not links.problems
 
     async def _draft_properties(self, sources: list[Source], reader: Offload) -> None:
         """Draft the properties that the columns lack, from all rows."""

@@ -10,7 +10,7 @@ from typing import Literal
 
 from uploader.errors import SettingsError
 from uploader.hubspot.object_types import are_contacts, noun
-from uploader.model.associations import LinkColumn
+from uploader.model.associations import DOMAIN, NAME, LinkColumn
 from uploader.model.records import EMAIL, OWN_ID
 from uploader.records.associations.link_columns import check_associations, normal
 from uploader.records.blank_words import words_of
@@ -60,6 +60,8 @@ class ColumnSettings(OptOutSettings):
     allowed: frozenset[str] = frozenset()  #: properties that may be written although they can cost money
     associations: tuple[LinkColumn, ...] = ()  #: columns that name records which the row's is linked to
     create_labels: bool = False  #: create the labels of links that the account does not have
+    #: Types of other records that are created by their key alone if a link names one that is not there.
+    create_missing: frozenset[str] = frozenset()
 
     def _set_keys(self) -> None:
         """Make `match` and `id_property` agree."""
@@ -142,6 +144,19 @@ class ColumnSettings(OptOutSettings):
                 "--create-labels: no link has a label; give one, such as "
                 '--associate "COLUMN=companies.domain:LABEL"'
             )
+
+        self._check_create_missing()
+
+    def _check_create_missing(self) -> None:
+        for name in sorted(self.create_missing):
+            columns = [one for one in self.associations if one.object_type == name]
+            if not columns:
+                raise SettingsError(f"--create-missing {name}: no column is linked to {name}")
+            if all(one.by in {OWN_ID, DOMAIN, NAME} for one in columns):
+                raise SettingsError(
+                    f"--create-missing {name}: a record can be created only by a unique property; link the "
+                    f"column by one instead of by {'id' if columns[0].by == OWN_ID else columns[0].by}"
+                )
 
     def _check_suppression_and_constants(self) -> None:
         if self.suppression is not None and not are_contacts(self.object_type):

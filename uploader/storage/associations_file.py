@@ -32,6 +32,7 @@ from uploader.system import sqlite
 #: NULL where it was not read.
 #: `displaced`: the record that had lost the label by it, which only one record can have; "" for none.
 #: `ends.place`: the first column with this type of records and this `by`; `name`: the value, as compared.
+#: `created`: 1 if the job has created it, 2 if it may have.
 _SCHEMA = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE rows (
@@ -194,6 +195,11 @@ class AssociationsFile(sqlite.Database):
         found: Mapping[str, int] = dict(self._all("SELECT outcome, count(*) FROM links GROUP BY outcome"))
         outcomes = {one: found.get(one.value, 0) for one in LinkOutcome}
         return LinkCounts(sum(found.values()), outcomes)
+
+    def created_ends(self) -> int:
+        """How many other records the job has created."""
+        ((count,),) = self._all("SELECT count(*) FROM ends WHERE created = 1")
+        return int(count)
 
     def listed(self) -> Iterator[ListedLink]:
         """All links, in the order of rows. StorageError."""

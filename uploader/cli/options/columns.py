@@ -98,6 +98,11 @@ COLUMN_OPTIONS = (
         Heading.COLUMNS, "--create-labels", is_flag=True,
         help="Create the labels of links that the account does not have.",
     ),
+    option(
+        Heading.COLUMNS, "--create-missing", multiple=True, metavar="OBJECTS",
+        help="Create records of this type that a link names and HubSpot does not have, by their unique "
+        "property alone, for example companies.",
+    ),
 )  # fmt: skip
 
 
@@ -112,6 +117,7 @@ def column_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     fields["ignored"] = ignored | (file.ignored - mapped.keys())
     fields["cleared"] = frozenset(fields.pop("cleared")) | (file.cleared - ignored)
     fields["only"] = frozenset(fields.pop("only"))
+    fields["create_missing"] = frozenset(fields.pop("create_missing"))
     fields["blank_values"] = _blank_values(file.blank_values, fields.pop("blank_values"))
     for spelling, name in _TABLES.items():
         fields[name] = {**getattr(file, name), **_table(spelling, fields.pop(name))}
