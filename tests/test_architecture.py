@@ -76,7 +76,8 @@ DO_IO = """
     cli.commands.report cli.commands.status cli.commands.undo cli.commands.upload cli.commands.verify
     cli.demo_files cli.guide.run cli.guide.terminal cli.logs cli.main cli.option_variables
     cli.options.columns cli.options.connection cli.options.suppression_file cli.output cli.pages
-    cli.plans.sections cli.plans.watcher cli.progress
+    cli.plans.each_step cli.plans.overview cli.plans.sections cli.plans.watcher
+    cli.progress
     cli.project_file cli.property_undo cli.signals cli.status_watch cli.summary_file
     cli.text.check.details cli.text.check.next_steps
     cli.text.project_draft cli.text.undo_state cli.text_file cli.typed_answer cli.terminal cli.work_display

@@ -18,7 +18,7 @@ from click.exceptions import NoSuchCommand
 from click.shell_completion import CompletionItem
 
 from uploader.cli.options.parameters import ONE_RUN, as_words, key_of, option_of
-from uploader.cli.project_file import project_in_use
+from uploader.cli.project_file import plan_in_use, project_in_use, step_in_use
 from uploader.cli.suggestions import suggestions
 from uploader.cli.text.numbers import printable
 from uploader.errors import SettingsError, UploaderError
@@ -69,10 +69,16 @@ def add_option_variables(command: click.Command, all_commands: Callable[[], Iter
     @functools.wraps(work)
     def callback(**values: object) -> object:
         context = click.get_current_context()
-        _warn_of_unknown(context, all_commands)
+        plan = plan_in_use(context) if context.info_name != "migrate" else None
+        if step_in_use(context) is None:
+            _warn_of_unknown(context, all_commands)
         try:
             _refuse_one_run_options(context)
             values.pop("project", None)  # it has set the others
+            if plan is not None:
+                from uploader.cli.plans.each_step import over_steps  # noqa: PLC0415  # only for plans
+
+                return over_steps(plan, context)
             return work(**values)
         except UploaderError as error:
             error.args = (str(error) + _named(str(error), context),)

@@ -3,9 +3,12 @@
 import csv
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
+
+import click
 
 from uploader.cli.terminal import shown_on
 from uploader.cli.text.control_characters import HarmlessStream, harmless, harmless_json
@@ -18,7 +21,24 @@ def print_lines(lines: Iterable[str]) -> None:
     print("\n".join(shown_on(sys.stdout, harmless(line)) for line in lines), flush=True)
 
 
+@contextmanager
+def collected_documents(context: click.Context) -> Iterator[list[dict[str, Any]]]:
+    """Within, `print_json` adds to this list instead of printing: several become one."""
+    documents = context.meta[_COLLECTED] = list[dict[str, Any]]()
+    try:
+        yield documents
+    finally:
+        del context.meta[_COLLECTED]
+
+
+_COLLECTED = "uploader.documents"
+
+
 def print_json(document: object) -> None:
+    context = click.get_current_context(silent=True)
+    if context is not None and _COLLECTED in context.meta:
+        context.meta[_COLLECTED].append(document)
+        return
     sys.stdout.buffer.write(harmless_json(document))
     sys.stdout.buffer.flush()
 

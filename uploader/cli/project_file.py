@@ -19,8 +19,8 @@ import glob
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -47,10 +47,13 @@ from uploader.errors import SettingsError, UploaderError
 from uploader.records.mapping_file import MappingFile
 
 PROJECT_OPTION = "--project"
-_IN_USE, _PLAN_IN_USE = "uploader.project", "uploader.plan"
+_IN_USE, _PLAN_IN_USE, _STEP_IN_USE = "uploader.project", "uploader.plan", "uploader.step"
+_TYPED = "uploader.typed"
 _SOURCE, _CHECKPOINT = "SOURCE", "CHECKPOINT"
 #: Commands that take a plan, and go through its steps.
-OVER_STEPS = frozenset({"migrate"})
+OVER_STEPS = frozenset(
+    {"migrate", "check", "preview", "status", "failures", "verify", "report", "undo", "purge"}
+)
 _SECRET = re.compile(r"token|secret|password|api_?key")
 
 
@@ -92,9 +95,35 @@ def project_in_use(context: click.Context | None = None) -> Project | None:
 
 
 def plan_in_use(context: click.Context) -> Plan | None:
-    """The plan of the current command, if it goes through all steps; else None."""
+    """The plan of the current command, if it is to go through all steps; else None."""
     found = context.meta.get(_PLAN_IN_USE)
-    return found if isinstance(found, Plan) else None
+    return found if isinstance(found, Plan) and step_in_use(context) is None else None
+
+
+def step_in_use(context: click.Context) -> Project | None:
+    """The step of the plan that the current command is at; None if it does not go through a plan."""
+    found = context.meta.get(_STEP_IN_USE)
+    return found if isinstance(found, Project) else None
+
+
+@contextmanager
+def as_step(context: click.Context, step: Project) -> Iterator[None]:
+    """Within, a command that names the plan is one of this step."""
+    context.meta[_STEP_IN_USE] = step
+    try:
+        yield
+    finally:
+        del context.meta[_STEP_IN_USE]
+
+
+def note_typed(context: click.Context, arguments: Sequence[str]) -> None:
+    """Note the arguments of a command as they were typed."""
+    context.meta[_TYPED] = tuple(arguments)
+
+
+def typed_arguments(context: click.Context) -> Sequence[str]:
+    found = context.meta.get(_TYPED, ())
+    return found if isinstance(found, tuple) else ()
 
 
 def read_project(path: Path, upload: click.Command) -> Project:
@@ -358,19 +387,27 @@ def _use(context: click.Context, parameter: click.Parameter, path: Path | None) 
     del parameter
     if path is None:
         return None
-    upload = _upload(context)
+    upload, step = _upload(context), step_in_use(context)
     try:
-        if context.info_name in OVER_STEPS and isinstance(plan := read_project_or_plan(path, upload), Plan):
-            context.meta[_PLAN_IN_USE] = plan
-            return path
-        project = read_project(path, upload)
+        takes_plans = context.info_name in OVER_STEPS
+        found = step or (read_project_or_plan if takes_plans else read_project)(path, upload)
     except UploaderError:
         if context.resilient_parsing:  # a shell completes a command that is not typed yet
             return path
         raise
+    _set_defaults(context, found)
+    return path
+
+
+def _set_defaults(context: click.Context, found: Project | Plan) -> None:
+    """Make the values of a project or plan the defaults of the command. Of a plan these are of its first step
+    until the command goes through the steps.
+    """
+    if isinstance(found, Plan):
+        context.meta[_PLAN_IN_USE] = found
+    project = found.steps[0] if isinstance(found, Plan) else found
     context.meta[_IN_USE] = project
     context.default_map = _defaults(context, project)
-    return path
 
 
 def _defaults(context: click.Context, project: Project) -> dict[str, Any]:
@@ -422,6 +459,26 @@ PROJECT = option(
     callback=_use,
     help="Project file, as drafted by init: its keys are options. Options and variables take "
     "precedence over it.",
+)
+
+
+def _use_plan(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    del parameter
+    if path is None or context.resilient_parsing:
+        return path
+    if step_named(path)[1] and not path.exists():
+        raise SettingsError(f"{path} is one step, and migrate runs all; for one, use upload with -f {path}")
+    _set_defaults(context, read_plan(path, _upload(context)))
+    return path
+
+
+PLAN = click.argument(
+    "plan",
+    required=False,
+    type=click.Path(path_type=Path),
+    metavar="PLAN.toml",
+    is_eager=True,
+    callback=_use_plan,
 )
 
 

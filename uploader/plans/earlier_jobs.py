@@ -6,8 +6,9 @@ from pathlib import Path
 
 from uploader.jobs.summary import Summary
 from uploader.model.settled_rows import Tallies
-from uploader.settings import Settings
+from uploader.pipeline.failure_limits import Tolerance
 from uploader.storage.checkpoint import Checkpoint
+from uploader.system.private_files import Lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +22,18 @@ class EarlierJob:
     tallies: Tallies = field(repr=False)
     reason: str
     elapsed_seconds: float
+    is_running: bool  #: a process works on it
 
     @property
     def is_complete(self) -> bool:
         return self.state == "complete"
 
-    def summary(self, settings: Settings) -> Summary:
-        return Summary(
-            self.tallies,
-            "complete" if self.is_complete else "stopped",
-            "" if self.is_complete else self.reason or "killed or interrupted",
-            self.elapsed_seconds,
-            tolerance=settings.tolerate,
-        )
+    def summary(self, tolerance: Tolerance | None = None) -> Summary:
+        if self.is_complete or self.is_running:
+            state, reason = "complete" if self.is_complete else "running", ""
+        else:
+            state, reason = "stopped", self.reason or "killed or interrupted"
+        return Summary(self.tallies, state, reason, self.elapsed_seconds, tolerance=tolerance)
 
 
 def earlier_job(checkpoint: Path) -> EarlierJob | None:
@@ -50,4 +50,5 @@ def earlier_job(checkpoint: Path) -> EarlierJob | None:
             state.tallies,
             state.reason,
             state.elapsed_seconds,
+            Lock(checkpoint).is_held(),
         )

@@ -361,7 +361,7 @@ class PlanRun:
             settings.object_type,
             str(settings.checkpoint_path),
             str(settings.results_path or ""),
-            job.summary(settings) if job else None,
+            job.summary(settings.tolerate) if job else None,
         )
 
 

@@ -147,7 +147,7 @@ def test_nobody_to_ask_is_no_approval(tmp_path, hubspot_mock):
         (("migrate", "plan.toml", "-f", "plan.toml"), "name the plan once"),
         (("migrate", "plan.toml", "--checkpoint", "x"), "--checkpoint names a file of one step"),
         (("migrate", "plan.toml#deals"), "plan.toml#deals is one step, and migrate runs all"),
-        (("migrate", "-f", "plan.toml#deals"), "plan.toml#deals is one step"),
+        (("migrate", "-f", "plan.toml#deals"), "plan.toml#deals is no plan, or is one step of one"),
         (("upload", "-f", "plan.toml"), "plan.toml is a plan of 3 steps"),
     ],
 )
@@ -170,3 +170,80 @@ def test_ctrl_c_stops_and_the_same_command_resumes(tmp_path, hubspot_mock):
     assert "step deals waits until it is complete" in ended.err.splitlines()[-1]
     assert run("migrate", "plan.toml", cwd=tmp_path).code == 0
     assert held(mock) == wanted()
+
+
+@pytest.fixture
+def small(tmp_path, hubspot_mock):
+    """A plan whose steps are uploaded, each with three rows, of which one of the contacts is refused."""
+    fault = {"kind": "reject", "keys": ["contacts1"]}
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.0, scenario={"faults": [fault]})
+    write_plan(tmp_path, mock.url, more="snapshot = true\nmax_failures = 3\n", counts=dict.fromkeys(NAMES, 3))
+    assert run("migrate", "plan.toml", cwd=tmp_path).code == 1
+    return mock
+
+
+def test_commands_that_are_given_a_plan_go_through_its_steps(tmp_path, small):
+    state = run("status", "-f", "plan.toml", "--json", cwd=tmp_path).summary
+    assert [(one["name"], one["created"], one["rejected"]) for one in state["steps"]] == [
+        ("companies", 3, 0),
+        ("contacts", 2, 1),
+        ("deals", 3, 0),
+    ]
+    assert state["totals"]["created"] == 8
+    assert "contacts" in run("status", "-f", "plan.toml", cwd=tmp_path).out
+    failed = run("failures", "-f", "plan.toml", "-o", "failed.csv", cwd=tmp_path)
+    assert failed.code == 0
+    assert "contacts1" in (tmp_path / "failed.contacts.csv").read_text()
+    assert "uploader upload failed.contacts.csv -f 'plan.toml#contacts'" in failed.err
+    verified = run("verify", "-f", "plan.toml", "--json", cwd=tmp_path)
+    assert (verified.code, [one["equal"] for one in verified.summary["steps"]]) == (0, [3, 2, 3])
+    checked = run("check", "-f", "plan.toml", "--sample", "1", "--json", cwd=tmp_path)
+    assert [one["name"] for one in checked.summary["steps"]] == list(NAMES)
+    assert small.stats()["upserts"] == 3
+
+
+def test_a_plan_has_a_page_that_leads_to_the_pages_of_its_steps(tmp_path, small):
+    assert run("report", "-f", "plan.toml", cwd=tmp_path).code == 0
+    page = (tmp_path / "plan.toml.report.html").read_text()
+    for name in NAMES:
+        assert f'<a href="{name}.csv.checkpoint.report.html">{name}</a>' in page
+        assert (tmp_path / f"{name}.csv.checkpoint.report.html").exists()
+    assert "Of 9 rows, 8 (88.9 %) are in HubSpot as the file has them" in page
+    assert run("report", "-f", "plan.toml", "-o", "p.html", cwd=tmp_path).code == 0
+    assert '<a href="p.deals.html">deals</a>' in (tmp_path / "p.html").read_text()
+    assert run("report", "-f", "plan.toml", "-o", "-", cwd=tmp_path).code == 2
+
+
+def test_a_plan_is_undone_from_the_last_step_and_purged(tmp_path, small):
+    undone = run("undo", "-f", "plan.toml", "--yes", "--json", cwd=tmp_path)
+    assert undone.code == 0, undone.err
+    assert [(one["name"], one["archived"]) for one in undone.summary["steps"]] == [
+        ("deals", 3),
+        ("contacts", 2),
+        ("companies", 3),
+    ]
+    assert all(one["archived"] for name in NAMES for one in small.objects(name))
+    purged = run("purge", "-f", "plan.toml", "--yes", cwd=tmp_path)
+    assert purged.code == 0, purged.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*(f"{n}.csv" for n in NAMES), "plan.toml"]
+
+
+def test_a_plan_is_not_undone_in_part(tmp_path, small):
+    for path in tmp_path.glob("contacts.csv.checkpoint.snapshot*"):
+        path.unlink()
+    undone = run("undo", "-f", "plan.toml", "--yes", cwd=tmp_path)
+    assert (undone.code, undone.out) == (2, "")
+    assert "nothing was undone, since not all steps can be" in undone.err
+    assert not any(one["archived"] for name in NAMES for one in small.objects(name))
+
+
+def test_steps_that_were_not_begun_are_left_out_and_a_job_is_not_named_twice(tmp_path, small):
+    for path in tmp_path.glob("deals.csv.*"):
+        path.unlink()
+    verified = run("verify", "-f", "plan.toml", "--json", cwd=tmp_path)
+    assert [one["name"] for one in verified.summary["steps"]] == ["companies", "contacts"]
+    assert "step deals is left out: it was not begun" in verified.err
+    twice = run("verify", "companies.csv.checkpoint", "-f", "plan.toml", cwd=tmp_path)
+    assert (twice.code, "plan.toml is a plan, so leave the CHECKPOINT out" in twice.err) == (2, True)
+    watched = run("status", "--watch", "-f", "plan.toml", cwd=tmp_path)
+    assert (watched.code, "are about one job; name a step" in watched.err) == (2, True)

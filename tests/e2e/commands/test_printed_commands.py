@@ -26,6 +26,7 @@ VERBS = "|".join(COMMANDS)
 PARTS = {"cli.text.project_draft:project_text"}
 #: Module and function of each place that prints commands, with what it prints before each of them.
 PRINTED = {
+    "cli.commands.check:_say_next": ("next: upload all steps: ",),
     "cli.commands.check:_write_properties": ("review them, then create them: ",),
     "cli.commands.create_properties:say_end": ("properties again while they are empty: ",),
     "cli.commands.demo:next_lines": (
@@ -41,6 +42,10 @@ PRINTED = {
     "cli.commands.help:_help_of_command": ("the manual has no page 'nowhere'; ",),
     "cli.commands.help:_link_text": (" (`",),
     "cli.commands.init:_write": ("next: decide on its columns, then ", "next: review it, then "),
+    "cli.commands.migrate:_closing_lines": (
+        "compare the records with the rows: ",
+        "see the plan as pages: ",
+    ),
     "cli.commands.migrate:_last_lines": ("to see all that was found: ",),
     "cli.commands.report:_next_commands": (
         "list keys that led to the same contact: ",
@@ -428,6 +433,19 @@ def test_options_whose_files_an_older_job_did_not_record(shell, hubspot_mock):
     assert "then upload them, with --owner-map and --suppress added, whose files" in text
     (again,) = printed_commands(text)
     shell.paste(f"{again} --owner-map owners.csv --suppress nobody --base-url {mock.url}")
+
+
+@shows(*PRINTED["cli.commands.check:_say_next"], *PRINTED["cli.commands.migrate:_closing_lines"])
+def test_a_plan_that_is_checked(shell, hubspot_mock):
+    for name in ("people", "more"):
+        (shell.folder / f"{name}.csv").write_text(f"email\n{name}@example.com\nnonsense\n")
+    plan = shell.folder / "Ann's plan.toml"
+    steps = [f'[[step]]\nname = "{name}"\nsource = "{name}.csv"\n' for name in ("people", "more")]
+    above = f'base_url = "{hubspot_mock(quota="100000/10").url}"\nmax_failures = 2\nsnapshot = true\n'
+    plan.write_text(above + "".join(steps))
+    _, text = shell.paste('uploader check -f "Ann\'s plan.toml"')
+    codes = shell.follow(printed_commands(text)[-1])
+    assert verbs_of(codes) == {"migrate", "failures", "upload", "verify", "report", "undo"}
 
 
 @shows(*PRINTED["cli.commands.migrate:_last_lines"])

@@ -25,8 +25,9 @@ from uploader.cli.options.group import CommandLike
 from uploader.cli.options.source_and_key import job_options, reading_settings
 from uploader.cli.output import print_json, print_lines, refuse_existing, write_new
 from uploader.cli.pages import page_of, refuse_foreign_page, write_page
+from uploader.cli.plans.each_step import after_steps
 from uploader.cli.progress import displaying, survey_line
-from uploader.cli.project_file import PROJECT_OPTION, project_in_use, words_beyond
+from uploader.cli.project_file import PROJECT_OPTION, Plan, project_in_use, words_beyond
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
@@ -155,6 +156,13 @@ def command(
     _write_page(html, report, settings)
     _print_report(report, settings, as_json=as_json, with_details=with_details)
     return report.exit_code
+
+
+@after_steps("check")
+def _say_next(plan: Plan, options: Mapping[str, Any], code: int) -> int:
+    if code in {0, 1} and not options["as_json"]:
+        print_message(f"next: upload all steps: {command_line('migrate', plan.path)}")
+    return code
 
 
 def _refuse_other_folder(path: Path, *, used: Path | None) -> None:

@@ -16,31 +16,28 @@ import click
 from uploader.cli.commands.failures import failures_command, top_reasons
 from uploader.cli.commands.upload import command as upload, fast_loop
 from uploader.cli.logs import configure_messages, is_json, note_event, print_message
-from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import CommandLike
 from uploader.cli.output import print_json, print_lines
-from uploader.cli.plans.sections import path_of, step_named
+from uploader.cli.plans.sections import path_of
 from uploader.cli.plans.step_settings import settings_of, typed_words
 from uploader.cli.plans.watcher import Watcher
-from uploader.cli.project_file import Plan, plan_in_use, project_in_use, read_plan
+from uploader.cli.project_file import PLAN, Plan, plan_in_use, project_in_use
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.summary_file import SummaryFile
-from uploader.cli.text.next_command import command_line
-from uploader.cli.text.plan import plan_ending, table_of
+from uploader.cli.text.next_command import account_words, command_line, given_account
+from uploader.cli.text.plan import WIDE, plan_ending, table_of
 from uploader.cli.text.summary import opt_out_lines
 from uploader.errors import SettingsError
 from uploader.model.settled_rows import Tallies
 from uploader.plans.ending import PlanEnd, StepEnd
-from uploader.plans.record import NOT_STARTED
+from uploader.plans.record import COMPLETE, NOT_STARTED
 from uploader.plans.record_file import record_path
 from uploader.plans.run import PlanRun, Step
 from uploader.storage.file_names import opt_outs_path
 
-_WIDE = 200
-
 
 @click.command(cls=CommandLike, like=upload, takes_all=True)
-@click.argument("plan", required=False, type=PATH, metavar="PLAN.toml")
+@PLAN
 def command(
     plan: Path | None,
     *,
@@ -92,16 +89,14 @@ def command(
 
 def _plan_of(named: Path | None, context: click.Context) -> Plan:
     found, project = plan_in_use(context), project_in_use(context)
-    if named is not None and (found or project):
+    option = context.params.get("project")
+    if named is not None and option is not None:
         raise SettingsError("name the plan once, as PLAN.toml or with -f")
-    path = named or (project.path if project else None)
-    if path is not None and step_named(path)[1] and not path.exists():
-        raise SettingsError(f"{path} is one step, and migrate runs all; for one, use upload with -f {path}")
-    if path is not None:
-        return read_plan(path, upload)
-    if found is None:
-        raise SettingsError("name the plan: a project file with [[step]] tables")
-    return found
+    if found is not None:
+        return found
+    if project is not None:
+        raise SettingsError(f"{project.path} is no plan, or is one step of one; upload runs it, with -f")
+    raise SettingsError("name the plan: a project file with [[step]] tables")
 
 
 async def _run(run: PlanRun) -> PlanEnd:
@@ -115,7 +110,7 @@ def _interrupt(run: PlanRun, number: signal.Signals) -> None:
 
 
 def _report(end: PlanEnd, plan: Path, steps: list[Step], *, as_json: bool) -> None:
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
     with contextlib.suppress(OSError):
         if as_json:
             print_json({"plan": str(plan), **end.as_dict()})
@@ -127,7 +122,7 @@ def _report(end: PlanEnd, plan: Path, steps: list[Step], *, as_json: bool) -> No
                 print_message(line)
     if record_path(plan).exists():
         print_message(f"record of the plan: {record_path(plan)}")
-    for line in _last_lines(end, plan):
+    for line in [*_closing_lines(end, plan), *_last_lines(end, plan)]:
         print_message(line)
     if is_json():
         fields = {"exit_code": end.exit_code, **end.as_dict()}
@@ -146,6 +141,17 @@ def _step_lines(step: Step, end: StepEnd, tallies: Tallies) -> Iterator[str]:
             yield f"{count:>9,}  {reason}"
         how = failures_command(checkpoint)
         yield f"{step.name}: to correct the failed rows ({tallies.failed:,}): {how}"
+
+
+def _closing_lines(end: PlanEnd, plan: Path) -> list[str]:
+    """What to do with a complete plan, with the commands; none for others."""
+    if end.state != COMPLETE:
+        return []
+    account = account_words(given_account({}, sys.argv[1:]))
+    return [
+        f"compare the records with the rows: {command_line('verify', '-f', plan, *account)}",
+        f"see the plan as pages: {command_line('report', '-f', plan)}",
+    ]
 
 
 def _last_lines(end: PlanEnd, plan: Path) -> list[str]:

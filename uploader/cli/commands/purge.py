@@ -2,16 +2,20 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import click
 
 from uploader.cli.logs import print_message
 from uploader.cli.output import print_lines
-from uploader.cli.project_file import checkpoint_argument
+from uploader.cli.plans.each_step import after_steps
+from uploader.cli.project_file import Plan, checkpoint_argument, checkpoint_of
 from uploader.cli.typed_answer import answer
 from uploader.errors import DeclinedError, SettingsError
+from uploader.plans.record_file import record_path
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path, undo_path
 from uploader.storage.files_to_purge import JobFile, files_around, find, remove
@@ -69,6 +73,17 @@ def command(checkpoint: Path, *, keep_results: bool, unfinished: bool, yes: bool
 
 
 _MOST_LEFT = 20
+
+
+@after_steps("purge")
+def _remove_record(plan: Plan, options: Mapping[str, Any], code: int) -> int:
+    """Remove the record of a plan, once the jobs of all its steps are removed."""
+    del options
+    record = record_path(plan.path)
+    if record.exists() and not any(checkpoint_of(one).exists() for one in plan.steps):
+        record.unlink(missing_ok=True)
+        print_lines([f"deleted {record}: the record of the plan"])
+    return code
 
 
 def _listed(found: list[JobFile], checkpoint: Path) -> list[str]:

@@ -14,13 +14,19 @@ from uploader.cli.commands.failures import failures_command
 from uploader.cli.commands.status import read_summary
 from uploader.cli.logs import print_message
 from uploader.cli.pages import clock, page_of, write_page
-from uploader.cli.project_file import checkpoint_argument, job_words
+from uploader.cli.plans.each_step import after_steps, before_steps
+from uploader.cli.plans.overview import account_of, standing
+from uploader.cli.project_file import Plan, Project, checkpoint_argument, job_words
 from uploader.cli.text.next_command import command_line, seen_from
 from uploader.cli.text.numbers import duration
 from uploader.cli.text.summary import SKIP_RULES, ending_text, opt_out_lines
 from uploader.cli.text.undo_state import undone_text
+from uploader.errors import SettingsError
 from uploader.jobs.summary import Summary
+from uploader.model.outcomes import Outcome
+from uploader.model.settled_rows import Tallies
 from uploader.model.timeline import Interval, percentile
+from uploader.plans.ending import PlanEnd, StepEnd
 from uploader.records.associations.link_columns import association_words, link_column, normal
 from uploader.report.charts import Chart, Series, axis_of
 from uploader.report.content import (
@@ -115,6 +121,67 @@ def command(checkpoint: Path, *, output: Path | None, with_values: bool) -> int:
     return 0
 
 
+@after_steps("report")
+def _write_index(plan: Plan, options: Mapping[str, Any], code: int) -> int:
+    """Write a page with the steps of a plan, which leads to the pages of the steps."""
+    output = options["output"]
+    path = output or plan.path.with_name(f"{plan.path.name}.report.html")
+    write_page(path, page_of("plan.html", _plan_content(plan, standing(plan), path.parent, output)))
+    print_message(f"wrote {path}, which leads to the pages of the steps")
+    return code
+
+
+@before_steps("report")
+def _refuse_stdout(steps: Sequence[tuple[Project, Path]], options: Mapping[str, Any]) -> None:
+    if str(options["output"]) == "-":
+        raise SettingsError(
+            "a plan has a page for each step, so -o needs a file; for one page, name a step: "
+            f"-f {steps[0][0].path}"
+        )
+
+
+def _plan_content(plan: Plan, end: PlanEnd, folder: Path, output: Path | None) -> dict[str, Any]:
+    totals = end.totals()
+    return {
+        "name": plan.path.name,
+        "state": end.state,
+        "account": account_of(end),
+        "verdict": verdict(
+            Tallies(rows=totals["rows"], outcomes={outcome: totals[outcome.value] for outcome in Outcome})
+        ),
+        "heads": _SUMS,
+        "totals": [totals[key] for key in _SUMS],
+        "steps": [
+            {
+                "name": one.name,
+                "object_type": one.object_type,
+                "state": one.state,
+                "reason": one.reason,
+                "link": _link(_page_of_step(one, output), folder) if one.summary else "",
+                "counts": [counts.get(key) for key in _SUMS],
+            }
+            for one in end.steps
+            for counts in [one.summary.as_dict() if one.summary else {}]
+        ],
+    }
+
+
+def _page_of_step(step: StepEnd, output: Path | None) -> Path:
+    """The page that the command has written for a step."""
+    checkpoint = Path(step.checkpoint)
+    if output is None:
+        return checkpoint.with_name(f"{checkpoint.name}.report.html")
+    return output.with_name(f"{output.stem}.{step.name}{output.suffix}")
+
+
+def _link(path: Path, folder: Path) -> str:
+    return quote(os.path.relpath(path, folder).encode("utf-8", "surrogateescape"))
+
+
+#: What the page of a plan shows of each step.
+_SUMS = ("rows", *(outcome.value for outcome in Outcome), "open")
+
+
 def render(path: Path, *, with_values: bool = False, folder: Path = Path()) -> bytes:
     """The report as a page that is to stand in this folder. CheckpointError if there is no checkpoint."""
     with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
@@ -184,10 +251,7 @@ def _verified(path: Path, checkpoint: Checkpoint) -> str:
 def _files(checkpoint: Path, folder: Path) -> list[tuple[str, str, str]]:
     """The other files of the job: link from a page in this folder, name, and what is in them."""
     found = [one for one in find(checkpoint) if one.path != checkpoint and one.path.suffix != ".html"]
-    return [
-        (quote(os.path.relpath(one.path, folder).encode("utf-8", "surrogateescape")), one.path.name, one.what)
-        for one in found
-    ]
+    return [(_link(one.path, folder), one.path.name, one.what) for one in found]
 
 
 def _dead_letters(checkpoint: Checkpoint, identity: Identity, *, with_values: bool) -> DeadLetters:

@@ -1,18 +1,27 @@
 """`uploader status`: show the state of a job, from its checkpoint. The job may be running."""
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import click
 
 from uploader.cli.output import print_json, print_lines, rows_out
-from uploader.cli.project_file import checkpoint_argument
+from uploader.cli.plans.each_step import instead_of_steps
+from uploader.cli.plans.overview import standing
+from uploader.cli.project_file import Plan, checkpoint_argument
 from uploader.cli.status_watch import watch
+from uploader.cli.text.numbers import printable
+from uploader.cli.text.plan import WIDE, table_of
 from uploader.cli.text.summary import ending_text, opt_out_lines, summary_text
 from uploader.cli.text.undo_state import undone_dict, undone_text
+from uploader.errors import SettingsError
 from uploader.jobs.summary import Summary
+from uploader.plans.record import COMPLETE
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import opt_outs_path
 from uploader.system.private_files import Lock
@@ -37,6 +46,29 @@ def _waits_for_approval(path: Path) -> bool:
     with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
         canary = checkpoint.canary()
     return canary is not None and canary.waits
+
+
+@instead_of_steps("status")
+def _show_plan(plan: Plan, options: Mapping[str, Any]) -> int:
+    """The steps of a plan in one table."""
+    if any(options[name] for name in ("watched", "aliases", "pending")):
+        raise SettingsError(
+            f"--watch, --aliases and --pending are about one job; name a step, such as {plan.steps[0].path}"
+        )
+    end = standing(plan)
+    if options["as_json"]:
+        print_json({"plan": str(plan.path), **end.as_dict()})
+        return 0
+    print_lines(table_of(end, shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE))
+    for one in end.steps:
+        if one.summary is None:
+            continue
+        if one.reason:
+            print_lines([f"{one.name}: {one.state}: {printable(one.reason)}"])
+        print_lines([f"{one.name}: {line}" for line in undone_text(Path(one.checkpoint))])
+    if end.state != COMPLETE and not any(one.state == "running" for one in end.steps):
+        print_lines(["to continue, run migrate again"])
+    return 0
 
 
 def _list(path: Path, lines: Callable[[Checkpoint], Iterator[Sequence[object]]]) -> None:

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,13 +16,15 @@ from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, connection_options, connection_settings
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.output import print_json, print_lines, refuse_foreign, write_list
+from uploader.cli.plans.each_step import before_steps
+from uploader.cli.project_file import Project
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.canary import kind_text
 from uploader.cli.text.numbers import duration, printable
 from uploader.cli.text.undo_state import undone_text, unkept_dict, unkept_lines
 from uploader.cli.typed_answer import answer
 from uploader.cli.work_display import Work, WorkDisplay
-from uploader.errors import CheckpointError, SettingsError
+from uploader.errors import CheckpointError, SettingsError, UploaderError
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
@@ -136,6 +139,19 @@ def command(
         for line in undone_text(checkpoint, sys.argv[1:]):
             print_message(f'{line} (counted above as "{_WORDS[UndoOutcome.AS_BEFORE]}")')
     return report.exit_code
+
+
+@before_steps("undo")
+def _refuse_part_of_plan(steps: Sequence[tuple[Project, Path]], options: Mapping[str, Any]) -> None:
+    """CheckpointError if a step cannot be undone, before another one is."""
+    del options
+    for step, checkpoint in steps:
+        try:
+            find(checkpoint)
+        except UploaderError as error:
+            what = "nothing was undone, since not all steps can be; undo the others one by one, with -f"
+            error.args = (f"{what} {step.file}#STEP: step {step.step}: {error}",)
+            raise
 
 
 def _refuse_options_of_jobs(**given: object) -> None:

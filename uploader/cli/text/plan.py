@@ -14,6 +14,8 @@ from uploader.plans.record import COMPLETE, NOT_STARTED
 from uploader.records.write_policy import Only, Policy
 from uploader.settings import Settings
 
+#: The width of a table where no terminal says how wide it is.
+WIDE = 200
 _CONFIRMED = (Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED, Outcome.SKIPPED)
 _REST = (*(one for one in Outcome if one in DEAD_LETTERS), Outcome.PENDING)
 _POLICIES = {

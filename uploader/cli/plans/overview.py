@@ -1,0 +1,24 @@
+"""A plan as its checkpoints have it, for `status` and `report`. Nothing is sent."""
+
+from pathlib import Path
+
+from uploader.cli.project_file import Plan, Project, checkpoint_of
+from uploader.plans.earlier_jobs import earlier_job
+from uploader.plans.ending import PlanEnd, StepEnd
+
+
+def standing(plan: Plan) -> PlanEnd:
+    """How the steps stand as of their last commits."""
+    return PlanEnd([_standing(one, checkpoint_of(one)) for one in plan.steps])
+
+
+def _standing(step: Project, checkpoint: Path) -> StepEnd:
+    object_type = str(step.values.get("--object-type", "contacts"))
+    job = earlier_job(checkpoint)
+    return StepEnd(step.step, object_type, str(checkpoint), "", job.summary() if job else None)
+
+
+def account_of(end: PlanEnd) -> str:
+    """The account of the steps that were begun; "" if it is not known."""
+    jobs = (earlier_job(Path(one.checkpoint)) for one in end.steps)
+    return next((job.portal for job in jobs if job), "")
