@@ -29,7 +29,7 @@ LAYERS = (
     ("storage",),
     ("pipeline",),
     ("settings",),
-    ("canary",),
+    ("canary", "lists"),
     ("associations",),
     ("jobs",),
     ("properties",),
@@ -45,14 +45,15 @@ LAYERS = (
 DO_IO = """
     system.blocking_calls system.disk_buckets system.filesystem_of_path system.private_files system.sqlite
     system.whole_file
-    hubspot.client hubspot.sign_in.credential_files hubspot.sign_in.token_provider hubspot.tls
+    hubspot.client hubspot.lists hubspot.sign_in.credential_files hubspot.sign_in.token_provider hubspot.tls
     sources.bytes.compression sources.bytes.local sources.bytes.remote sources.patterns
     sources.python_rows
     storage.associations_file storage.files_to_purge storage.checkpoint storage.checkpoint_tables.canary
     storage.checkpoint_tables.failed_and_pending_rows storage.checkpoint_tables.opt_outs
     storage.checkpoint_tables.progress_and_tallies
     storage.checkpoint_tables.settings_periods storage.checkpoint_tables.timeline storage.duplicates_file
-    storage.file_names storage.keys_of_one_contact_file storage.keys_of_results storage.opt_outs_file
+    storage.file_names storage.keys_of_one_contact_file storage.keys_of_results storage.list_file
+    storage.opt_outs_file
     storage.results_file storage.rows_of_results storage.rows_without_snapshot
     storage.snapshot storage.snapshot_entry_origins
     pipeline.accounting.commits

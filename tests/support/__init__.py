@@ -4,6 +4,7 @@ builders              builds records, batches and replies
 check_runs            runs of check in virtual time
 conflicts             which open rows are linked, found by comparing all of them
 exports               exports of other systems, each with a made-up person, as `source_files` reads them
+follow_ups            what follows the rows of a job: lists
 fork_server           forks processes of the command line from an interpreter that has imported the package
 hostile_proxy         a server in front of the mock server that puts escape codes into every text
 inline_thread         replaces a worker thread in virtual time

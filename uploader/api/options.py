@@ -77,6 +77,7 @@ class Options(TypedDict, total=False):
     create_labels: bool
     create_missing: Iterable[str]
     snapshot: bool
+    add_to_list: str
     format: Literal["csv", "ndjson", "json"] | None
     delimiter: str | None
     encoding: str | None

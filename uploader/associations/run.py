@@ -63,6 +63,13 @@ class LinkProgress:
     def failed(self) -> int:
         return self.counts.failed
 
+    @property
+    def line(self) -> str:
+        counts = self.counts
+        parts = [f"{counts.outcomes[one]:,} {one.value}" for one in LinkOutcome if counts.outcomes.get(one)]
+        parts += [f"{counts.open:,} open"] if counts.open else []
+        return f"links: {', '.join(parts) or 'none'}"
+
     def as_dict(self) -> dict[str, object]:
         counts = self.counts
         return {
@@ -93,7 +100,7 @@ class LinksFollowUp:
     def close(self) -> None:
         self._file.close()
 
-    async def check(self, tools: Tools) -> None:
+    async def check(self, tools: Tools) -> Sequence[str]:
         """SettingsError if the account lacks the types of the links, or their list can't be written."""
         if self.settings.links_path is not None:
             await tools.reader.run(partial(check_place, self.settings.links_path))
@@ -103,6 +110,7 @@ class LinksFollowUp:
         current = self.settings.associations
         columns = dict.fromkeys([*current, *(follower(one, current) for one in former)])
         self._types = await resolve_types(list(columns), self.settings.object_type, tools)
+        return ()
 
     async def run(self, tools: Tools, checkpoint: Checkpoint) -> None:
         run, settings = tools.writer.run, self.settings

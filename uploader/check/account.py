@@ -8,19 +8,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from uploader.check.mapping_draft import draft
-from uploader.check.report import KnownQuota, Report
+from uploader.check.report import KnownQuota, ListFinding, Report
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
 from uploader.hubspot.missing_scopes import DETAILS, LIMITS, PIPELINES, PROPERTIES, USAGE, lack_text
+from uploader.hubspot.object_types import type_id
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.sign_in.token_info import TokenInfo, object_scopes, scope_texts
 from uploader.jobs.preflight import TokenAndLimits, check_keys, check_named_portal, run_both
 from uploader.jobs.session import Session
+from uploader.lists.named_list import check_list
 from uploader.model.rows import Fault
 from uploader.records.columns import Rules
 from uploader.records.values.convert import converter
 from uploader.settings import Settings
 from uploader.sources.source import Source
+from uploader.system.blocking_calls import Offload
 
 
 async def read_account(
@@ -52,6 +55,16 @@ def judge_account(report: Report, settings: Settings, account: Account) -> None:
     if account.schema is not None:
         with _collecting_problem(report):
             check_keys(settings.rules, account.schema)
+
+
+async def look_at_list(report: Report, session: Session, account: Account, reader: Offload) -> None:
+    """Find the list of --add-to-list, and report a problem if it can't take the records."""
+    name, object_type = session.settings.add_to_list, session.settings.object_type
+    if not name:
+        return
+    with _collecting_problem(report):
+        found = await check_list(session.tools(account, reader, reader), type_id(object_type), name)
+        report.record_list = ListFinding(name, found)
 
 
 @contextmanager

@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from uploader.check.bad_columns import BadColumn
 from uploader.check.blank_candidates import Candidate
 from uploader.check.mapping_draft import Draft, Drafted
 from uploader.hubspot.account import Account
+from uploader.hubspot.lists import RecordList
 from uploader.hubspot.schema import Schema
 from uploader.jobs.preflight import TokenAndLimits
 from uploader.jobs.scans.link_values import LinkCounts
@@ -56,6 +58,13 @@ class Workload:
     halved: Mapping[float, Forecast]  #: without multi-status, by the share of rows that is refused
 
 
+class ListFinding(NamedTuple):
+    """The list that the records are to be put into."""
+
+    name: str
+    found: RecordList | None  #: None if it is to be made
+
+
 @dataclass(slots=True)
 class Report:
     """The result of a check."""
@@ -92,6 +101,7 @@ class Report:
     drafted: str = ""  #: path of the file that it was written to
     properties_draft: str = ""  #: text of a file of definitions, if one was asked for and a column lacks one
     defined: str = ""  #: path of the file that it was written to
+    record_list: ListFinding | None = None  #: of --add-to-list, if the account could be asked
     would_stop: str = ""  #: why `upload` would stop before its end
 
     @property

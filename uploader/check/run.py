@@ -7,6 +7,7 @@ from uploader.associations.automatic_companies import automatic_companies_text
 from uploader.check.account import (
     judge_account,
     judge_sensitive_properties,
+    look_at_list,
     note_account,
     note_pipelines,
     read_account,
@@ -131,7 +132,7 @@ class Check:
             return
         async with Session(settings, self._seams, self.ending, connection=self._connection) as session:
             self.session = session
-            await self._check_account(session, sources)
+            await self._check_account(session, sources, reader)
             report.account_problems = tuple(report.problems)
             await self._check_sources(sources, reader)
 
@@ -168,7 +169,7 @@ class Check:
         make = partial(drafted_mapping, report.sources, report.schema, self.settings.rules, report.origins)
         return await self.ending.unless_ended(reader.run(make))
 
-    async def _check_account(self, session: Session, sources: list[Source]) -> None:
+    async def _check_account(self, session: Session, sources: list[Source], reader: Offload) -> None:
         """Read the account, in a handful of requests. A wrong token or URL is reported as a problem: the file
         can be checked without the account.
         """
@@ -177,6 +178,7 @@ class Check:
         try:
             reads = read_account(session, sources, drafts=self._drafts)
             account, report.closer = await self.ending.unless_ended(reads)
+            await self.ending.unless_ended(look_at_list(report, session, account, reader))
         except StopRun:
             cause = self.ending.cause
             if cause is None or cause is Cause.SIGNAL or cause in _LATER:

@@ -244,7 +244,8 @@ def figures(view: View, pace: Pace) -> dict[str, object]:
 
 def _view(run: Run, pace: Pace) -> View | None:
     """The run's view, added to `pace`; None while no rows are processed."""
-    view = run.view() if run.reads_back_at is None else None
+    is_about_rows = run.reads_back_at is None and run.following is None
+    view = run.view() if is_about_rows else None
     if view is not None:
         pace.add(asyncio.get_running_loop().time(), view)
     return view
@@ -256,6 +257,12 @@ def _before(run: Run) -> str:
         seconds = max(0.0, run.reads_back_at - asyncio.get_running_loop().time())
         return f"the canary is sent and will be read back in {duration(seconds)}"
     sender = run.session.sender if run.session else None
+    if run.following is not None:
+        is_paused = sender is not None and sender.pausing
+        pause = (
+            f" | PAUSED {duration(sender.pause_seconds)}: {sender.pausing}" if sender and is_paused else ""
+        )
+        return f"all rows are settled; {run.following.text}{pause}"
     if run.passes.step is not None:
         return survey_line(run.passes.step, run.bytes_total)
     if sender and sender.pausing:

@@ -5,6 +5,7 @@ associations    links between records: the body of a batch, replies, types
 client          one request out, one reply back, with aiohttp
 error_objects   error objects of a reply, decoded leniently
 json_values     single values of a reply, decoded leniently
+lists           lists of records: requests, and what replies say
 missing_scopes  the scopes that a refusal names as missing
 new_properties  properties to be created or archived: request bodies and replies
 object_types    names and ids of object types, and what only contacts have

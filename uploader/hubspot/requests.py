@@ -39,6 +39,7 @@ class Paths:
     associate: str
     properties: str
     owners: str
+    lists: str
     pipelines: str
     limits: str
     account: str
@@ -60,6 +61,7 @@ _TABLES: Mapping[str, Paths] = {
         associate="/crm/v4/associations/{}/{to}/batch/create",
         properties="/crm/v3/properties/{}",
         owners="/crm/v3/owners",
+        lists="/crm/v3/lists",
         pipelines="/crm/v3/pipelines/{}",
         limits="/crm/v3/limits/records",
         account="/account-info/v3/details",
@@ -76,6 +78,7 @@ _TABLES: Mapping[str, Paths] = {
         associate="/crm/associations/2026-03/{}/{to}/batch/create",
         properties="/crm/properties/2026-03/{}",
         owners="/crm/owners/2026-03",
+        lists="/crm/lists/2026-03",
         pipelines="/crm/pipelines/2026-03/{}",
         limits="/crm/limits/2026-03/records",
         account="/account-info/2026-03/details",
@@ -93,6 +96,7 @@ _TABLES: Mapping[str, Paths] = {
         associate="/crm/associations/2026-09/{}/{to}/batch/create",
         properties="/crm/properties/2026-09/{}",
         owners="/crm/owners/2026-09",
+        lists="/crm/lists/2026-09",
         pipelines="/crm/pipelines/2026-09/{}",
         limits="/crm/limits/2026-09/records",
         account="/account-info/2026-09/details",

@@ -1,12 +1,16 @@
 """What follows the rows of a job, in the order in which it is done."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 
-from uploader.associations.run import LinksFollowUp
+from uploader.associations.run import LinkProgress, LinksFollowUp
+from uploader.lists.addition import ListAddition, find_list_addition
+from uploader.model.follow_ups import Progress
 from uploader.pipeline.follow_up import FollowUp
 from uploader.settings import Settings
+from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.list_file import ListFile
 
 
 def find_follow_ups(
@@ -25,4 +29,17 @@ def find_follow_ups(
         if checkpoint is not None and has_links:
             links.open(checkpoint.job_id())
         found.append(links)
+    return [*found, *find_list_addition(settings, checkpoint, stack)]
+
+
+def read_progress(checkpoint: Checkpoint) -> Mapping[str, Progress]:
+    """How far each of them is, by its name in the summary, as of its file. The job may be running."""
+    found: dict[str, Progress] = {}
+    if checkpoint.has_links_file():
+        with closing(AssociationsFile(checkpoint.path)) as links:
+            links.open(checkpoint.job_id(), read_only=True)
+            found[LinksFollowUp.name] = LinkProgress(links.counts())
+    with closing(ListFile(checkpoint.path)) as file:
+        if file.open(read_only=True) and file.about["job"] == checkpoint.job_id():
+            found[ListAddition.name] = file.progress(checkpoint.state().tallies.settled)
     return found

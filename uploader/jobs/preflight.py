@@ -157,6 +157,10 @@ class Preflight:
         """The id of the token's app, as it appears in property histories; "" if the token may not read it."""
         return (await self._ask_info(token)).app
 
+    async def ask(self, call: Call) -> Reply:
+        """Send a request until there is a definite reply: an answer, or a refusal of whatever kind."""
+        return await self._ask(call, is_optional=True)
+
     async def _ask_info(self, token: str) -> TokenInfo:
         if self._info is None:
             self._info = await self._ask_for_info(token)

@@ -260,7 +260,15 @@ class Session:
     def tools(self, account: Account, reader: Offload, writer: Offload) -> Tools:
         """What a follow-up of the job's rows works with."""
         return Tools(
-            self.attempts, self.paths, account, self.run_workers, self.clocks.server_now, reader, writer
+            self.attempts,
+            self.paths,
+            account,
+            self.run_workers,
+            self.preflight.ask,
+            lambda: self.preflight.read_scopes(self.settings.token),
+            self.clocks.server_now,
+            reader,
+            writer,
         )
 
     # --- beside the work ---

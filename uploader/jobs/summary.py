@@ -109,7 +109,7 @@ class Summary:
 #: Causes that pass: the same command resumes the job later.
 _COME_BACK = frozenset({Cause.OUTAGE, Cause.DAILY, Cause.MIGRATION, Cause.DURATION, Cause.LIMIT})
 #: Causes that need a fix first, even if nothing was written yet.
-_MEND = frozenset({Cause.LABEL, Cause.FAILURES, Cause.STORAGE, Cause.RESULTS})
+_MEND = frozenset({Cause.FAILURES, Cause.LABEL, Cause.LIST, Cause.STORAGE, Cause.RESULTS})
 
 #: What to do with a list of opt-outs.
 IMPORT_IT = "import that list in HubSpot as an opt-out list before anything is mailed"
@@ -129,6 +129,7 @@ _ADVICE = {
     f"(and add --accept-changed-settings), {_AGAIN}",
     Cause.FAILURES: "see the reasons of the failed rows. The same command continues and counts "
     "failures from zero; a corrected source is a new job: add --restart",
+    Cause.LIST: f"make it a static list again, or restore it in HubSpot, {_AGAIN}",
     Cause.STORAGE: f"free disk space, or correct the problem with the file, {_AGAIN}",
     Cause.RESULTS: _AGAIN,
     Cause.SOURCE: "a corrected source is a new job: add --restart",

@@ -100,6 +100,7 @@ class Run:
         self._parts = parts or Parts()
         self._connection = connection
         self._only_rows = only_rows
+        self._has_followed = False  # all that follows the rows was done, as far as it was possible
 
     def stop(self, signal: int = 0) -> None:
         """Finish the requests in flight and stop, with the other rows open. A second call drops them."""
@@ -143,7 +144,7 @@ class Run:
                 account = await self._look(session, found, reader)
                 tools = session.tools(account, reader, writer)
                 for one in self.follow_ups:
-                    await self.ending.unless_ended(one.check(tools))
+                    self.notices += await self.ending.unless_ended(one.check(tools))
                 await self._ask_to_go_on(session, found, account)
                 if found.checkpoint is not None and found.state.state == "complete":
                     return await self._follow_finished_rows(found.checkpoint, found.state, tools)
@@ -323,7 +324,7 @@ class Run:
         """
         ending, reason = self.ending, self.ending.reason
         is_limited = ending.cause is Cause.LIMIT
-        if self._only_rows or not self.follow_ups or not (ending.cause is None or is_limited):
+        if self._only_rows or not (ending.cause is None or is_limited):
             return False
         if is_limited:
             ending.clear()
@@ -331,6 +332,7 @@ class Run:
             for one in self.follow_ups:
                 self.following = one
                 await ending.unless_ended(ending.guard(one.run(tools, checkpoint)))
+            self._has_followed = True
         except StopRun:
             pass  # the next invocation goes on
         finally:
@@ -339,7 +341,7 @@ class Run:
             raise ending.crash
         if is_limited and ending.cause is None:
             ending.end(Cause.LIMIT, reason)
-        return True
+        return bool(self.follow_ups)
 
     # --- progress ---
 
@@ -376,7 +378,8 @@ class Run:
 
     def _summary(self, state: State) -> Summary:
         follow_ups = {one.name: one.progress for one in self.follow_ups}
-        is_left = not self._only_rows and any(one.open for one in follow_ups.values())
+        is_left = any(one.open for one in follow_ups.values()) or bool(follow_ups and not self._has_followed)
+        is_left = is_left and not self._only_rows and self.finished_before is None
         if state.state == "complete" and not is_left:
             return Summary(
                 state.tallies,

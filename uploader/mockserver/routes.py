@@ -139,7 +139,7 @@ _BETWEEN = r"(?P<argument>[^/]+)/(?P<target>[^/]+)"
 _ASSOCIATIONS = rf"/crm/(?:(?P<plain>v4)/associations|associations/(?P<dated>{_DATED}))/{_BETWEEN}/batch"
 #: The older path of labels puts the version first.
 _DEFINITIONS = r"/crm/(?:associations/(?P<plain>v4)|(?P<dated>v4)/associations)"
-_LISTS = r"/crm/(?P<plain>v3)/lists"
+_LISTS = rf"/crm/(?:(?P<plain>v3)/lists|lists/(?P<dated>{_DATED}))"
 _MEMBERS = rf"{_LISTS}/(?P<item>[^/]+)/memberships"
 _ROUTES: tuple[tuple[str, re.Pattern[str], EndpointName], ...] = (
     ("POST", re.compile(rf"{_OBJECTS}/upsert"), "upsert"),

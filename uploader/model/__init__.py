@@ -6,6 +6,7 @@ chain_of_rows        open rows that are written one after the other
 column_names         names of columns, compared and in commands
 follow_ups           how far something is that follows the rows of a job
 keys_of_one_contact  contacts that replies named, and keys that led to one contact
+lists                a list of the records that a job has written, and how far it is filled
 outcomes             the final states of a row
 records              records, batches of them, and rows that are not sent
 redaction            texts without addresses and ids of people

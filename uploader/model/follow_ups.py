@@ -14,5 +14,9 @@ class Progress(Protocol):
     def failed(self) -> int:
         """How much has ended otherwise than it was asked for."""
 
+    @property
+    def line(self) -> str:
+        """The counts as one line."""
+
     def as_dict(self) -> dict[str, object]:
         """The counts as they stand in the summary's JSON."""

@@ -20,6 +20,7 @@ class Cause(StrEnum):
     LABEL = "a label of links does not exist"
     OUTAGE = "no request succeeds"
     FAILURES = "too many rows failed"
+    LIST = "the list cannot be filled"
     STORAGE = "the disk refuses writes"
     RESULTS = "another program has changed the results file"
     SOURCE = "the source cannot be read further"

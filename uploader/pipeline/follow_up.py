@@ -4,12 +4,14 @@ A follow-up writes to the account what needs the ids of the rows' records. Each 
 the checkpoint, so that it goes on where it was stopped, and knows what it has written.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from uploader.hubspot.account import Account
+from uploader.hubspot.client import Call
+from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import Paths
 from uploader.model.follow_ups import Progress
 from uploader.pipeline.requests.attempts import Attempts
@@ -28,6 +30,8 @@ class Tools:
     paths: Paths
     account: Account
     run_workers: RunWorkers
+    ask: Callable[[Call], Awaitable[Reply]]  #: sends one request until there is an answer, or a refusal
+    read_scopes: Callable[[], Awaitable[frozenset[str] | None]]  #: of the token; None if it may not
     server_now: Callable[[], datetime]  #: HubSpot's clock
     reader: Offload  #: reads the job's files
     writer: Offload  #: writes the follow-up's own
@@ -46,8 +50,10 @@ class FollowUp(Protocol):
     def text(self) -> str:
         """What it does at the moment, for the progress display."""
 
-    async def check(self, tools: Tools) -> None:
-        """SettingsError if the account cannot take what it writes. Called before a row is sent."""
+    async def check(self, tools: Tools) -> Sequence[str]:
+        """What it is going to do, a line each, before a row is sent. SettingsError if the account cannot take
+        what it writes.
+        """
 
     async def run(self, tools: Tools, checkpoint: Checkpoint) -> None:
         """Do what is left for the rows that are settled. StopRun if it cannot go on; then that stays open.

@@ -170,6 +170,7 @@ class Preview:
             write_results=False,
             restart=False,
             snapshot=False,
+            add_to_list="",
             limit=None,
             max_failures=_NO_LIMIT,
         )
@@ -192,7 +193,12 @@ class Preview:
             session.account if session else None,
             self._names,
             self._sample,
-            [*run.notices, *run.late_notices(), *_begun_job_notices(self.settings)],
+            [
+                *run.notices,
+                *run.late_notices(),
+                *_begun_job_notices(self.settings),
+                *_list_notices(self.settings),
+            ],
             requests=session.sender.tallies.requests if session else 0,
             would_stop=self.settings.max_failures.exceeded(tallies.failed, tallies.rows),
             rows=self._details.rows(),
@@ -209,6 +215,12 @@ def _begun_job_notices(settings: OutputSettings) -> list[str]:
         "--restart` would send them; without --restart only the open rows are sent"
     )
     return [text]
+
+
+def _list_notices(settings: Settings) -> list[str]:
+    """A notice of what the preview leaves out, and `check` looks at."""
+    name = settings.add_to_list
+    return [f"the upload would put the records into the list {name!r}"] if name else []
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ columns          what columns mean, how values are spelled, which rows are suppr
 number_or_share  a number or a share, parsed for the options of several sections
 opt_outs         what becomes of rows that say "opted out"
 output           which files a job writes, and where
+record_list      the list that records are put into
 safety           the account, the canary, how many rows may fail
 sign_in          the token, and where requests go
 source           what is read, and in which format
@@ -19,6 +20,7 @@ from uploader.errors import SettingsError
 from uploader.records.write_policy import Only
 from uploader.settings.columns import ColumnSettings
 from uploader.settings.output import OutputSettings
+from uploader.settings.record_list import ListSettings
 from uploader.settings.safety import SafetySettings
 from uploader.settings.sign_in import SignInSettings
 from uploader.settings.source import SourceSettings
@@ -33,6 +35,7 @@ class Settings(
     SpeedSettings,
     SafetySettings,
     WritePolicySettings,
+    ListSettings,
     ColumnSettings,
     OutputSettings,
     SourceSettings,
@@ -59,6 +62,7 @@ class Settings(
         self._check_speed()
         self._check_canary_wait()
         self._check_limit()
+        self._check_list(self.object_type)
         self._check_sources()
         self._check_files()
 

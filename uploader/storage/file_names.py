@@ -15,6 +15,10 @@ def duplicates_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}.repeats")
 
 
+def list_path(checkpoint: Path) -> Path:
+    return checkpoint.with_name(f"{checkpoint.name}.list")
+
+
 def keys_of_one_contact_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}.ids")
 

@@ -16,6 +16,7 @@ from uploader.storage.file_names import (
     associations_path,
     duplicates_path,
     keys_of_one_contact_path,
+    list_path,
     snapshot_path,
     undo_path,
     verification_path,
@@ -101,6 +102,8 @@ def _databases(checkpoint: Path) -> Iterator[JobFile]:
     yield JobFile(keys_of_one_contact_path(checkpoint), "keys that led to the same record")
     for kept in _numbered(associations_path(checkpoint)):
         yield JobFile(kept, "the links between records")
+    for kept in _numbered(list_path(checkpoint)):
+        yield JobFile(kept, "the records that were put into a list")
     yield JobFile(verification_path(checkpoint), "the state of verify")
     former = snapshot_path(checkpoint)
     for kept in _numbered(former):

@@ -211,6 +211,7 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> dict[s
         "ending": ending_text(summary),
         "undone": [*undone_text(path), *opt_out_lines(summary.tallies, opt_outs_path(path))],
         "tallies": summary.tallies,
+        "follow_ups": [one.line for one in summary.follow_ups.values()],
         "elapsed": duration(summary.elapsed_seconds),
         "verdict": verdict(summary.tallies),
         "verified": _verified(path, checkpoint),

@@ -20,6 +20,7 @@ from uploader.cli.text.plan import WIDE, table_of
 from uploader.cli.text.summary import ending_text, opt_out_lines, summary_text
 from uploader.cli.text.undo_state import undone_dict, undone_text
 from uploader.errors import SettingsError
+from uploader.jobs.follow_ups import read_progress
 from uploader.jobs.summary import Summary
 from uploader.plans.record import COMPLETE
 from uploader.storage.checkpoint import Checkpoint
@@ -30,14 +31,20 @@ from uploader.system.private_files import Lock
 def read_summary(path: Path) -> Summary:
     """The summary as of the last commit. The job is running if its lock is held."""
     with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
-        state = checkpoint.state()
-    running = state.state != "complete" and Lock(path).is_held()
+        state, follow_ups = checkpoint.state(), read_progress(checkpoint)
+    is_left = any(one.open for one in follow_ups.values())
+    is_complete = state.state == "complete" and not is_left
+    running = not is_complete and Lock(path).is_held()
+    stopped = (
+        "what follows the rows is not complete" if state.state == "complete" else "killed or interrupted"
+    )
     return Summary(
         state.tallies,
-        "running" if running else state.state,
-        "" if running else state.reason or ("" if state.state == "complete" else "killed or interrupted"),
+        "running" if running else "complete" if is_complete else "stopped",
+        "" if running or is_complete else state.reason or stopped,
         state.elapsed_seconds,
         chain=state.chain,
+        follow_ups=follow_ups,
     )
 
 

@@ -125,6 +125,14 @@ _OPTIONS = (
     ),
     option(
         Heading.OUTPUT,
+        "--add-to-list",
+        metavar="NAME",
+        default="",
+        help="Put the records that the rows wrote into the static list of this name, which is made if there "
+        "is none.",
+    ),
+    option(
+        Heading.OUTPUT,
         "--checkpoint-dir",
         type=PATH,
         metavar="DIR",
@@ -162,6 +170,8 @@ def job_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     rule = fields["on_duplicate"] = fields["on_duplicate"] and OnDuplicate(fields["on_duplicate"])
     if rule is OnDuplicate.IN_ORDER:  # the job records others
         fields["repeated_options"]["--on-duplicate"] = (rule.value,)
+    if fields.get("add_to_list"):
+        fields["repeated_options"]["--add-to-list"] = (fields["add_to_list"],)
     fields["max_failures"] = parse_failure_limit(fields["max_failures"])
     return fields
 

@@ -47,6 +47,7 @@ def summary_text(summary: Summary) -> str:
     )
     if tallies.values_dropped:
         lines.append(f"values left out because HubSpot would refuse them: {tallies.values_dropped:,}")
+    lines += [one.line for one in summary.follow_ups.values()]
     if tallies.pauses:
         pauses = ", ".join(f"{count:,} x {cause}" for cause, count in sorted(tallies.pauses.items()))
         lines.append(f"pauses: {pauses}")

@@ -18,7 +18,7 @@ from uploader.storage.rows_of_results import ResultRow
 from uploader.system.blocking_calls import Offload
 
 #: Rows whose records are in the account.
-_THERE = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED})
+RECORDS_THERE = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED})
 _READERS = 32
 #: A page ends when so many keys are to be read, which keeps the requests full, or with so many rows.
 _MOST_KEYS, _MOST_ROWS = _READERS * MAX_INPUTS, 20_000
@@ -62,7 +62,7 @@ def _missing(page: Iterable[ResultRow]) -> dict[_Key, str]:
 
 
 def _is_missing(row: ResultRow) -> bool:
-    return row.outcome in _THERE and not row.hubspot_id
+    return row.outcome in RECORDS_THERE and not row.hubspot_id
 
 
 def _key_of(row: ResultRow) -> _Key:
@@ -70,7 +70,7 @@ def _key_of(row: ResultRow) -> _Key:
 
 
 def _located(row: ResultRow, answers: dict[_Key, KeyAnswer]) -> RowWithId:
-    if row.hubspot_id or row.outcome not in _THERE:
+    if row.hubspot_id or row.outcome not in RECORDS_THERE:
         return RowWithId(row, row.hubspot_id, "" if row.hubspot_id else f"the row is {row.outcome.value}")
     one = answers[_key_of(row)]
     if one.held is not None and one.is_definite:

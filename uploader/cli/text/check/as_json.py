@@ -41,6 +41,7 @@ The keys of `--json`, which others script against:
                     are read: at most), days (pauses at midnight), ends_at,
                     longest_chain (rows of one key, 0: none; written one after the other), chain_seconds,
                     without_multi_status (refused_share, requests, seconds); null without rows to send
+    list            of --add-to-list: name, id and size (null if it is to be made); null without one
     requests, elapsed_seconds, exit_code
 """
 
@@ -92,6 +93,7 @@ def as_dict(report: Report) -> dict[str, object]:
         "links": [_link_dict(one) for one in report.links],
         "automatic_companies": report.automatic_companies,
         "forecast": _forecast_dict(report),
+        "list": _list_dict(report),
         "requests": report.requests,
         "elapsed_seconds": round(report.elapsed_seconds, 3),
         "exit_code": report.exit_code,
@@ -241,6 +243,17 @@ def _forecast_dict(report: Report) -> dict[str, object] | None:
             {"refused_share": share, "requests": other.requests, "seconds": _finite(other.seconds)}
             for share, other in work.halved.items()
         ],
+    }
+
+
+def _list_dict(report: Report) -> dict[str, object] | None:
+    one = report.record_list
+    if one is None:
+        return None
+    return {
+        "name": one.name,
+        "id": one.found.id if one.found else None,
+        "size": one.found.size if one.found else None,
     }
 
 

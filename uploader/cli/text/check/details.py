@@ -20,6 +20,7 @@ from uploader.hubspot.object_types import noun
 from uploader.jobs.scans.bad_values import REPLACEABLE
 from uploader.jobs.scans.row_findings import Example, Group
 from uploader.jobs.summary import IMPORT_IT
+from uploader.lists.named_list import plan_text
 from uploader.pipeline.rate.forecast import CHAIN_SECONDS
 from uploader.records.headers.recognition import Recognized
 from uploader.records.not_a_row import NOT_A_ROW
@@ -54,6 +55,7 @@ def lines(report: Report, settings: Settings, typed: Sequence[str], width: int |
         *_row_lines(report, settings),
         *link_lines(report),
         *forecast_lines(report, settings),
+        *list_lines(report),
         *_unseen_lines(report),
     ]
     steps = next_steps(report, settings, typed)
@@ -96,6 +98,12 @@ def other_key_lines(report: Report, settings: Settings) -> list[str]:
         what = f"add --match {','.join(match)}"
     rows = _counted(found.keyless, "row has", "rows have")
     return [f"KEYS: {rows} no {' or '.join(settings.match)}; of these, {counts}: to send these, too, {what}"]
+
+
+def list_lines(report: Report) -> list[str]:
+    """What becomes of the list of --add-to-list."""
+    one = report.record_list
+    return [plan_text(one.name, one.found)] if one else []
 
 
 def _account_lines(report: Report) -> list[str]:

@@ -13,6 +13,7 @@ from uploader.cli.text.check.details import (
     account_text,
     chain_texts,
     cost_text,
+    list_lines,
     opt_out_lines,
     other_key_lines,
 )
@@ -57,6 +58,7 @@ def screen(report: Report, settings: Settings, typed: Sequence[str], width: int 
         *_blank_lines(report, settings.rules),
         *short_link_lines(report),
         *_cost_lines(report, settings),
+        *list_lines(report),
         *_unseen_lines(report),
     ]
     steps = next_steps(report, settings, typed)

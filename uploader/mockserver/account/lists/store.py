@@ -62,6 +62,7 @@ class Lists:
     def __init__(self, stores: Mapping[str, ObjectStore]) -> None:
         self._stores = stores
         self._by_id: dict[str, RecordList] = {}
+        self._made = 0
 
     def __iter__(self) -> Iterator[RecordList]:
         """All lists that were not deleted."""
@@ -69,8 +70,9 @@ class Lists:
 
     def make(self, name: str, store: ObjectStore, processing_type: str, at: str) -> RecordList:
         """A list that is not yet kept."""
+        self._made += 1
         return RecordList(
-            id=str(len(self._by_id) + 1),
+            id=str(self._made),
             name=name,
             store=store,
             processing_type=processing_type,
@@ -79,7 +81,9 @@ class Lists:
         )
 
     def keep(self, made: RecordList) -> None:
-        self._by_id[made.id] = made
+        """Keep a list, unless another one has its name by now."""
+        if self.by_name(made.name, made.store) is None:
+            self._by_id[made.id] = made
 
     def by_id(self, list_id: str) -> RecordList | None:
         found = self._by_id.get(list_id)
