@@ -213,7 +213,14 @@ def drafted_mapping(
 ) -> Draft:
     """A mapping file for the sources, drafted from their headers and first rows. Blocks a little."""
     drafts = [
-        draft(source.shape.columns, schema, _first_cells(source, rules), origin, rules.id_property)
+        draft(
+            source.shape.columns,
+            schema,
+            _first_cells(source, rules),
+            origin,
+            key=rules.id_property,
+            object_type=rules.object_type,
+        )
         for source, origin in zip(sources, origins, strict=True)
     ]
     columns = {one.column: one for drafted in reversed(drafts) for one in drafted.columns}

@@ -42,6 +42,8 @@ class Drafted:
     column: str
     property: str = ""  #: "" with `ignore`: the column is left out; "" without: not known
     ignore: bool = False
+    #: With `ignore`: what its ids may be links to, such as `companies`, or `companies.id` by HubSpot's own
+    links: str = ""
     suppress: bool = False  #: its cells mark rows that must not be written
     is_sure: bool = False  #: written without a comment sign
     why: str = ""
@@ -138,11 +140,20 @@ def _lines(one: Drafted) -> list[str]:
     lines.append(f"{'' if one.is_sure else '# '}{toml_text(one.column)} = {value}")
     if not one.is_sure and not one.ignore:
         lines.append(f"# {toml_text(one.column)} = {{ ignore = true }}")
+    if one.links:
+        lines.append(f"# {toml_text(one.column)} = {_link_table(one.links)}  # instead: links")
     return lines
 
 
+def _link_table(links: str) -> str:
+    """What makes links of a column. By which property the records have these ids, only the user knows."""
+    objects, _, by = links.partition(".")
+    several = ', separator = ";"' if by else ""
+    return f'{{ associate = "{objects}", by = "{by or PROPERTY_TO_FILL_IN}"{several} }}'
+
+
 class _Guess(NamedTuple):
-    target: str  #: a property, or IGNORE, OPT_OUT, ASK
+    target: str  #: a property, or IGNORE, OPT_OUT, ASK; IGNORE with what its ids may be links to
     why: str
     is_sure: bool
 
@@ -153,10 +164,12 @@ def draft(
     rows: Sequence[Sequence[str]],
     origin: Recognized | None = None,
     key: str = EMAIL,
+    *,
+    object_type: str = "contacts",
 ) -> Draft:
     """Draft a mapping. `rows`: cells of the first rows, as many as the header has; a few rows are enough.
     `origin`: where the file is from, by default by its header. `key`: the property that rows are matched
-    by.
+    by. `object_type`: of the rows, whose own id is no link.
     """
     origin = recognize(header) if origin is None else origin
     near = NearProperties(schema.labels) if schema else None
@@ -167,6 +180,8 @@ def draft(
             continue
         samples = tuple(dict.fromkeys(text for row in rows if (text := row[index].strip())))
         one = _drafted(column, _guess(column, origin, schema, near), schema, samples, key)
+        if one.links.partition(".")[0] == object_type:
+            one = replace(one, links="")
         if one.property in taken and not one.ignore:
             other = f"{taken[one.property]!r} is mapped to the same property"
             one = Drafted(
@@ -184,12 +199,12 @@ def _drafted(column: str, guess: _Guess, schema: Schema | None, samples: Sequenc
     kind = schema.kinds.get(name) if schema else None
     type_ = kind.type if kind else ""
     warnings: tuple[str, ...] = ()
-    ignore = name == IGNORE
+    ignore, links = name.startswith(IGNORE), name[1:] if name.startswith(IGNORE) else ""
     if name == OPT_OUT:
         warnings = (_OPT_OUT_TEXT,)
     elif name.startswith(COSTLY):
         ignore, is_sure, why = True, True, f"{why}: {name}, which can cost money and needs --allow"
-    elif name in {ASK, IGNORE, ""} or schema is None:
+    elif ignore or name in {ASK, ""} or schema is None:
         pass
     elif name not in schema.labels:
         name, why, is_sure = "", f"{why}, but this account has no property {name}", False
@@ -199,7 +214,7 @@ def _drafted(column: str, guess: _Guess, schema: Schema | None, samples: Sequenc
     else:
         why, warnings = f"{why}: {name}", tuple(_warnings(name, type_, schema, samples))
     property_ = "" if ignore or name in {ASK, OPT_OUT} else name
-    return Drafted(column, property_, ignore, name == OPT_OUT, is_sure, why, type_, warnings, shown)
+    return Drafted(column, property_, ignore, links, name == OPT_OUT, is_sure, why, type_, warnings, shown)
 
 
 def _warnings(name: str, type_: str, schema: Schema, samples: Sequence[str]) -> list[str]:
@@ -288,6 +303,10 @@ _SAME = "the same name, apart from case and punctuation"
 
 
 def _known(target: str, whose: str) -> _Guess:
+    if target.startswith(IGNORE) and target != IGNORE:
+        objects, _, by = target[1:].partition(".")
+        ids = f"HubSpot's ids of {objects}" if by else f"that system's ids of {objects}"
+        return _Guess(target, f"{whose}, for {ids}, which HubSpot keeps as links", is_sure=True)
     if target == IGNORE:
         return _Guess(IGNORE, f"{whose}, for data that HubSpot has no property for", is_sure=True)
     if target == ASK:

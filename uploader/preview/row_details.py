@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uploader.jobs.opening import Job
+from uploader.model.associations import RowLinks
+from uploader.model.column_names import folded
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Slice, Unsent, display_key
 from uploader.model.rows import Fault, Unreadable, one_line, readable
@@ -17,7 +19,7 @@ from uploader.model.settled_rows import Settlement
 from uploader.pipeline.requests.contact_reader import ReadContact
 from uploader.preview.simulated_contact import in_hubspot, is_simulated
 from uploader.preview.value_changes import REFUSED, kind_of, shortened, text_of
-from uploader.records.columns import OWN_PREFIX, Columns, MappingError, resolve_name
+from uploader.records.columns import OWN_PREFIX, Columns, MappingError, Rules, resolve_name
 from uploader.records.fields import flat_fields, spell
 from uploader.sources.open import read_row_again
 
@@ -35,6 +37,19 @@ class CellDetail:
     hubspot: str | None = None  #: what HubSpot has now, "" for no value; None if that was not read
     change: str = ""  #: of `value_changes.KINDS`; "" if the row asks for nothing
     reason: str = ""  #: why it is refused
+    is_link: bool = False  #: the column names records to be linked
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDetail:
+    """One link that a row asks for."""
+
+    column: str
+    object_type: str
+    by: str
+    label: str
+    value: str
+    fault: str  #: why the value names no record; "": it may
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +65,7 @@ class RowDetail:
     contact: str  #: HubSpot's id; "" if there is no such contact, or none was read
     is_of_earlier_row: bool  #: an earlier row of the file would create the contact
     cells: tuple[CellDetail, ...]
+    links: tuple[LinkDetail, ...] = ()
 
 
 @dataclass(slots=True)
@@ -60,6 +76,7 @@ class RowDetails:
     #: Rows to be written, with their texts: the bytes of a record are given up when it is settled.
     _open: dict[int, tuple[Record, list[_Text]]] = field(default_factory=dict)
     _looks: dict[int, ReadContact] = field(default_factory=dict)
+    _links: dict[int, RowLinks] = field(default_factory=dict)
     _done: list[RowDetail] = field(default_factory=list)
     _job: Job | None = None
 
@@ -77,6 +94,7 @@ class RowDetails:
         for record in slice_.records:
             if record.position < self.most:
                 self._open[record.position] = record, self._named_texts(record)
+        self._links |= {one.position: one for one in slice_.associations if one.position < self.most}
         for unsent in slice_.unsent:
             if unsent.position < self.most:
                 texts = self._named_texts(unsent)
@@ -117,9 +135,19 @@ class RowDetails:
             reason=shortened(reason),
             contact="" if is_simulated(contact) else contact,
             is_of_earlier_row=is_simulated(contact),
-            cells=tuple(_cells(row, texts, look, faults)),
+            cells=tuple(_cells(row, texts, look, faults, self._job.settings.rules)),
+            links=tuple(self._links_of(row.position)),
         )
         self._done.append(detail)
+
+    def _links_of(self, position: int) -> Iterator[LinkDetail]:
+        assert self._job is not None
+        found, columns = self._links.pop(position, None), self._job.settings.associations
+        for one in found.values if found else ():
+            of = columns[one.column]
+            yield LinkDetail(
+                of.column, of.object_type, of.by, of.label, shortened(one.value), shortened(one.fault)
+            )
 
     def _named_texts(self, row: Record | Unsent) -> list[_Text]:
         """The row's cells, without the columns that `failures` adds."""
@@ -152,7 +180,11 @@ class RowDetails:
 
 
 def _cells(
-    row: Record | Unsent, texts: Sequence[_Text], look: ReadContact | None, faults: Sequence[Fault]
+    row: Record | Unsent,
+    texts: Sequence[_Text],
+    look: ReadContact | None,
+    faults: Sequence[Fault],
+    rules: Rules,
 ) -> Iterator[CellDetail]:
     reasons: dict[str, list[str]] = {}
     for fault in faults:
@@ -169,6 +201,7 @@ def _cells(
             hubspot=None if held is None else shortened(held),
             change=REFUSED if reason else change,
             reason=shortened(reason),
+            is_link=rules.has_links(folded(column)),
         )
 
 

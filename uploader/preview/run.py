@@ -7,6 +7,7 @@ checkpoint, results file or lock. The folder is removed when `preview` returns o
 import asyncio
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +23,7 @@ from uploader.jobs.scans.survey import first_rows
 from uploader.jobs.session import Seams
 from uploader.jobs.summary import EarlyEnd, Summary
 from uploader.jobs.upload import Run
+from uploader.model.associations import LinkColumn
 from uploader.model.records import Slice
 from uploader.model.rows import Mark, Row, RowSlice
 from uploader.model.settled_rows import Settlement
@@ -56,6 +58,7 @@ class Report:
     requests: int  #: requests that the preview sent
     would_stop: bool  #: an upload would stop early because of too many failures
     rows: list[RowDetail]  #: the first ones, as many as asked for
+    links: Sequence[tuple[LinkColumn, int]]  #: how many links each column asks for
 
     @property
     def end(self) -> EarlyEnd | None:
@@ -96,6 +99,7 @@ class Preview:
         self._tally = Tally(examples)
         self._details = RowDetails(rows)
         self._names: list[str] = []
+        self._links = Counter[int]()  # by the number of the column
 
     async def preview(self) -> Report:
         """Preview the job. UploaderError if it can't start."""
@@ -142,6 +146,7 @@ class Preview:
         def note_rows(slice_: Slice) -> None:
             row_counts.note_rows(slice_)
             details.note_rows(slice_)
+            self._links.update(one.column for row in slice_.associations for one in row.values)
 
         def note_look(look: ReadContact) -> None:
             details.note_look(look)
@@ -202,6 +207,7 @@ class Preview:
             requests=session.sender.tallies.requests if session else 0,
             would_stop=self.settings.max_failures.exceeded(tallies.failed, tallies.rows),
             rows=self._details.rows(),
+            links=[(one, self._links[number]) for number, one in enumerate(self.settings.associations)],
         )
 
 

@@ -55,6 +55,11 @@ class MappingFile:
     on_bad_value: str = ""
     associations: list[LinkColumn] = field(default_factory=list)
 
+    @property
+    def linked(self) -> frozenset[str]:
+        """The columns that link records."""
+        return frozenset(one.column for one in self.associations)
+
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "date_order": tuple(DateOrder),

@@ -17,11 +17,13 @@ from support.mock_transport import MockTransport, make_simulator
 from support.model.cases import COMMON, cases
 from support.model.running import start
 from support.virtual_loop import run_virtual
+from uploader.cli.text.preview import as_dict, lines
 from uploader.hubspot.client import Call
 from uploader.hubspot.requests import paths
 from uploader.jobs.pipeline import Parts
 from uploader.jobs.session import Seams
 from uploader.jobs.upload import Run
+from uploader.model.associations import LinkColumn
 from uploader.model.outcomes import Outcome
 from uploader.pipeline.requests.contact_reader import ReadContact
 from uploader.pipeline.sender import Sender
@@ -571,3 +573,30 @@ def test_the_read_only_client_refuses_every_write(method, path, body):
         assert (await guard.send(Call("GET", known.account))).ok
 
     run_virtual(run())
+
+
+def test_the_links_of_the_rows_are_counted_and_those_of_the_first_rows_named(tmp_path):
+    rows = [
+        {"email": "a@x.com", "account": "A1", "deals": "7;x"},
+        {"email": "b@x.com", "account": "", "deals": "8"},
+        {"email": "", "account": "A2", "deals": "9"},
+    ]
+    columns = (
+        LinkColumn("account", "companies", "external_id", "Primary"),
+        LinkColumn("deals", "deals", "id", separator=";"),
+    )
+    report = preview(job_of(tmp_path, rows), rows=2, associations=columns)
+    assert [(one["column"], one["links"]) for one in as_dict(report)["links"]] == [
+        ("account", 1),
+        ("deals", 3),
+    ]
+    first, second = as_dict(report)["row_details"]
+    assert [(one["object_type"], one["value"], bool(one["fault"])) for one in first["links"]] == [
+        ("companies", "A1", False), ("deals", "7", False), ("deals", "x", True)
+    ]  # fmt: skip
+    assert [one["value"] for one in second["links"]] == ["8"]
+    assert [one["is_link"] for one in first["cells"]] == [False, True, True]
+    text = "\n".join(lines(report, 100))
+    assert "1  links of account to companies by external_id, label Primary" in text
+    assert "link by account: companies A1, label Primary" in text
+    assert "link by deals: deals x: is no id of a record in HubSpot" in text

@@ -146,3 +146,27 @@ def test_any_header_is_drafted_as_a_file_that_parses(header, cell):
     for schema in (SCHEMA, None):
         text = draft(header, schema, [[cell] * len(header)]).toml()
         tomllib.loads(text)
+
+
+def test_ids_of_other_records_are_proposed_as_links_and_left_out_until_the_user_decides():
+    header = ["Contact ID", "Account ID", "Account Name", "Mailing Street", "Email"]
+    row = ["0031", "0011", "Acme", "Main St 1", "a@x.com"]
+    text = draft(header, SCHEMA, [row]).toml()
+    lines = text.splitlines()
+    at = lines.index('"Account ID" = { ignore = true }')
+    assert lines[at + 1] == '# "Account ID" = { associate = "companies", by = "PROPERTY" }  # instead: links'
+    assert "that system's ids of companies, which HubSpot keeps as links" in lines[at - 1]
+    assert parse_mapping(text).associations == []
+    lines[at : at + 2] = [lines[at + 1].removeprefix("# ").replace("PROPERTY", "sf_id")]
+    (one,) = parse_mapping("\n".join(lines)).associations
+    assert (one.column, one.object_type, one.by) == ("Account ID", "companies", "sf_id")
+
+
+def test_links_of_an_export_of_hubspot_are_by_its_own_ids():
+    header = ["Record ID", "First Name", "Associated Company IDs", "Associated Deal IDs"]
+    text = draft(header, SCHEMA, [["51", "Ann", "7;8", ""]]).toml()
+    line = '# "Associated Company IDs" = { associate = "companies", by = "id", separator = ";" }'
+    assert f"{line}  # instead: links" in text.splitlines()
+    of_deals = draft(header, SCHEMA, [["51", "Ann", "7;8", ""]], object_type="deals").toml()
+    assert 'associate = "companies"' in of_deals
+    assert 'associate = "deals"' not in of_deals

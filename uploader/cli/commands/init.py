@@ -148,7 +148,7 @@ def _write(path: Path, report: Report, *, guided: bool) -> None:
     file = parse_mapping(draft.columns_toml())
     columns = [one.column for one in draft.columns]
     told = {one.column for one in draft.columns if one.suppress} if "opt_outs" in given else set()
-    left = len(columns) - len({*file.mapped, *file.ignored, *file.suppress_where, *told})
+    left = len(columns) - len({*file.mapped, *file.ignored, *file.suppress_where, *file.linked, *told})
     asked = "" if account else " Nobody asked the account, so properties are not checked."
     lines = [f"wrote {path}: {len(columns):,} columns, {left:,} of them to be decided.{asked}"]
     print_lines(lines + [f"PROBLEM: {printable(text, 600)}" for text in report.account_problems])

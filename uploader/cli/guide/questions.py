@@ -68,7 +68,7 @@ def column_questions(report: Report, text: str, *, has_addresses: bool = True) -
     schema, file = report.schema, decisions(text)
     assert schema is not None
     assert report.draft is not None
-    decided = set(map(folded, {*file.mapped, *file.ignored, *file.suppress_where}))
+    decided = set(map(folded, {*file.mapped, *file.ignored, *file.suppress_where, *file.linked}))
     undecided = {one.column for one in report.columns if one.is_undecided} - decided
     drafted = [one for one in report.draft.columns if one.column in undecided]
     drafted.sort(key=lambda one: one.suppress)

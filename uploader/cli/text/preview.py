@@ -20,7 +20,9 @@ The keys of `--json`, which others script against:
                     before, asked, after, reason (of a refused one); those of a kind are of different rows
     row_details     the first rows (--rows): source, row, key, outcome, reason, id, is_of_earlier_row, cells;
                     a cell has column, property, cell, sent (null: nothing), hubspot (null: not read, or no
-                    contact), change (of the kinds above, or ""), reason
+                    contact), change (of the kinds above, or ""), reason, is_link; links (column,
+                    object_type, by, label, value, fault)
+    links           column, object_type, by, label, links: how many each column asks for
     not_seen        what a preview can't tell, in words
     opt_outs, opt_outs_unlisted     addresses that would be listed; records that say so and have none
     aliases         contacts that several keys of the rows lead to: the order of their rows is not sure
@@ -38,9 +40,10 @@ from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
 from uploader.model.outcomes import Outcome
 from uploader.model.stop import Cause
-from uploader.preview.row_details import CellDetail, RowDetail
+from uploader.preview.row_details import CellDetail, LinkDetail, RowDetail
 from uploader.preview.run import Report
 from uploader.preview.value_changes import EXAMPLE_KINDS, KINDS, REFUSED, REWRITTEN, Example
+from uploader.records.associations.link_columns import association_words
 from uploader.records.write_policy import Change
 from uploader.settings import Settings
 
@@ -94,6 +97,11 @@ def as_dict(report: Report) -> dict[str, object]:
             for kind in EXAMPLE_KINDS
         },
         "row_details": [_row_dict(one, report.sources) for one in report.rows],
+        "links": [
+            {"column": one.column, "object_type": one.object_type, "by": one.by, "label": one.label}
+            | {"links": count}
+            for one, count in report.links
+        ],
         "not_seen": list(NOT_SEEN),
         "aliases": tallies.aliases,
         "opt_outs": tallies.opt_outs,
@@ -124,6 +132,7 @@ def _row_dict(one: RowDetail, names: list[str]) -> dict[str, object]:
         "id": one.contact,
         "is_of_earlier_row": one.is_of_earlier_row,
         "cells": [asdict(cell) for cell in one.cells],
+        "links": [asdict(link) for link in one.links],
     }
 
 
@@ -133,6 +142,7 @@ def lines(report: Report, width: int) -> list[str]:
         *_head(report),
         *_outcome_lines(report),
         *_property_lines(report),
+        *_link_lines(report),
         *_example_lines(report),
         *(line for one in report.rows for line in _row_lines(one, report, width)),
         "",
@@ -186,6 +196,13 @@ def _property_lines(report: Report) -> Iterator[str]:
         yield f"and {len(ranked) - _SHOWN_PROPERTIES:,} more properties (listed with --json)"
 
 
+def _link_lines(report: Report) -> Iterator[str]:
+    if report.links:
+        yield ""
+    for column, count in report.links:
+        yield f"{count:>12,}  links of {printable(column.column, 60)} to {association_words(column)}"
+
+
 def _example_lines(report: Report) -> Iterator[str]:
     for kind in EXAMPLE_KINDS:
         examples = report.tally.examples(kind)
@@ -220,8 +237,15 @@ def _row_lines(one: RowDetail, report: Report, width: int) -> Iterator[str]:
     shown = [cell for cell in one.cells if cell.cell or cell.sent is not None or cell.reason]
     table = table_lines(_ROW_HEADER, [_cells(cell) for cell in shown], width - 2) if shown else []
     yield from (f"  {line}" for line in table)
+    yield from (f"  link by {_link_text(link)}" for link in one.links)
     if blank := len(one.cells) - len(shown):
         yield f"  and {blank:,} blank {'cell' if blank == 1 else 'cells'}, not sent"
+
+
+def _link_text(one: LinkDetail) -> str:
+    label = f", label {one.label}" if one.label else ""
+    fault = f": {one.fault}" if one.fault else ""
+    return printable(f"{one.column}: {one.object_type} {one.value}{label}{fault}", 160)
 
 
 def _outcome_text(one: RowDetail) -> str:
@@ -251,7 +275,9 @@ def _sent(one: CellDetail) -> tuple[str, str]:
         return cell, "nothing: HubSpot's value stays"
     if one.change == Change.SAME:
         return cell, "nothing: HubSpot has it"
-    return cell, "nothing" if one.property else "nothing: left out"
+    if one.property:
+        return cell, "nothing"
+    return cell, "a link" if one.is_link else "nothing: left out"
 
 
 def _text(text: str) -> str:

@@ -5,6 +5,7 @@ from importlib.resources import files
 
 import pytest
 
+from uploader.hubspot.object_types import TYPE_IDS
 from uploader.records.headers.tables import ASK, IGNORE, OPT_OUT, tables, usual_target
 from uploader.records.known_headers import bare, carries_opt_out
 
@@ -36,8 +37,15 @@ def test_opt_outs_are_marked_and_stop_every_upload_by_their_names(table):
 
 @pytest.mark.parametrize("table", COLUMNS)
 def test_an_entry_is_a_sign_or_a_property(table):
-    properties = {target.removeprefix(ASK) for target in COLUMNS[table].values()} - {IGNORE, OPT_OUT, ""}
+    properties = {target.removeprefix(ASK) for target in COLUMNS[table].values()} - {OPT_OUT, ""}
+    properties = {target for target in properties if not target.startswith(IGNORE)}
     assert [name for name in properties if not name.replace("_", "").isalnum() or not name.islower()] == []
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_what_is_left_out_may_be_links_to_records_of_a_known_type(table):
+    objects = {target[1:].removesuffix(".id") for target in COLUMNS[table].values() if target[:1] == IGNORE}
+    assert objects - {""} <= TYPE_IDS.keys()
 
 
 def test_lines_are_in_lower_case_and_each_system_has_a_name():
