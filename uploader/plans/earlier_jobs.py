@@ -1,12 +1,15 @@
 """What the checkpoint of a step tells before the step runs. It is opened for reading only."""
 
-from contextlib import closing
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from uploader.jobs.follow_ups import find_follow_ups
 from uploader.jobs.summary import Summary
+from uploader.model.follow_ups import Progress
 from uploader.model.settled_rows import Tallies
 from uploader.pipeline.failure_limits import Tolerance
+from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.private_files import Lock
 
@@ -23,24 +26,41 @@ class EarlierJob:
     reason: str
     elapsed_seconds: float
     is_running: bool  #: a process works on it
+    follow_ups: Mapping[str, Progress]  #: what follows the rows; not known while it is running
+
+    @property
+    def has_all_rows(self) -> bool:
+        """Whether all rows are settled."""
+        return self.state == "complete"
 
     @property
     def is_complete(self) -> bool:
-        return self.state == "complete"
+        """Whether nothing is left."""
+        return self.has_all_rows and not any(one.open for one in self.follow_ups.values())
 
     def summary(self, tolerance: Tolerance | None = None) -> Summary:
-        if self.is_complete or self.is_running:
-            state, reason = "complete" if self.is_complete else "running", ""
+        if self.is_running or self.is_complete:
+            state, reason = "running" if self.is_running else "complete", ""
         else:
             state, reason = "stopped", self.reason or "killed or interrupted"
-        return Summary(self.tallies, state, reason, self.elapsed_seconds, tolerance=tolerance)
+            reason = NOT_FOLLOWED if self.has_all_rows else reason
+        follow_ups = self.follow_ups
+        seconds = self.elapsed_seconds
+        return Summary(self.tallies, state, reason, seconds, tolerance=tolerance, follow_ups=follow_ups)
 
 
-def earlier_job(checkpoint: Path) -> EarlierJob | None:
-    """The job of a checkpoint; None if there is none. CheckpointError if it can't be read."""
+#: Why a job whose rows are all settled is not complete.
+NOT_FOLLOWED = "what follows the rows, such as links, is not done"
+
+
+def earlier_job(settings: Settings) -> EarlierJob | None:
+    """The job of these settings; None if there is none. CheckpointError if it can't be read."""
+    checkpoint = settings.checkpoint_path
     if not checkpoint.exists():
         return None
-    with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
+    is_running = Lock(checkpoint).is_held()
+    with closing(Checkpoint.open(checkpoint, read_only=True)) as opened, ExitStack() as stack:
+        known = [] if is_running else find_follow_ups(settings, opened, stack)
         state, canary = opened.state(), opened.canary()
         return EarlierJob(
             opened.job_id(),
@@ -50,5 +70,6 @@ def earlier_job(checkpoint: Path) -> EarlierJob | None:
             state.tallies,
             state.reason,
             state.elapsed_seconds,
-            Lock(checkpoint).is_held(),
+            is_running,
+            {one.name: one.progress for one in known},
         )

@@ -4,7 +4,7 @@ The keys of `as_dict` and the exit codes are an interface: users' scripts depend
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from uploader.jobs.summary import EarlyEnd, Summary
@@ -94,12 +94,13 @@ class PlanEnd:
 
     def totals(self) -> dict[str, int]:
         """The counts of all steps together."""
-        found = Counter[str]()
-        for one in self.steps:
-            if one.summary is not None:
-                counts = one.summary.as_dict()
-                found.update({k: n for k, n in counts.items() if isinstance(n, int) and k in _SUMMED})
-        return {key: found[key] for key in _SUMMED}
+        return _sum([one.summary.as_dict() for one in self.steps if one.summary is not None], _SUMMED)
+
+    def follow_up_totals(self) -> dict[str, dict[str, int]]:
+        """The counts of what follows the rows, such as links, of all steps together."""
+        known = [one.summary.follow_ups for one in self.steps if one.summary is not None]
+        names = dict.fromkeys(name for one in known for name in one)
+        return {name: _sum([one[name].as_dict() for one in known if name in one]) for name in names}
 
     def as_dict(self) -> dict[str, object]:
         by = self.stopped_by
@@ -107,8 +108,16 @@ class PlanEnd:
             "state": self.state,
             "reason": self.early.reason if self.early else f"step {by.name}: {by.reason}" if by else "",
             "steps": [one.as_dict() for one in self.steps],
-            "totals": self.totals(),
+            "totals": {**self.totals(), **self.follow_up_totals()},
         }
+
+
+def _sum(documents: Sequence[Mapping[str, object]], keys: Sequence[str] = ()) -> dict[str, int]:
+    """The numbers of all documents, by their keys; all of them unless `keys` are given."""
+    found = Counter[str]()
+    for document in documents:
+        found.update({key: n for key, n in document.items() if isinstance(n, int)})
+    return {key: found[key] for key in keys or found}
 
 
 _SUMMED = (

@@ -13,7 +13,9 @@ from typing import Any
 import orjson
 
 NOT_STARTED, RUNNING, STOPPED, COMPLETE = "not started", "running", "stopped", "complete"
-_STATES = frozenset({NOT_STARTED, RUNNING, STOPPED, COMPLETE})
+#: All rows are settled; what follows them, such as links, is left.
+ROWS_COMPLETE = "rows complete"
+_STATES = frozenset({NOT_STARTED, RUNNING, STOPPED, ROWS_COMPLETE, COMPLETE})
 _FORMAT = 1
 
 

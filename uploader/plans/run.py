@@ -25,7 +25,16 @@ from uploader.jobs.upload import Run
 from uploader.model.stop import Cause, StopRun
 from uploader.plans.earlier_jobs import EarlierJob, earlier_job
 from uploader.plans.ending import PlanEnd, StepEnd
-from uploader.plans.record import COMPLETE, NOT_STARTED, RUNNING, STOPPED, Record, StepRecord, moved_steps
+from uploader.plans.record import (
+    COMPLETE,
+    NOT_STARTED,
+    ROWS_COMPLETE,
+    RUNNING,
+    STOPPED,
+    Record,
+    StepRecord,
+    moved_steps,
+)
 from uploader.plans.record_file import RecordFile
 from uploader.settings import Settings
 from uploader.sources.names import STDIN, is_pattern
@@ -111,7 +120,7 @@ class PlanRun:
         timer = asyncio.ensure_future(self._end_in_time())
         try:
             self._record = self._planned()
-            self._jobs = [earlier_job(one.settings.checkpoint_path) for one in self.steps]
+            self._jobs = [earlier_job(one.settings) for one in self.steps]
             self._refuse_other_files()
             self._note_jobs()
             self.was_finished = all(map(self._is_done, range(len(self.steps))))
@@ -198,11 +207,18 @@ class PlanRun:
         job = self._jobs[number]
         return job is not None and job.id == self._record.steps[number].discards
 
+    def _kept_job(self, number: int) -> EarlierJob | None:
+        """The job of a step; None if there is none, or if it is to be discarded."""
+        return None if self._restarts or self._is_discarded(number) else self._jobs[number]
+
     def _is_done(self, number: int) -> bool:
-        """Whether the step was complete before this invocation."""
-        job = self._jobs[number]
-        is_kept = not self._restarts and not self._is_discarded(number)
-        return job is not None and job.is_complete and is_kept
+        """Whether the step is complete."""
+        job = self._kept_job(number)
+        return job is not None and job.is_complete
+
+    def _has_all_rows(self, number: int) -> bool:
+        job = self._kept_job(number)
+        return job is not None and job.has_all_rows
 
     def _write(self, step: StepRecord) -> None:
         self._record = self._record.with_step(step)
@@ -226,7 +242,7 @@ class PlanRun:
         marks = [fingerprint(one.settings) for one in self.steps]
         try:
             for number, one in enumerate(self.steps):
-                if self._is_done(number) or record.steps[number].checked == marks[number]:
+                if self._has_all_rows(number) or record.steps[number].checked == marks[number]:
                     continue
                 report = reports[one.name] = await self._check(number, one, connection)
                 if report.end is not None:
@@ -281,27 +297,47 @@ class PlanRun:
     # --- running ---
 
     async def _run_steps(self, connection: Connection | None) -> PlanEnd:
+        """Run the rows of all steps, then what follows them, such as links: these may lead to records of
+        later steps.
+        """
         ends: list[StepEnd] = []
-        is_blocked = False
-        for number, one in enumerate(self.steps):
-            is_blocked |= bool(self._stops) or self._is_late
-            if is_blocked:
-                end = self._standing(number)
-                is_done = self._is_done(number) and end.summary is not None
-                ends.append(replace(end, exit_code=end.summary.exit_code) if is_done and end.summary else end)
-            else:
-                ends.append(await self._run_step(number, one, connection))
-                is_blocked = ends[-1].blocks
+        for number in range(len(self.steps)):
+            is_held = self._is_stopped or any(one.blocks for one in ends)
+            ends.append(self._held(number) if is_held else await self._run_rows(number, connection))
+        for number, end in enumerate(ends):
+            if not self._is_followed(number, end):
+                is_held = self._is_stopped or any(one.blocks for one in ends)
+                ends[number] = self._held(number) if is_held else await self._run_step(number, connection)
         was_between = all(one.exit_code is None or not one.blocks for one in ends)
         is_interrupted = bool(self._stops) and was_between and any(one.exit_code is None for one in ends)
         return PlanEnd(ends, 128 + self._signal if is_interrupted else None)
 
     @property
+    def _is_stopped(self) -> bool:
+        return bool(self._stops) or self._is_late
+
+    @property
     def _signal(self) -> int:
         return self._stops[0] if self._stops else 0
 
-    async def _run_step(self, number: int, one: Step, connection: Connection | None) -> StepEnd:
-        step, job = self._record.steps[number], self._jobs[number]
+    def _held(self, number: int) -> StepEnd:
+        """A step that does not run because another one blocks it, or because the plan is stopped."""
+        end = self._standing(number)
+        is_done = self._is_done(number) and end.summary is not None
+        return replace(end, exit_code=end.summary.exit_code) if is_done and end.summary else end
+
+    def _is_followed(self, number: int, end: StepEnd) -> bool:
+        """Whether nothing is left to be done after the rows, or it can't be done now."""
+        job = self._kept_job(number)
+        return end.exit_code is None or end.blocks or job is None or not _is_left(job)
+
+    async def _run_rows(self, number: int, connection: Connection | None) -> StepEnd:
+        return await self._run_step(number, connection, only_rows=True)
+
+    async def _run_step(
+        self, number: int, connection: Connection | None, *, only_rows: bool = False
+    ) -> StepEnd:
+        one, step, job = self.steps[number], self._record.steps[number], self._jobs[number]
         settings = replace(
             one.settings,
             restart=self._is_discarded(number),
@@ -315,8 +351,9 @@ class PlanRun:
             judge=self._watcher.judge,
             ending=self._begin(),
             connection=connection,
+            only_rows=only_rows,
         )
-        is_over = self._is_done(number) and step.state == COMPLETE
+        is_over = self._has_all_rows(number) and (only_rows or self._is_done(number))
         if not is_over:
             self._write(replace(step, state=RUNNING, exit_code=None))
         await self._watcher.running(number, run)
@@ -333,17 +370,22 @@ class PlanRun:
             end = replace(end, summary=summary, exit_code=summary.exit_code)
         elif error is not None:
             end = replace(end, error=str(error), exit_code=error.exit_code)
-        if not is_over or end.exit_code != step.exit_code:
-            self._write(self._after(number, end))
+        after = self._after(number, end)
+        if after != step:
+            self._write(after)
         return end
 
     def _after(self, number: int, end: StepEnd) -> StepRecord:
         """The record of a step that has run."""
-        self._jobs[number] = job = earlier_job(self.steps[number].settings.checkpoint_path)
-        is_begun = job is not None and not self._is_discarded(number)
-        state = NOT_STARTED if not is_begun else COMPLETE if end.state == COMPLETE else STOPPED
-        step = replace(self._record.steps[number], state=state, exit_code=end.exit_code)
-        return replace(step, job=job.id) if job is not None and is_begun else step
+        self._jobs[number] = job = earlier_job(self.steps[number].settings)
+        step = replace(self._record.steps[number], exit_code=end.exit_code)
+        if job is None or self._is_discarded(number):
+            return replace(step, state=NOT_STARTED)
+        if end.state != COMPLETE:
+            return replace(step, state=STOPPED, job=job.id)
+        is_left = not job.is_complete
+        code = None if is_left else end.exit_code
+        return replace(step, state=ROWS_COMPLETE if is_left else COMPLETE, exit_code=code, job=job.id)
 
     async def _is_same_account(self, account: Account, rows: int | None) -> bool:
         """SettingsError if the job of a step would begin in another account than was confirmed."""
@@ -354,7 +396,7 @@ class PlanRun:
 
     def _standing(self, number: int) -> StepEnd:
         """A step as its checkpoint has it."""
-        one, job = self.steps[number], None if self._is_discarded(number) else self._jobs[number]
+        one, job = self.steps[number], self._kept_job(number)
         settings = one.settings
         return StepEnd(
             one.name,
@@ -371,6 +413,11 @@ def _other_account(portal: str, account: Account) -> str:
         f"{account.portal or 'unknown'}; use a token of the former one, or begin all steps anew with "
         "--restart"
     )
+
+
+def _is_left(job: EarlierJob) -> bool:
+    """Whether something is left to be done after the rows."""
+    return any(one.open for one in job.follow_ups.values())
 
 
 def _problems(report: Report) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from pathlib import Path
 from uploader.cli.project_file import Plan, Project, checkpoint_of
 from uploader.plans.earlier_jobs import earlier_job
 from uploader.plans.ending import PlanEnd, StepEnd
+from uploader.settings import Settings
+from uploader.sources.names import STDIN
 
 
 def standing(plan: Plan) -> PlanEnd:
@@ -14,11 +16,16 @@ def standing(plan: Plan) -> PlanEnd:
 
 def _standing(step: Project, checkpoint: Path) -> StepEnd:
     object_type = str(step.values.get("--object-type", "contacts"))
-    job = earlier_job(checkpoint)
+    job = earlier_job(_of_job(checkpoint))
     return StepEnd(step.step, object_type, str(checkpoint), "", job.summary() if job else None)
 
 
 def account_of(end: PlanEnd) -> str:
     """The account of the steps that were begun; "" if it is not known."""
-    jobs = (earlier_job(Path(one.checkpoint)) for one in end.steps)
+    jobs = (earlier_job(_of_job(Path(one.checkpoint))) for one in end.steps)
     return next((job.portal for job in jobs if job), "")
+
+
+def _of_job(checkpoint: Path) -> Settings:
+    """Settings by which the files of a job are found."""
+    return Settings(sources=(STDIN,), checkpoint=checkpoint, token="", offline=True)

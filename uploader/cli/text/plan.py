@@ -1,6 +1,6 @@
 """A plan as text: what its steps will write, and how they ended. Nothing is printed here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from uploader.cli.text.numbers import about, duration, printable
 from uploader.cli.text.table import table_lines
@@ -62,7 +62,14 @@ def step_ending(title: str, end: StepEnd) -> str:
     left = [f"{tallies.open:,} open"] if tallies.open else []
     rows = f"{tallies.rows:,} rows: {', '.join([*counts, *left])}" if tallies.rows else "no rows"
     reason = f": {printable(summary.reason)}" if summary.reason and summary.state != COMPLETE else ""
-    return f"{title}: {summary.state}{reason}; {rows}; {duration(summary.elapsed_seconds)}"
+    texts = [rows, *(follow_up_text(name, one.as_dict()) for name, one in summary.follow_ups.items())]
+    return f"{title}: {summary.state}{reason}; {'; '.join(texts)}; {duration(summary.elapsed_seconds)}"
+
+
+def follow_up_text(name: str, counts: Mapping[str, object]) -> str:
+    """What follows the rows, in counts: `links: 58,000 linked, 200 already`."""
+    some = [f"{n:,} {key}" for key, n in counts.items() if isinstance(n, int) and n and key != "read"]
+    return f"{name}: {', '.join(some) or 'none'}"
 
 
 def table_of(end: PlanEnd, width: int) -> list[str]:
@@ -72,7 +79,8 @@ def table_of(end: PlanEnd, width: int) -> list[str]:
     totals = end.totals()
     keys = ["rows", *(one.value for one in (*_CONFIRMED, *_REST)), "open", "requests"]
     rows.append(["all steps", *(_count(totals[key], key) for key in keys), end.state])
-    return table_lines(header, rows, width)
+    follow_ups = [follow_up_text(name, one) for name, one in end.follow_up_totals().items()]
+    return [*table_lines(header, rows, width), *follow_ups]
 
 
 def _row(end: StepEnd) -> list[str]:
