@@ -67,7 +67,7 @@ DO_IO = """
     check.links
     properties.creation properties.creation_record
     preview.overlay preview.run
-    undo.batch_worker undo.run undo.undo_file undo.work_list
+    undo.batch_worker undo.other_jobs undo.run undo.undo_file undo.work_list
     verify.result_file verify.run verify.verify_file
     plans.record_file plans.run
     api.options api.uploader

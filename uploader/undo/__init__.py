@@ -3,10 +3,12 @@
 associated_records  whether calls, notes, deals or tickets keep a created record
 association_reader  reads which objects are associated with records
 batch_worker        reads one batch of contacts, then archives or restores them
+other_jobs          jobs of the same folder that wrote some of the same records
 plan                what of a contact is still the job's, and goes back
 record_writer       updates and archives records by their id
 run                 one undo, from the snapshot to the last contact
 settled_doubts      settles doubtful snapshot entries by a contact's history
+taken_back          what other jobs wrote and their undo took back, out of a history
 undo_file           what is to be undone, what was decided, what was done
 value_before_job    finds what a value was before the job, by its history
 work_list           the keys of a snapshot, grouped by contact

@@ -22,6 +22,7 @@ from uploader.undo.plan import (
     Plan,
     Portal,
     Trace,
+    as_without_others,
     is_same,
     is_stored,
     plan,
@@ -113,19 +114,16 @@ class BatchWorker:
                     list(rest), partial(_encode_with_history, names=names, history=history)
                 )
                 held, unknown = _held(rest, reply)
-                plans += [
-                    plan(
-                        settled_doubts.settle(rest.pop(one), there, portal),
-                        there,
-                        portal,
-                        archive_touched=self._archive_touched,
-                    )
-                    for one, there in held.items()
-                ]
+                plans += [self._planned(rest.pop(one), there) for one, there in held.items()]
                 if not rest:
                     break
             left_out |= {trace.number: unknown[one] for one, trace in rest.items()}
         return (plans if self._archive_touched else await self._keep_touched(plans)), left_out
+
+    def _planned(self, trace: Trace, held: Result | None) -> Plan:
+        held = as_without_others(trace, held, self._portal)
+        trace = settled_doubts.settle(trace, held, self._portal)
+        return plan(trace, held, self._portal, archive_touched=self._archive_touched)
 
     async def _keep_touched(self, plans: list[Plan]) -> list[Plan]:
         """Keep created contacts that have associations, which takes one read for each type of objects."""

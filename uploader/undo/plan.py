@@ -25,6 +25,7 @@ from uploader.pipeline import value_authors
 from uploader.pipeline.read_matching import merged_ids
 from uploader.pipeline.value_authors import APP, OWN_SOURCES, written_by
 from uploader.records.values.compare import Match, choices, compare, may_be_respelled
+from uploader.undo.taken_back import OtherWrites, without_taken_back, written_by_newer
 from uploader.undo.value_before_job import AT_BIRTH_SECONDS, LEAVES_WITHIN_SECONDS, Absence, Doubt
 
 
@@ -88,6 +89,7 @@ class Trace:
     undecided: Mapping[str, Sequence[str]] = field(
         default_factory=dict
     )  #: by property, the values that it may have had before the job
+    others: Sequence[OtherWrites] = ()  #: what other jobs wrote to it, newest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,10 @@ def plan(trace: Trace, held: Result | None, portal: Portal, *, archive_touched: 
     `held`: the contact with the history of `wanted_history`; None if HubSpot says that it does not exist.
     `archive_touched`: archive what the job created even if others have written to it since.
     """
+    return _by_newer(_plan(trace, held, portal, archive_touched=archive_touched), trace, portal)
+
+
+def _plan(trace: Trace, held: Result | None, portal: Portal, *, archive_touched: bool) -> Plan:
     if held is None:
         return _plan_for_deleted(trace)
     if held.id != trace.hubspot_id:
@@ -139,6 +145,32 @@ def plan(trace: Trace, held: Result | None, portal: Portal, *, archive_touched: 
     return _plan_for_changed(trace, held, portal)
 
 
+def as_without_others(trace: Trace, held: Result | None, portal: Portal) -> Result | None:
+    """The contact without what other jobs wrote and their undo took back."""
+    if held is None or not trace.others:
+        return held
+    return without_taken_back(
+        held,
+        trace.others,
+        lambda version: is_of_app(version, portal),
+        lambda name, sent, text: is_stored(name, sent, text, portal),
+    )
+
+
+def _by_newer(plan_: Plan, trace: Trace, portal: Portal) -> Plan:
+    """The plan, with the newer jobs named that have written what is kept."""
+    if not trace.others or not plan_.findings:
+        return plan_
+    found = []
+    for one in plan_.findings:
+        newer = one.why in {_NOT_SENT, _OTHER_APP} and written_by_newer(
+            one.property, one.now, trace.others, lambda name, sent, text: is_stored(name, sent, text, portal)
+        )
+        found.append(replace(one, why=f"{_BY_NEWER}: {newer}; undo that first") if newer else one)
+    return replace(plan_, findings=found)
+
+
+_BY_NEWER = "a newer job has written it"
 #: Why a contact is gone, or was never found.
 DELETED_SINCE = "it was deleted since the job"
 MERGED_SINCE = "it was merged into another contact since the job"
@@ -155,6 +187,7 @@ FORMER_UNKNOWN = (
 )
 _NO_FORMER = "it is the job's value, and the snapshot has no former value"
 _NOT_SENT = "it is not a value that the job sent"
+_OTHER_APP = "an app other than the job has written it"
 _NO_HISTORY = "HubSpot returned no history that shows who wrote it"
 MAYBE_CREATED = "its key matches no contact, and it is unknown whether the job created one"
 
@@ -277,7 +310,7 @@ def _touched(name: str, version: Version, trace: Trace, held: Result, portal: Po
     if name in trace.sent:
         return "" if _is_within(AT_BIRTH_SECONDS, version.at, held.created_at) else _NOT_SENT
     is_at_birth = _is_within(_FILLED_IN_WITHIN_SECONDS, version.at, held.created_at)
-    return "" if is_at_birth else "an app other than the job has written it"
+    return "" if is_at_birth else _OTHER_APP
 
 
 def _is_within(seconds: float, at: float | None, other: float | None) -> bool:

@@ -19,6 +19,7 @@ from uploader.storage.file_names import SNAPSHOT_ENDING, snapshot_path, undo_pat
 from uploader.storage.snapshot_entry_state import ReadingState
 from uploader.system import sqlite
 from uploader.undo import work_list
+from uploader.undo.other_jobs import OtherJobs
 from uploader.undo.plan import CREATED_LOST, MAYBE_CREATED, Finding, Plan, Trace, UndoOutcome
 from uploader.undo.value_before_job import Absence, Doubt, Reading
 
@@ -63,6 +64,19 @@ class UndoFile(sqlite.Database):
         super().__init__(undo_path(snapshot))
         self.snapshot = snapshot
         self.about = _about(snapshot)
+        self._others: OtherJobs | None = None
+
+    @property
+    def others(self) -> OtherJobs:
+        """The other jobs of the folder. Blocks a little at first."""
+        if self._others is None:
+            self._others = OtherJobs(self.snapshot, self.about)
+        return self._others
+
+    def close(self) -> None:
+        if self._others is not None:
+            self._others.close()
+        super().close()
 
     def open(self, *, restart: bool = False, keep: bool = True) -> bool:
         """Resume an undo of the same snapshot, or begin one; True if resumed. Without `keep`, the file is
@@ -263,6 +277,7 @@ class UndoFile(sqlite.Database):
             readings=self._readings(hubspot_id),
             absences=[] if was_there else self._absences(hubspot_id),
             doubts=doubts,
+            others=self.others.writes(hubspot_id),
         )
 
     def _readings(self, hubspot_id: str) -> list[tuple[float, float]]:

@@ -55,7 +55,7 @@ PRINTED = {
     "cli.commands.upload:closing_lines": ("compare the records with the rows: ", "see the job as a page: "),
     "cli.commands.upload:_report": ("the order of their rows is not certain: ",),
     "cli.guide.run:guide": ("go on later with: ",),
-    "cli.guide.run:run": ("next: review it, then ",),
+    "cli.guide.run:_end": ("next: review it, then ",),
     "cli.options.connection:_note_readers": ("holds a secret that other users can read; run: ",),
     "cli.text.canary:approving_line": ("to continue: ", "to continue (pipe the same rows into it): "),
     "cli.text.check.next_steps:next_steps": (
@@ -72,6 +72,7 @@ PRINTED = {
         "next upload so that it can be undone, at twice the requests: ",
         "next upload so that it can be undone, at twice the requests (pipe the same rows into it): ",
     ),
+    "cli.text.undo_state:newer_jobs_lines": ("and is not undone; undo it first: ",),
     "cli.text.undo_state:undone_text": ("to look at all of them again: ",),
     "cli.text.upload_again:upload_again_command": (
         "correct them, then upload them: ",
@@ -267,6 +268,19 @@ def test_from_check_to_undo_with_files_for_everything(shell, hubspot_mock):
     assert not {"--map", "--ignore"} & set(again.split())
     (undo,) = [line for line in codes if line.startswith("uploader undo")]
     shell.follow(undo.replace("--dry-run", "--yes"), 'uploader status "my file\'s.csv.checkpoint"')
+
+
+@shows("and is not undone; undo it first: ")
+def test_the_undo_of_a_job_before_that_of_a_newer_one(shell, hubspot_mock):
+    mock = hubspot_mock(quota="100000/10")
+    for name in ("old 'rows'", "new rows"):
+        (shell.folder / f"{name}.csv").write_text(f"email,city\na@example.com,{name[:3]}\n")
+        shell.paste(f'uploader upload "{name}.csv" --snapshot --base-url {mock.url}')
+    undo = f"uploader undo \"old 'rows'.csv.checkpoint\" --base-url {mock.url}"
+    codes = shell.follow(f"{undo} --dry-run")
+    assert [line.split()[1] for line in codes] == ["undo", "undo"]
+    assert shell.paste(undo)[0] == 0
+    assert [one["archived"] for one in mock.contacts()] == [True]
 
 
 @shows("correct them, then upload them: ")

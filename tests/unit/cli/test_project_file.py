@@ -463,10 +463,9 @@ def test_a_draft_names_the_ways_with_opt_outs_where_a_column_has_some():
     assert "opt_outs" not in project_text(Path("contacts.toml"), {}, Draft("", ()), "")
 
 
-def test_a_draft_shows_the_keys_of_rows_only_where_there_are_several():
-    text = project_text(Path("contacts.toml"), {}, Draft("", ()), "", ["email", "external_id"])
-    assert '\n# match = ["email", "external_id"]  # rows are matched by the first' in text
-    assert "match" not in project_text(Path("contacts.toml"), {}, Draft("", ()), "", ["email"])
+def test_a_draft_names_the_keys_that_the_file_has():
+    text = project_text(Path("contacts.toml"), {}, Draft("", ()), "", ["email", "badge"])
+    assert '\n# match = ["email", "badge"]  # ' in text
 
 
 @pytest.mark.parametrize("name", ["my file.toml", "it's.toml", "-f.toml", "a\nportal = 1.toml"])

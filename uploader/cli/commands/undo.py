@@ -21,7 +21,7 @@ from uploader.cli.project_file import Project
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.canary import kind_text
 from uploader.cli.text.numbers import duration, printable
-from uploader.cli.text.undo_state import undone_text, unkept_dict, unkept_lines
+from uploader.cli.text.undo_state import newer_jobs_lines, undone_text, unkept_dict, unkept_lines
 from uploader.cli.typed_answer import answer
 from uploader.cli.work_display import Work, WorkDisplay
 from uploader.errors import CheckpointError, SettingsError, UploaderError
@@ -126,6 +126,8 @@ def command(
     settings = undo_settings(file, checkpoint, restart=restart, **connection_settings(connection))
     try:
         say_settings(click.get_current_context())
+        for line in newer_jobs_lines(file, sys.argv[1:]):
+            print_message(line)
         write = partial(_write, output=output, keeps_empty=is_named)
 
         def make(approve: Approve | None) -> Undo:

@@ -117,10 +117,12 @@ class _Guide:
     def _end(self, report: Report) -> None:
         """Say what a check of the file finds now."""
         problems = [f"PROBLEM: {printable(text, 600)}" for text in report.problems]
-        is_complete = "has what you decided, and check finds problems:" if problems else "is complete"
+        left = sum(one.cells for one in report.bad_columns)
+        left += sum(counts.total() for counts in report.unknown_owners.values())
+        is_complete = f"is complete, but for {left:,} cells to decide later" if left else "is complete"
+        is_complete = "has what you decided, and check finds problems:" if problems else is_complete
         print_lines([f"{self._path} {is_complete}", *problems, *rows_lines(report)])
-        left = "" if not report.bad_columns and not report.unknown_owners else " and decide on what is left"
-        print_message(f"next: review it{left}, then {command_line('check', '-f', self._path)}")
+        print_message(f"next: review it, then {command_line('check', '-f', self._path)}")
 
     def _ask_about_columns(self, report: Report) -> None:
         refuse_without_account(report)

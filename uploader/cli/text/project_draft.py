@@ -44,8 +44,9 @@ _OPT_OUTS = _Choice(
     'rows that say "opted out": written, and their addresses listed for HubSpot; or "skip"',
 )
 _BLANKS = _Choice("blank_values", ["n/a", "-"], "cells that hold one of these words are blank")
+_MATCH = _Choice("match", ["email", "external_id"], "rows without the first one are matched by the next")
 _VALUES = (
-    _Choice("match", ["email", "external_id"], "rows without the first one are matched by the next"),
+    _MATCH,
     _BLANKS,
     _Choice("owner_map", "owners.csv", "a file that says who the owners are in HubSpot"),
     _Choice("timezone", "Europe/Berlin", "of times without a zone"),
@@ -61,9 +62,9 @@ def project_text(
     known = {"portal": int(portal)} if portal.isdecimal() else {}
     values = {**known, **given}
     safety = [*_SAFETY, *([_OPT_OUTS] if any(one.suppress for one in draft.columns) else [])]
+    found = {_BLANKS.key: draft.blank_line()} if draft.blanks else {}
     if len(match) > 1:
-        what = f"rows are matched by the first of these that they have, not by {match[0]} alone"
-        safety.append(_Choice("match", [*match], what))
+        found[_MATCH.key] = f"{_MATCH.key} = {_toml([*match])}  # {_MATCH.what}"
     choices = {choice.key for choice in (*safety, *_VALUES)}
     name = shell_word(path_word(path.name))
     lines = [
@@ -78,7 +79,7 @@ def project_text(
         *_lines(safety, values),
         "",
         "# What holds for all columns:",
-        *_lines(_VALUES, values, {_BLANKS.key: draft.blank_line()} if draft.blanks else {}),
+        *_lines(_VALUES, values, found),
         "",
         f"# What the columns mean. {draft.origin}",
         "# Review all of it. Decide on the columns that are commented out: remove the # of one line each.",

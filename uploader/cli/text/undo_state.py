@@ -5,14 +5,14 @@ from contextlib import closing
 from pathlib import Path
 
 from uploader.cli.project_file import job_words
-from uploader.cli.text.next_command import command_line, seen_from
+from uploader.cli.text.next_command import account_words, command_line, given_account, seen_from
 from uploader.model.settings_periods import NotInSnapshot, Ranges
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path, undo_path
 from uploader.storage.rows_without_snapshot import count_rows_without_snapshot
 from uploader.system.private_files import Lock
 from uploader.undo.plan import UNDONE, UndoOutcome
-from uploader.undo.undo_file import Undone, read_undone
+from uploader.undo.undo_file import UndoFile, Undone, read_undone
 
 #: Shown of ranges of rows.
 _RANGES = 5
@@ -46,6 +46,25 @@ def undone_text(checkpoint: Path, typed: Sequence[str] = ()) -> list[str]:
         (f"the job is partly undone, {undone.left:,} are left: {', '.join(parts)}; the same undo continues"),
         *lines,
     ]
+
+
+def newer_jobs_lines(file: UndoFile, typed: Sequence[str]) -> list[str]:
+    """A line for each newer job that is to be undone before this one, the newest first. `typed`: the words of
+    this command.
+    """
+    lines = []
+    for job in file.others.to_undo_first:
+        words: list[object] = [job.snapshot, *account_words(given_account({}, typed))]
+        if job.snapshot == snapshot_path(job.checkpoint) and job.checkpoint.exists():
+            with closing(Checkpoint.open(job.checkpoint, read_only=True)) as opened:
+                recorded = seen_from(Path.cwd(), opened.repeated_options())
+            words = job_words(job.checkpoint, recorded, account=True, typed=typed)
+        undo = command_line("undo", *words)
+        lines.append(
+            f"{job.checkpoint.name} is of a newer job that wrote some of the same records, and is not "
+            f"undone; undo it first: {undo}"
+        )
+    return lines
 
 
 def undone_dict(checkpoint: Path) -> dict[str, object] | None:
