@@ -19,7 +19,7 @@ from uploader.associations.link_verdict import Ends, Link, Refused
 from uploader.associations.link_writer import LinkLimit, LinkWriter
 from uploader.associations.links_list import check_place, write_links_list
 from uploader.associations.results_of_another_job import check_results, read_pages
-from uploader.associations.types import resolve_types
+from uploader.associations.types import create_labels, resolve_types
 from uploader.associations.work_list import End, FoundEnd, PlannedLink, RowKey, Wave, WorkList, bearer
 from uploader.errors import AccountingError
 from uploader.hubspot.associations import is_primary
@@ -109,7 +109,12 @@ class LinksFollowUp:
         former = await tools.writer.run(self._file.columns) if self._file.is_open else []
         current = self.settings.associations
         columns = dict.fromkeys([*current, *(follower(one, current) for one in former)])
-        self._types = await resolve_types(list(columns), self.settings.object_type, tools)
+        self._types = await resolve_types(
+            list(columns),
+            self.settings.object_type,
+            tools,
+            creates_labels=self.settings.create_labels,
+        )
         return ()
 
     async def run(self, tools: Tools, checkpoint: Checkpoint) -> None:
@@ -118,9 +123,11 @@ class LinksFollowUp:
         if not self._file.is_open:
             await run(partial(self._file.open, checkpoint.job_id()))
         columns = [follower(one, settings.associations) for one in await run(self._file.columns)]
-        types = [self._types[one] for one in columns]
-        work_list = WorkList(self._file, settings.object_type, columns, types)
         try:
+            if any(one not in self._types for one in columns):
+                self._types = await create_labels(columns, settings.object_type, tools)
+            types = [self._types[one] for one in columns]
+            work_list = WorkList(self._file, settings.object_type, columns, types)
             await _Pass(self, columns, work_list, tools, is_final=is_final).run()
         finally:
             self.text = ""

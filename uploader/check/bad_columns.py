@@ -10,12 +10,14 @@ from uploader.hubspot.schema import Option, Schema
 from uploader.hubspot.stage_lookup import STAGES
 from uploader.jobs.scans.bad_values import BadValues
 from uploader.records.columns import MappingError, Rules, resolve_name
+from uploader.records.known_headers import carries_consent
 from uploader.records.values.near_options import NearOptions
 
 #: Values of a column that are reported with what may have been meant.
 MOST_VALUES = 200
-#: Of columns that tell of opt-outs.
-_YES_OR_NO = (Option("yes", "yes"), Option("no", "no"))
+#: Of columns that tell of opt-outs, and of consent.
+_OPT_OUT = (Option("opted out", "yes"), Option("not opted out", "no"))
+_CONSENT = (Option("agreed", "yes"), Option("not agreed", "no"))
 _TRUE_OR_FALSE = (Option("True", "true"), Option("False", "false"))
 
 
@@ -46,8 +48,8 @@ def bad_columns(found: BadValues, rules: Rules, schema: Schema | None) -> Iterat
         with suppress(MappingError):
             name = resolve_name(column, rules, schema)
         options = options_of(name, schema) if schema else ()
-        if rules.tells_opt_outs(column):
-            options = _YES_OR_NO
+        if rules.tells_opt_outs(column) or rules.is_undecided(column):
+            options = _CONSENT if carries_consent(column) else _OPT_OUT
         near = NearOptions(options)
         values = [
             BadValue(one.text, one.count, near.find(one.text)) for one in counts.most_common(MOST_VALUES)

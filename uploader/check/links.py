@@ -1,7 +1,7 @@
-"""What `check` says of links: how many of the other records are not in the account.
+"""What `check` says of links: labels that the account lacks, other records that are not there.
 
 In    the values of the link columns, counted over all rows; a session.
-Out   `LinkCounts` in the report.
+Out   problems; `LinkCounts` in the report.
 Raise StopRun, StorageError.
 """
 
@@ -9,13 +9,17 @@ import asyncio
 from functools import partial
 
 from uploader.associations import other_ends
+from uploader.associations.types import find_type, lacks_label, read_types
 from uploader.associations.work_list import End, FoundEnd
 from uploader.check.report import Report
+from uploader.errors import SettingsError
 from uploader.hubspot.requests import MAX_INPUTS, MAX_SEARCHED, paths
 from uploader.jobs.scans.link_values import LinkValues
 from uploader.jobs.session import Session
+from uploader.pipeline.follow_up import Tools
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.pipeline.requests.record_search import RecordSearch
+from uploader.settings import Settings
 from uploader.system.blocking_calls import Offload
 
 #: Requests for the other records of one kind: half a minute at the usual quota; a minute of searches, whose
@@ -35,6 +39,20 @@ async def look_links_up(report: Report, values: LinkValues, session: Session | N
             await _look_up(values, place, session, reader)
     report.links = await reader.run(lambda: values.counts(_NAMED))
     _note_unknown(report)
+
+
+async def label_problems(settings: Settings, tools: Tools) -> list[str]:
+    """What the account lacks of the labels that columns name, and of links between these types of records."""
+    columns, problems = settings.associations, []
+    known = await read_types(dict.fromkeys(one.object_type for one in columns), tools)
+    for one in columns:
+        if settings.create_labels and lacks_label(one, known[one.object_type]):
+            continue
+        try:
+            find_type(one, settings.object_type, known[one.object_type])
+        except SettingsError as error:
+            problems.append(str(error))
+    return problems
 
 
 async def _look_up(values: LinkValues, place: int, session: Session, reader: Offload) -> None:

@@ -28,10 +28,11 @@ from uploader.check.columns import (
     with_orders,
 )
 from uploader.check.forecast import warn_of_record_limit, workload_of
-from uploader.check.links import look_links_up
+from uploader.check.links import label_problems, look_links_up
 from uploader.check.mapping_draft import Draft
 from uploader.check.missing_properties import MissingProperties
 from uploader.check.report import Report
+from uploader.hubspot.account import Account
 from uploader.hubspot.sign_in.token_info import token_kind
 from uploader.jobs.early_ending import Ending
 from uploader.jobs.link_checks import find_link_problems
@@ -192,16 +193,21 @@ class Check:
         listed = [one for one in session.preflight.listed if isinstance(one, dict)]
         self._groups = [str(one.get("groupName") or "") for one in listed]
         judge_account(report, self.settings, account)
-        await self._check_link_columns(session)
+        await self._check_link_columns(session, account, reader)
         note_account(report, session)
 
-    async def _check_link_columns(self, session: Session) -> None:
+    async def _check_link_columns(self, session: Session, account: Account, reader: Offload) -> None:
         """Ask the account for what link columns name."""
-        if self.settings.associations:
-            links = await self.ending.unless_ended(find_link_problems(self.settings, session.preflight))
-            self.report.problems += links.problems
-            self.report.not_checked += links.not_checked
-            self._can_find_links = not links.problems
+        report, settings = self.report, self.settings
+        if not settings.associations:
+            return
+        links = await self.ending.unless_ended(find_link_problems(settings, session.preflight))
+        report.problems += links.problems
+        report.not_checked += links.not_checked
+        self._can_find_links = not links.problems
+        if self._can_find_links:
+            tools = session.tools(account, reader, reader)
+            report.problems += await self.ending.unless_ended(label_problems(settings, tools))
 
     async def _draft_properties(self, sources: list[Source], reader: Offload) -> None:
         """Draft the properties that the columns lack, from all rows."""

@@ -103,7 +103,7 @@ def _about(column: BadColumn) -> list[str]:
         for option in column.options[:_LISTED]
     ]
     more = f" and {len(column.options) - _LISTED:,} more" if len(column.options) > _LISTED else ""
-    takes = toml_comment(f"{column.property} takes: {', '.join(options)}{more}")
+    takes = toml_comment(f"{column.property or column.column} takes: {', '.join(options)}{more}")
     wrapped = textwrap.fill(takes, 100, break_long_words=False, break_on_hyphens=False)
     found = [f"# {line}" for line in wrapped.splitlines()] if options else []
     rarer = f"# {column.others:,} rarer values are not listed here"

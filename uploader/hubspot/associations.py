@@ -7,8 +7,10 @@ From  the official OpenAPI schemas of associations v4, and answers as they were 
       two ends of its link, or the records that do not exist
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
+from zlib import crc32
 
 import msgspec
 
@@ -61,6 +63,17 @@ def encode_links(pairs: Iterable[tuple[Pair, AssociationType]]) -> bytes:
 
 
 _ENCODER = msgspec.json.Encoder()
+
+
+def encode_label(label: str) -> bytes:
+    """The body that creates a label. The name, which nobody sees, has to be unique among labels."""
+    name = "_".join(_WORD.findall(label.lower()))
+    if not label.isascii() or not name[:1].isalpha():
+        name = f"label_{name}_{crc32(label.encode()):08x}"
+    return _ENCODER.encode({"label": label, "name": name[:100]})
+
+
+_WORD = re.compile(r"[a-z0-9]+")
 
 
 def linked_pairs(reply: Reply) -> frozenset[Pair]:

@@ -110,6 +110,10 @@ def test_it_is_said_that_hubspot_makes_companies_of_domains(tmp_path):
             r"choose one of customer_number, external_id, id \(Hub",
         ),
         (LinkColumn("account", "deals", "domain"), "no property of deals with the name 'domain'"),
+        (
+            LinkColumn("account", "companies", "id", "Boss"),
+            "choose 'Primary', or have it created with --c",
+        ),
         (LinkColumn("acount", "companies", "external_id"), "there is no column 'acount'"),
     ],
 )

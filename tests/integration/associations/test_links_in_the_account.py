@@ -242,9 +242,7 @@ def test_labels_of_the_account_are_found_by_name(tmp_path):
 
 def test_a_label_that_the_account_lacks_is_refused_before_a_row_is_sent(tmp_path):
     job = make_job(tmp_path / "a.csv", _rows(3, ["A"]), account(["A"]), [replace(PLAIN, label="Boss")])
-    with pytest.raises(
-        SettingsError, match="no label 'Boss' in this account; choose 'Primary', or create it"
-    ):
+    with pytest.raises(SettingsError, match="no label 'Boss' in this account; choose 'Primary', or have it"):
         job.run_virtual()
     assert list(job.simulator.objects(1e9)) == []
 

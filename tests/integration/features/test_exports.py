@@ -11,6 +11,7 @@ from support.mock_transport import make_simulator
 from support.source_files import EXPORTS, export, system_of
 from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
+from uploader.cli.text.check.screen import screen
 from uploader.records.mapping_file import parse_mapping
 
 FOOTER = (
@@ -90,6 +91,19 @@ def test_a_draft_has_all_that_is_to_be_decided_with_counts(tmp_path):
     # Nothing of it is used before somebody removes the signs.
     file = parse_mapping(text)
     assert (file.blank_values, file.values.replacements) == ({}, {})
+
+
+def test_words_of_a_column_of_opt_outs_are_drafted_before_anybody_has_decided(tmp_path):
+    source = tmp_path / "export.csv"
+    rows = [f"c{at}@example.com,{'unsubscribed' if at < 3 else 'subscribed'}\n" for at in range(10)]
+    source.write_text("Email,Marketing status\n" + "".join(rows))
+    report = check(Job(source, make_simulator()), drafts=True)
+    text = report.draft.toml()
+    assert '# Marketing status takes: "yes" (opted out), "no" (not opted out)\n' in text
+    assert '# "subscribed" = "OPTION"  # 7 cells\n# "unsubscribed" = "OPTION"  # 3 cells\n' in text
+    shown = screen(report, Job(source, make_simulator()).settings(), ["check"])
+    assert "      10  Marketing status: subscribed (7), unsubscribed (3)" in shown
+    assert report.findings.invalid == 0
 
 
 def test_check_says_which_system_and_by_which_columns(tmp_path):

@@ -268,10 +268,13 @@ class Surveyor:
 
     def _note_opt_outs(self, mapped: Sequence[Record | Unsent], rows: Sequence[Row]) -> None:
         """Count the rows that say "opted out", and keep their addresses."""
-        said = [one.opt_outs for one in mapped]
+        found, said = self._findings, [one.opt_outs for one in mapped]
         if self._opt_out_check is not None:
-            said = [self._opt_out_check.look(row.content).opt_outs for row in self._mapper.read(rows)]
-        found = self._findings
+            looks = [self._opt_out_check.look(row.content) for row in self._mapper.read(rows)]
+            said = [one.opt_outs for one in looks]
+            for one in looks:
+                if one.fault is not None:  # a word that is neither a yes nor a no
+                    found.bad_values.add(one.fault)
         found.opt_outs += len(said) - said.count(None)
         found.opt_outs_unlisted += sum(
             texts == () and isinstance(one, Record) for one, texts in zip(mapped, said, strict=True)

@@ -163,6 +163,7 @@ def _bad_value_lines(report: Report) -> list[str]:
             kinds.append((one.cells, _option_lines(one)))
         elif category not in REPLACEABLE and not (category == "OWNER" and report.unknown_owners):
             kinds.append((group.count, [_kind_line(category, column, group, report)]))
+    kinds += [(one.cells, _option_lines(one)) for one in by_column.values()]  # of columns that are undecided
     for name, owners in report.unknown_owners.items():
         who = _most(owners.most_common())
         what = "unknown owners" if len(owners) > 1 else "unknown owner"
@@ -186,7 +187,7 @@ def _kind_line(category: str, column: str, group: Group, report: Report) -> str:
 def _option_lines(one: BadColumn) -> list[str]:
     values = ", ".join(map(_with_near, one.values[:_NAMED]))
     options = ", ".join(printable(option.value, 40) for option in one.options)
-    taken = [f"{'':>10}{printable(one.property, 60)} takes {options}"] if options else []
+    taken = [f"{'':>10}{printable(one.property or one.column, 60)} takes {options}"] if options else []
     rest = len(one.values) + one.others - _NAMED
     more = f" and {rest:,} more" if rest > 0 else ""
     return [f"{_counted(one.cells)}{printable(one.column, 60)}: {values}{more}", *taken]
