@@ -5,7 +5,7 @@ link that was sent and not answered is sent again, which changes nothing if it w
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -170,7 +170,8 @@ class _Worker:
     """Works on one batch at a time, and has a slot for it. Others work while it waits out a backoff."""
 
     def __init__(self, tools: Tools, slots: Slots) -> None:
-        self.attempts = replace(tools.attempts, sleep=self._sleep)
+        self.is_in_flight = False  #: a request of this worker is in flight
+        self.attempts = replace(tools.attempts, sleep=self._sleep, note_in_flight=self._note_in_flight)
         self._slots = slots
         self._has_slot = False
 
@@ -183,6 +184,9 @@ class _Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave()
+
+    def _note_in_flight(self, in_flight: bool) -> None:
+        self.is_in_flight = in_flight
 
     def _leave(self) -> None:
         if self._has_slot:
@@ -241,6 +245,7 @@ class _Pass:
     async def _each_page(self, step: Callable[[int], int | None]) -> None:
         after: int | None = -1
         while after is not None:
+            self._tools.attempts.check_wanted()
             after = await self._writer.run(partial(step, after))
 
     async def _share(self, batches: Iterator[Item], work: Callable[[_Worker, Item], Awaitable[None]]) -> None:
@@ -257,7 +262,14 @@ class _Pass:
 
         cap = self._tools.attempts.sender.cap
         workers = [_Worker(self._tools, self._slots) for _ in range(min(_WORKERS, cap.maximum))]
-        await self._tools.run_workers(map(serve, workers))
+
+        async def drain(tasks: Collection[asyncio.Task[None]]) -> None:
+            """Wait for the requests in flight: what they have made need not be sent again."""
+            waiting = {task for task, one in zip(tasks, workers, strict=True) if one.is_in_flight}
+            if waiting:
+                await self._tools.wait_for_the_last(waiting)
+
+        await self._tools.run_workers(map(serve, workers), drain)
 
     def _note_good_batch(self) -> None:
         """A batch was answered well: others need not wait for that any more."""
@@ -316,7 +328,8 @@ class _Pass:
             lambda: self._work_list.reopen_absent(place)
         ):
             job.text = "links: searching once more for records that may be new"
-            await asyncio.sleep(self._began + _INDEXED_SECONDS - asyncio.get_running_loop().time())
+            seconds = self._began + _INDEXED_SECONDS - asyncio.get_running_loop().time()
+            await self._tools.run_workers([asyncio.sleep(seconds)])
             await self._look_up(place, column)
         is_asked = column.object_type in job.settings.create_missing
         if is_asked and other_ends.can_be_created(column):

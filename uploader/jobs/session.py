@@ -260,10 +260,11 @@ class Session:
     def tools(self, account: Account, reader: Offload, writer: Offload) -> Tools:
         """What a follow-up of the job's rows works with."""
         return Tools(
-            self.attempts,
+            replace(self.attempts, is_wanted=lambda: not self.ending.is_ending),
             self.paths,
             account,
             self.run_workers,
+            self.wait_for_the_last,
             self.preflight.ask,
             lambda: self.preflight.read_scopes(self.settings.token),
             self.clocks.server_now,
@@ -293,6 +294,19 @@ class Session:
             for task in (*tasks, watch):
                 task.cancel()
             await asyncio.gather(*tasks, watch, return_exceptions=True)
+
+    async def wait_for_the_last(self, tasks: Collection[asyncio.Task[None]]) -> None:
+        """Wait until the tasks end, for the drain timeout at most, or until the run is aborted."""
+        at_once = asyncio.ensure_future(self.ending.abort.wait())
+        ended = asyncio.ensure_future(asyncio.wait(tasks))
+        await asyncio.wait(
+            {at_once, ended},
+            timeout=self.settings.drain_timeout_seconds,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        for task in (at_once, ended):
+            task.cancel()
+        await asyncio.gather(at_once, ended, return_exceptions=True)
 
     async def watch(self) -> None:
         """Raise StopRun when no request succeeds for the outage time. Runs until cancelled."""

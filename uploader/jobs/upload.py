@@ -331,7 +331,7 @@ class Run:
         try:
             for one in self.follow_ups:
                 self.following = one
-                await ending.unless_ended(ending.guard(one.run(tools, checkpoint)))
+                await self._unless_ended(one.run(tools, checkpoint), tools)
             self._has_followed = True
         except StopRun:
             pass  # the next invocation goes on
@@ -342,6 +342,19 @@ class Run:
         if is_limited and ending.cause is None:
             ending.end(Cause.LIMIT, reason)
         return bool(self.follow_ups)
+
+    async def _unless_ended(self, work: Coroutine[Any, Any, None], tools: Tools) -> None:
+        """Wait for `work`. If the run is ended before, its requests in flight are finished; then StopRun."""
+        task, ended = self.ending.task(work), asyncio.ensure_future(self.ending.wait())
+        try:
+            await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                await tools.wait_for_the_last({task})
+        finally:
+            for waiting in (task, ended):
+                waiting.cancel()
+            await asyncio.gather(task, ended, return_exceptions=True)
+        self.ending.raise_if_ending()
 
     # --- progress ---
 

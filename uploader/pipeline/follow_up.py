@@ -4,7 +4,7 @@ A follow-up writes to the account what needs the ids of the rows' records. Each 
 the checkpoint, so that it goes on where it was stopped, and knows what it has written.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -18,18 +18,27 @@ from uploader.pipeline.requests.attempts import Attempts
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.blocking_calls import Offload
 
-#: Runs coroutines side by side until all are done, as `Session.run_workers` does.
-RunWorkers = Callable[[Iterable[Coroutine[Any, Any, None]]], Awaitable[None]]
+#: Waits for tasks that may finish, although the run ends.
+Drain = Callable[[Collection[Any]], Awaitable[None]]
+
+
+class RunWorkers(Protocol):
+    """Runs coroutines side by side until all are done, as `Session.run_workers` does."""
+
+    def __call__(
+        self, works: Iterable[Coroutine[Any, Any, None]], drain: Drain | None = None
+    ) -> Awaitable[None]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What a follow-up works with."""
 
-    attempts: Attempts
+    attempts: Attempts  #: StopRun once the run ends
     paths: Paths
     account: Account
     run_workers: RunWorkers
+    wait_for_the_last: Drain  #: for as long as requests in flight may take when the run ends
     ask: Callable[[Call], Awaitable[Reply]]  #: sends one request until there is an answer, or a refusal
     read_scopes: Callable[[], Awaitable[frozenset[str] | None]]  #: of the token; None if it may not
     server_now: Callable[[], datetime]  #: HubSpot's clock
@@ -58,5 +67,6 @@ class FollowUp(Protocol):
     async def run(self, tools: Tools, checkpoint: Checkpoint) -> None:
         """Do what is left for the rows that are settled. StopRun if it cannot go on; then that stays open.
 
-        Rows may still be open, where the job stops at --limit.
+        Rows may still be open, where the job stops at --limit. When the run ends, it is cancelled
+        after the time for requests in flight.
         """

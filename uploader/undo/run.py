@@ -241,22 +241,9 @@ class Undo:
             """Wait for the requests in flight. Decisions are on the disk; this only saves repeated work."""
             waiting = {task for task, worker in zip(tasks, workers, strict=True) if worker.is_in_flight}
             if waiting:
-                await self._wait_for_the_last(waiting)
+                await session.wait_for_the_last(waiting)
 
         await session.run_workers(map(serve, workers), drain)
-
-    async def _wait_for_the_last(self, tasks: Collection[asyncio.Task[None]]) -> None:
-        """Wait until the tasks end, for the drain timeout at most, or until the run is aborted."""
-        at_once = asyncio.ensure_future(self.ending.abort.wait())
-        ended = asyncio.ensure_future(asyncio.wait(tasks))
-        await asyncio.wait(
-            {at_once, ended},
-            timeout=self.settings.drain_timeout_seconds,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        for task in (at_once, ended):
-            task.cancel()
-        await asyncio.gather(at_once, ended, return_exceptions=True)
 
     def _workers(self, session: Session, portal: Portal) -> list[BatchWorker]:
         """Make one worker for each batch that may be in flight."""

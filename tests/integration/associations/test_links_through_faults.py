@@ -164,3 +164,33 @@ def test_a_label_that_vanishes_stops_the_run_and_another_one_takes_its_place(tmp
     assert (first.exit_code, first.cause, counts(first)) == (78, Cause.LABEL, {"open": 5})
     job.options["associations"] = (PLAIN,)
     assert counts(job.run_virtual(accept_changed_settings=True)) == {"linked": 5}
+
+
+def test_requests_in_flight_are_answered_when_the_run_is_stopped(tmp_path):
+    rows = [{**one, "account": "A"} for one in contacts(40)]
+    simulator = account(["A"], faults=[{"kind": "delay", "seconds": 5, "endpoint": "associate"}])
+    job = make_job(tmp_path / "a.csv", rows, simulator, [PLAIN])
+
+    def stop(run):
+        if job.transport.paths[-1].endswith("batch/create") and not run.ending.is_ending:
+            run.stop(2)
+
+    summary = job.run_virtual(on_tick=stop)
+    assert (summary.exit_code, counts(summary)) == (130, {"linked": 40})
+    again = job.run_virtual()
+    assert (again.exit_code, counts(again)) == (0, {"linked": 40})
+    assert job.transport.paths == []
+
+
+def test_a_second_signal_drops_the_requests_in_flight_and_nothing_is_lost(tmp_path):
+    rows = [{**one, "account": "A"} for one in contacts(40)]
+    simulator = account(["A"], faults=[{"kind": "delay", "seconds": 5, "endpoint": "associate"}])
+    job = make_job(tmp_path / "a.csv", rows, simulator, [PLAIN])
+
+    def stop(run):
+        if run.following is not None and run.session.sender.in_flight:
+            run.stop(2)
+
+    summary = job.run_virtual(on_tick=lambda run: [stop(run), stop(run)])
+    assert (summary.exit_code, counts(summary)) == (130, {"open": 40})
+    assert counts(job.run_virtual()) == {"linked": 40}
