@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import Any
 
 from uploader.model.outcomes import Outcome
@@ -16,6 +17,7 @@ from uploader.model.rows import Content, Unreadable
 from uploader.model.settled_rows import Tallies
 from uploader.model.timeline import Interval, merged, percentile
 from uploader.records.column_conversion import shortened
+from uploader.records.columns import OWN_PREFIX
 
 #: Groups of failed rows that are shown, and examples of each.
 MOST_GROUPS, EXAMPLES = 40, 12
@@ -55,11 +57,20 @@ def _without_value(word: re.Match[str]) -> str:
     return "..." if varies and not _NAME.match(word.string, word.start()) else word[0]
 
 
-def values_of(content: Content) -> list[str]:
-    """The values of a failed row, to be left out of its reason."""
+def values_of(content: Content, columns: Sequence[str] = ()) -> list[str]:
+    """The values of a failed row, to be left out of its reason. `columns`: of the cells. The columns that
+    uploader has added to a file of failed rows hold no values of people, but the reason itself.
+    """
+    if isinstance(content, Unreadable):
+        return []
     if isinstance(content, Mapping):
-        return [str(value) for value in content.values() if value is not None]
-    return [str(cell) for cell in content] if not isinstance(content, Unreadable) else []
+        return [str(one) for name, one in content.items() if one is not None and not _is_own(name)]
+    names = chain(columns, repeat(""))
+    return [str(cell) for name, cell in zip(names, content, strict=False) if not _is_own(name)]
+
+
+def _is_own(column: str) -> bool:
+    return column.startswith(OWN_PREFIX)
 
 
 @dataclass(slots=True)

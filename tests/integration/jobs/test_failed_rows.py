@@ -125,6 +125,23 @@ def test_the_reasons_that_are_named_add_up(tmp_path):
     assert reasons[-1] == ("for 2 other reasons", 3)
 
 
+@pytest.mark.parametrize("ending", ["csv", "ndjson"])
+def test_reasons_of_failed_rows_that_fail_again_are_shown_as_at_first(tmp_path, ending):
+    """Their file holds the former reasons, which are the same texts and no values of people."""
+    rows = [{"email": f"c{n}@example.com", "tier": "platinum"} for n in range(3)]
+    limits = {"max_failures": FailureLimit(count=100)}
+    source, job = write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none")
+    Job(source, job, limits).run_virtual()
+    again = tmp_path / f"again.{ending}"
+    assert main.run(["failures", f"{source}.checkpoint", "-o", str(again)]) == 0
+    Job(again, job, limits).run_virtual()
+    first, second = (top_reasons(tmp_path / f"{one.name}.checkpoint") for one in (source, again))
+    assert first == second == [("invalid: tier: ... is not an option of the property", 3)]
+    page = tmp_path / "page.html"
+    assert main.run(["report", f"{again}.checkpoint", "-o", str(page)]) == 0
+    assert "tier: ... is not an option of the property" in page.read_text()
+
+
 def test_an_apostrophe_in_the_name_of_a_column_shows_no_value(tmp_path):
     columns = ("email", "Manager's tier")
     rows = [{"email": "a@example.com", "Manager's tier": "Eve Smith's own"}]

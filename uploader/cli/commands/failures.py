@@ -153,7 +153,7 @@ def top_reasons(checkpoint: Path) -> list[tuple[str, int]]:
     with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
         shapes = [source.shape for source in opened.identity().sources]
         for outcome, message, count, source, raw in opened.dead_letter_messages():
-            values = values_of(read_row_again(shapes[source], raw))
+            values = values_of(read_row_again(shapes[source], raw), shapes[source].columns)
             reasons[f"{outcome}: {without_values(message, values)}"] += count
     found = reasons.most_common(_TOP_REASONS)
     others = reasons.total() - sum(count for _, count in found)

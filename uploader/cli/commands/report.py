@@ -258,8 +258,8 @@ def _files(checkpoint: Path, folder: Path) -> list[tuple[str, str, str]]:
 def _dead_letters(checkpoint: Checkpoint, identity: Identity, *, with_values: bool) -> DeadLetters:
     grouping = Grouping(with_values=with_values)
     for letter in checkpoint.dead_letters():
-        content = read_row_again(identity.sources[letter.source].shape, letter.raw)
-        values = [letter.key, *values_of(content)]
+        shape = identity.sources[letter.source].shape
+        values = [letter.key, *values_of(read_row_again(shape, letter.raw), shape.columns)]
         group = grouping.add(
             letter.outcome, letter.category, letter.message, values, correlation_id=letter.correlation_id
         )
