@@ -69,7 +69,7 @@ DO_IO = """
     preview.overlay preview.run
     undo.batch_worker undo.other_jobs undo.run undo.undo_file undo.work_list
     verify.result_file verify.run verify.verify_file
-    plans.record_file plans.run
+    plans.other_files plans.record_file plans.run
     api.options api.uploader
     cli.commands.check cli.commands.create_properties cli.commands.demo cli.commands.failures
     cli.commands.help cli.commands.init cli.commands.migrate

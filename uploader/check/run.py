@@ -1,5 +1,6 @@
 """One invocation of `check`: find what can be known before the first write. Nothing is written."""
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -44,6 +45,7 @@ from uploader.jobs.scans.row_findings import Findings
 from uploader.jobs.scans.survey import Survey
 from uploader.jobs.session import Connection, Seams, Session, early_end, exact_clock, reason_of
 from uploader.jobs.summary import advice
+from uploader.model.records import Record
 from uploader.model.stop import Cause, StopRun
 from uploader.records.headers.recognition import recognize
 from uploader.settings import Settings
@@ -78,11 +80,14 @@ class Check:
         drafts_properties: bool = False,
         connection: Connection | None = None,
         ending: Ending | None = None,
+        note_records: Callable[[Sequence[Record]], None] | None = None,
+        note_links: Callable[[LinkValues], None] | None = None,
     ) -> None:
         """`sample`: read only this many rows of each source. `examples`: name this many rows for each kind of
         finding. `drafts`: also draft a mapping of the sources. `drafts_properties`: also draft the
         properties that the columns lack. `connection`: one that other runs use, too.
-        `ending`: pass one to end the check from outside.
+        `ending`: pass one to end the check from outside. `note_records`, `note_links`: called with the
+        records of all rows, slice by slice, and then with the values of their links.
         """
         self.settings = settings
         self.session: Session | None = None  #: None before the first request
@@ -95,6 +100,8 @@ class Check:
         self.bytes_total: int | None = None
         self._seams = seams or Seams()
         self._connection = connection
+        self._note_records = note_records
+        self._note_links = note_links
         self._drafts = drafts
         self._drafts_properties = drafts_properties
         self._can_find_links = False
@@ -155,6 +162,7 @@ class Check:
         await self._find_orders(survey, reader)
         with LinkValues(place, settings.associations) as values:
             survey.link_values = values if settings.associations else None
+            survey.note_records = self._note_records
             await self._check_rows(survey, reader)
             await self._check_links(values, reader)
         report.origins = origins_of(survey)
@@ -270,6 +278,8 @@ class Check:
         if self.settings.associations:
             session = self.session if self._can_find_links else None
             await self.ending.unless_ended(look_links_up(self.report, values, session, reader))
+        if self._note_links is not None:
+            await reader.run(partial(self._note_links, values))
 
     async def _with_values(self, draft: Draft, survey: Survey, reader: Offload) -> Draft:
         """The draft with the values that need a decision: those found, and those of the first source as it is

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from glob import glob
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +26,7 @@ from uploader.jobs.upload import Run
 from uploader.model.stop import Cause, StopRun
 from uploader.plans.earlier_jobs import EarlierJob, earlier_job
 from uploader.plans.ending import PlanEnd, StepEnd
+from uploader.plans.other_files import LinksInPlan, OtherFiles
 from uploader.plans.record import (
     COMPLETE,
     NOT_STARTED,
@@ -51,6 +53,10 @@ _NOT_CHECKED = frozenset(
 )
 
 
+#: Values that are named of a column.
+_MOST_VALUES = 5
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """A step: its name, and the settings of its job."""
@@ -70,6 +76,10 @@ class Watcher(Protocol):
 
     async def may_write(self, account: Account, reports: Sequence[tuple[Step, Report]]) -> bool:
         """Whether the steps that were checked may be written to this account."""
+        ...
+
+    async def compared(self, found: Sequence[LinksInPlan]) -> None:
+        """`found`: what links of all steps lead to, as far as all steps were checked."""
         ...
 
     async def running(self, number: int, run: Run) -> None: ...
@@ -240,13 +250,14 @@ class PlanRun:
             before, record = None, Record("", fresh)
         reports: dict[str, Report] = {}
         marks = [fingerprint(one.settings) for one in self.steps]
+        todo = [
+            number
+            for number, mark in enumerate(marks)
+            if not self._has_all_rows(number) and record.steps[number].checked != mark
+        ]
         try:
-            for number, one in enumerate(self.steps):
-                if self._has_all_rows(number) or record.steps[number].checked == marks[number]:
-                    continue
-                report = reports[one.name] = await self._check(number, one, connection)
-                if report.end is not None:
-                    return self._not_started(reports, report.end)
+            if todo and (end := await self._check_each(todo, reports, connection)):
+                return self._not_started(reports, end)
             if any(map(_problems, reports.values())):
                 return self._not_started(reports, None)
             if reports and (before is None or any(before.step(name) is None for name in reports)):
@@ -260,9 +271,31 @@ class PlanRun:
         self._restarts = False  # from here on the record says what is to be discarded
         return None
 
-    async def _check(self, number: int, step: Step, connection: Connection) -> Report:
+    async def _check_each(
+        self, numbers: Sequence[int], reports: dict[str, Report], connection: Connection
+    ) -> EarlyEnd | None:
+        """Check these steps, and compare their links. Returns why the check was ended early, if it was."""
+        folder = self._file.plan.absolute().parent
+        complete = filter(self._has_all_rows, range(len(self.steps)))
+        with OtherFiles(folder, [(one.name, one.settings) for one in self.steps]) as others:
+            for number in numbers:
+                one = self.steps[number]
+                report = reports[one.name] = await self._check(number, one, connection, others)
+                if report.end is not None:
+                    return report.end
+            await self._watcher.compared(others.found(_MOST_VALUES, complete))
+        return None
+
+    async def _check(self, number: int, step: Step, connection: Connection, others: OtherFiles) -> Report:
         settings = replace(step.settings, write_results=False)
-        check = Check(settings, self._seams, connection=connection, ending=self._begin())
+        check = Check(
+            settings,
+            self._seams,
+            connection=connection,
+            ending=self._begin(),
+            note_records=partial(others.add, number) if others.wants(number) else None,
+            note_links=partial(others.note, number),
+        )
         await self._watcher.checking(number, check)
         report: Report | None = None
         try:

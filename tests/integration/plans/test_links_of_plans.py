@@ -92,3 +92,36 @@ def test_a_link_that_cannot_be_made_fails_no_row_and_shows_in_the_exit_code(plan
     assert (end.exit_code, end.totals()["created"]) == (1, 90)
     assert (links_of(end, "contacts")["linked"], links_of(end, "contacts")["missing"]) == (29, 1)
     assert plan.run().exit_code == 1
+
+
+def found(plan: Plan) -> dict[str, tuple[int, int]]:
+    """Of each step with links: how many lead to a file of the plan, and how many to nothing."""
+    return {one.step: (one.in_files, one.missing) for one in plan.watched.links}
+
+
+def test_the_check_tells_links_to_other_files_from_links_to_nothing(plan):
+    text = plan.source("contacts").read_text().replace(",companies7\n", ",Nobody\n")
+    text = text.replace(",companies8\n", ",nobody\n").replace(",companies9\n", ",COMPANIES9\n")
+    plan.source("contacts").write_text(text)
+    plan.run()
+    assert found(plan) == {"companies": (30, 0), "contacts": (28, 2)}
+    (one,) = [one for one in plan.watched.links if one.step == "contacts"]
+    assert [(each.value.lower(), each.links) for each in one.most_missing] == [("nobody", 2)]
+    assert one.missing_values == 1
+
+
+def test_links_to_records_of_the_account_lead_to_no_file(plan):
+    plan.run()
+    for name in NAMES:
+        for path in plan.folder.glob(f"{name}.csv.*"):
+            path.unlink()
+    plan.record.unlink()
+    plan.run()
+    assert found(plan) == {"companies": (0, 0), "contacts": (0, 0)}
+
+
+def test_links_are_not_compared_if_a_step_was_checked_before(plan):
+    plan.run(Watched(stop_at=0))
+    plan.source("deals").write_text(plan.source("deals").read_text() + "more,More\n")
+    plan.run()
+    assert (plan.watched.checked_steps, plan.watched.links) == ([2], [])

@@ -21,6 +21,7 @@ from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run
 from uploader.mockserver.simulator import Simulator
 from uploader.plans.ending import PlanEnd
+from uploader.plans.other_files import LinksInPlan
 from uploader.plans.run import PlanRun, Step
 from uploader.settings import Settings
 
@@ -37,6 +38,7 @@ class Watched:
     ran_steps: list[int] = field(default_factory=list)
     stop_at: int | None = None  #: the step that is interrupted when it begins
     plan: PlanRun | None = None
+    links: Sequence[LinksInPlan] = ()
 
     async def checking(self, number: int, check: Check) -> None:
         """Nothing is shown."""
@@ -47,6 +49,9 @@ class Watched:
     async def may_write(self, account: Account, reports: Sequence[tuple[Step, Report]]) -> bool:
         self.asked.append(account.portal)
         return self.answer
+
+    async def compared(self, found: Sequence[LinksInPlan]) -> None:
+        self.links = found
 
     async def running(self, number: int, run: Run) -> None:
         if number == self.stop_at:

@@ -21,12 +21,13 @@ from uploader.cli.logs import note_job, print_message
 from uploader.cli.option_variables import say_settings
 from uploader.cli.text.canary import kind_text, refusal_text
 from uploader.cli.text.check.screen import brief
-from uploader.cli.text.plan import account_line, outlook_line, step_ending, step_title
+from uploader.cli.text.plan import account_line, links_in_plan_lines, outlook_line, step_ending, step_title
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run
 from uploader.plans.ending import StepEnd
+from uploader.plans.other_files import LinksInPlan
 from uploader.plans.run import Step
 
 
@@ -58,6 +59,10 @@ class Watcher:
             print_message(f"{self._title(number)}: {first}")
             for line in others:
                 print_message(f"  {line}")
+
+    async def compared(self, found: Sequence[LinksInPlan]) -> None:
+        for line in links_in_plan_lines(found):
+            print_message(line)
 
     def _introduce(self) -> None:
         if not self._is_introduced:

@@ -10,7 +10,9 @@ from uploader.jobs.summary import advice
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
 from uploader.model.stop import Cause
 from uploader.plans.ending import PlanEnd, StepEnd
+from uploader.plans.other_files import LinksInPlan
 from uploader.plans.record import COMPLETE, NOT_STARTED
+from uploader.records.associations.link_columns import association_words
 from uploader.records.write_policy import Only, Policy
 from uploader.settings import Settings
 
@@ -48,6 +50,24 @@ def outlook_line(name: str, rows: int, settings: Settings) -> str:
         "former values are saved" if settings.snapshot else "former values are NOT saved (snapshot = true)",
     ]
     return "  " + printable(f"{name}: " + "; ".join(part for part in parts if part), 400)
+
+
+def links_in_plan_lines(found: Sequence[LinksInPlan]) -> list[str]:
+    """What the links of all steps lead to: records of other steps, or none at all."""
+    lines = []
+    for one in found:
+        what = f"{one.step}: links of {printable(one.column.column, 60)} to {association_words(one.column)}"
+        if one.in_files:
+            lines.append(f"{what}: {one.in_files:,} lead to records that come with this plan")
+        if one.missing:
+            named = [f"{printable(each.value, 40)} ({each.links:,})" for each in one.most_missing]
+            rest = one.missing_values - len(named)
+            more = f" and {rest:,} more" if rest > 0 else ""
+            lines.append(
+                f"{what}: {one.missing:,} lead to nothing, neither in the account nor in a file of this "
+                f"plan: {', '.join(named)}{more}"
+            )
+    return lines
 
 
 def step_ending(title: str, end: StepEnd) -> str:

@@ -7,7 +7,7 @@ Raise `StorageError` if the disk is full.
 
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +139,12 @@ class LinkValues:
                 "UPDATE ends SET why = ? WHERE place = ? AND name = ?",
                 [(why, place, name) for name, why in found.items()],
             )
+
+    def all_missing(self, number: int) -> Iterator[tuple[str, str, int, str]]:
+        """The values of a column that name no record: name, value, links, and why."""
+        query = f"SELECT name, counted.value, links, why {_MISSING}"
+        with self._storing():
+            yield from self._connection.execute(query, (number, self.places[number]))
 
     def counts(self, most: int) -> list[LinkCounts]:
         """What is known of each column, with at most so many missing values."""

@@ -43,6 +43,7 @@ class Survey:
     counted: Collection[str] = ()  #: columns whose cells are counted although they are not used
     finds_shared: bool = False  #: look for unique values that rows of several keys have
     link_values: LinkValues | None = None  #: to count the values of link columns in
+    note_records: Callable[[Sequence[Record]], None] | None = None  #: called with those of each slice
     names: dict[str, int] = field(default_factory=dict)  #: a number for each property of such values
     last_rows: list[deque[Row]] = field(default_factory=list)  #: of each source: the footer of a report
     stops_at: tuple[int, int] | None = None  #: numbers of invalid rows and of rows that exceeded the limit
@@ -92,6 +93,8 @@ class Survey:
                         sorter.add(keyed)
                         self.findings.keys.add(keyed.values)
                         self._add_others(others, surveyor.records)
+                        if self.note_records is not None:
+                            self.note_records(surveyor.records)
                         if self.link_values is not None:
                             self.link_values.add(surveyor.links(position, rows))
                         self._add_opt_outs(opt_outs, surveyor.opt_outs)

@@ -1,0 +1,167 @@
+"""Which records that links of one step name are in the file of another: these come with the plan.
+
+In    the records of each step as its check reads them, and what it found of the step's links.
+Out   for each link column how many links lead to no record of the account and of no file.
+Raise `StorageError` if the disk is full.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from uploader.hubspot.object_types import type_id
+from uploader.hubspot.requests import sent_properties
+from uploader.jobs.scans.link_values import LinkValues, MissingEnd
+from uploader.model.associations import LinkColumn
+from uploader.model.records import Record, lock_key
+from uploader.settings import Settings
+from uploader.system import sqlite
+
+#: `kind`: of the other records, by type and property. `name`: a value, as links compare it.
+_SCHEMA = """
+CREATE TABLE provided (kind INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
+CREATE TABLE missing (
+    step INTEGER NOT NULL, number INTEGER NOT NULL, kind INTEGER NOT NULL, name TEXT NOT NULL,
+    value TEXT NOT NULL, links INTEGER NOT NULL, why TEXT NOT NULL, PRIMARY KEY (step, number, name)
+) WITHOUT ROWID;
+"""
+_SUMS = """
+SELECT ifnull(sum(links), 0), count(*),
+    ifnull(sum(iif(is_provided, 0, links)), 0), ifnull(sum(NOT is_provided), 0)
+FROM (
+    SELECT links, EXISTS (SELECT 1 FROM provided p WHERE p.kind = m.kind AND p.name = m.name) AS is_provided
+    FROM missing m WHERE step = ? AND number = ?
+)
+"""
+_MOST = """
+SELECT value, links, why FROM missing m
+WHERE step = ? AND number = ? AND NOT EXISTS (
+    SELECT 1 FROM provided p WHERE p.kind = m.kind AND p.name = m.name
+) ORDER BY links DESC, name LIMIT ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LinksInPlan:
+    """What the account and all files of a plan tell of a link column."""
+
+    step: str
+    column: LinkColumn
+    in_files: int  #: links whose other record is not in the account, and is in a file of the plan
+    missing: int  #: links whose other record is in neither
+    missing_values: int  #: different ones
+    most_missing: Sequence[MissingEnd]  #: the most frequent first
+
+    def as_dict(self) -> dict[str, object]:
+        return {
+            "step": self.step,
+            "column": self.column.column,
+            "object_type": self.column.object_type,
+            "by": self.column.by,
+            "in_files_of_the_plan": self.in_files,
+            "missing": self.missing,
+            "missing_values": self.missing_values,
+            "most_missing": [{"value": one.value, "links": one.links} for one in self.most_missing],
+        }
+
+
+class OtherFiles:
+    """Collects records and links of all steps. One thread at a time. Close it to free the disk."""
+
+    def __init__(self, folder: Path, steps: Sequence[tuple[str, Settings]]) -> None:
+        """`folder`: for a temporary file, where memory does not suffice."""
+        self._steps = steps
+        kinds = [_kind(one) for _, settings in steps for one in settings.associations]
+        self._kinds = {kind: number for number, kind in enumerate(dict.fromkeys(kinds))}
+        self._is_checked = [False] * len(steps)
+        with self._storing():
+            self._connection = sqlite.connect_unnamed(folder / "links", isolation_level=None)
+            self._connection.executescript(_SCHEMA)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def _storing(self) -> AbstractContextManager[None]:
+        return sqlite.storage_errors("cannot compare the links of steps")
+
+    def wants(self, step: int) -> bool:
+        """Whether links may lead to records of this step."""
+        return bool(self._wanted(step))
+
+    def _wanted(self, step: int) -> Mapping[str, int]:
+        """By property, the kind of the records of a step that links name by it."""
+        of = _type(self._steps[step][1].object_type)
+        return {by: number for (object_type, by), number in self._kinds.items() if object_type == of}
+
+    def add(self, step: int, records: Sequence[Record]) -> None:
+        """Note the values of some records that links may name."""
+        rows = [
+            (kind, lock_key("", value))
+            for by, kind in self._wanted(step).items()
+            for value in _values(records, by)
+        ]
+        with self._storing():
+            self._connection.execute("BEGIN")
+            self._connection.executemany("INSERT OR IGNORE INTO provided VALUES (?, ?)", rows)
+            self._connection.execute("COMMIT")
+
+    def note(self, step: int, values: LinkValues) -> None:
+        """Note the links of a step whose other records are not in the account; all its records are added."""
+        self._is_checked[step] = True
+        columns = self._steps[step][1].associations
+        with self._storing():
+            self._connection.execute("BEGIN")
+            for number, one in enumerate(columns):
+                kind = self._kinds[_kind(one)]
+                self._connection.executemany(
+                    "INSERT INTO missing VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    ((step, number, kind, *found) for found in values.all_missing(number)),
+                )
+            self._connection.execute("COMMIT")
+
+    def found(self, most: int, complete: Iterable[int] = ()) -> list[LinksInPlan]:
+        """What is known of each link column, with at most so many missing values; none if a step was not
+        checked. `complete`: steps whose records are in the account already.
+        """
+        checked = {number for number, is_checked in enumerate(self._is_checked) if is_checked}
+        if {*range(len(self._steps))} - checked - {*complete}:
+            return []
+        with self._storing():
+            return [
+                self._found(step, number, most)
+                for step in sorted(checked)
+                for number in range(len(self._steps[step][1].associations))
+            ]
+
+    def _found(self, step: int, number: int, most: int) -> LinksInPlan:
+        name, settings = self._steps[step]
+        row: sqlite3.Row = self._connection.execute(_SUMS, (step, number)).fetchone()
+        links, _, missing, missing_values = row
+        named = self._connection.execute(_MOST, (step, number, most)).fetchall()
+        column = settings.associations[number]
+        return LinksInPlan(
+            name, column, links - missing, missing, missing_values, [*map(MissingEnd._make, named)]
+        )
+
+
+def _kind(column: LinkColumn) -> tuple[str, str]:
+    return _type(column.object_type), column.by
+
+
+def _type(name: str) -> str:
+    return type_id(name) or name
+
+
+def _values(records: Sequence[Record], by: str) -> Iterable[str]:
+    """The values of a property, as far as the records have one."""
+    for one in records:
+        if one.id_property == by:
+            yield one.key
+        elif value := sent_properties(one).get(by):
+            yield value
