@@ -124,12 +124,14 @@ class Collector:
         if fault := common_fault(slice_):
             raise StopRun(Cause.PROPERTY, fault)
         self._accounting.read(slice_)
-        self.settle(
-            [
-                Settlement(u, u.outcome, attempts=0, refusal=Refusal(u.category, u.all_reasons))
-                for u in slice_.unsent
-            ]
-        )
+        self.note_change()
+        if slice_.unsent:
+            self.settle(
+                [
+                    Settlement(u, u.outcome, attempts=0, refusal=Refusal(u.category, u.all_reasons))
+                    for u in slice_.unsent
+                ]
+            )
 
     def settle(
         self,
