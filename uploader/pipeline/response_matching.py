@@ -12,7 +12,7 @@ Rules A reply that contradicts itself confirms nothing by that: a contact listed
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import compress
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.replies import Result
@@ -39,10 +39,13 @@ def match_in_bulk(
     `ResponseMatch` of the other records gives the same answers as one of all records.
     """
     id_property = records[0].id_property
+    exact = None if errors else _match_exactly(id_property, records, results)
+    if exact is not None:
+        return BulkMatch(records, exact, (), ())
     values = [record.lock_keys[0] for record in records]
     if len(set(values)) < len(values):
         return BulkMatch((), (), records, results)
-    keys = _shown_values(id_property, results)
+    keys = lock_keys(id_property, list(map(str.strip, _shown_keys(id_property, results))))
     traces = [result.trace_id for result in results]
     if any(traces):
         wanted = [str(record.position) for record in records]
@@ -55,8 +58,6 @@ def match_in_bulk(
     else:
         answers = list(map(_by_name(keys, results).get, values))
     plain = [one for one in answers if one is not None]
-    if len(plain) == len(records) == len(results) and not errors:
-        return BulkMatch(records, plain, (), ())
     pairs = list(zip(records, answers, strict=True))
     others = [record for record, one in pairs if one is None]
     # The keys and trace ids of plainly answered records that something else names, too.
@@ -80,6 +81,27 @@ def match_in_bulk(
     )
 
 
+def _match_exactly(
+    id_property: str, records: Sequence[Record], results: Sequence[Result]
+) -> Sequence[Result] | None:
+    """Return the result of each record if all are plainly written and their keys shown as they were sent;
+    else None. Most replies are like that, and it is found out without normalising a key.
+    """
+    ids = [result.id for result in results]
+    if not len(records) == len(results) == len(set(ids)) or "" in ids:
+        return None
+    keys, shown = [record.key for record in records], _shown_keys(id_property, results)
+    traces = [result.trace_id for result in results]
+    if not any(traces):
+        answers = list(map(dict(zip(shown, results, strict=True)).get, keys))
+    else:
+        wanted = [str(record.position) for record in records]
+        if list(map(dict(zip(traces, shown, strict=True)).get, wanted)) != keys:
+            return None
+        answers = list(map(dict(zip(traces, results, strict=True)).get, wanted))
+    return None if None in answers else cast("list[Result]", answers)
+
+
 def _by_name(names: Sequence[str], results: Sequence[Result]) -> dict[str, Result]:
     """Return the results that have a name and an id of their own, by name."""
     found = dict(zip(names, results, strict=True))
@@ -97,13 +119,14 @@ def _repeated(texts: Sequence[str]) -> set[str]:
     return {text for text, count in Counter(texts).items() if count > 1}
 
 
-def _shown_values(id_property: str, results: Iterable[Result]) -> list[str]:
-    """Return the lock key that each result shows; that of an empty text if it shows none."""
+def _shown_keys(id_property: str, results: Iterable[Result]) -> list[str]:
+    """Return the key that each result shows; "" if it shows none."""
     if id_property == OWN_ID:
-        return [lock_key(id_property, result.id) for result in results]
+        return [result.id for result in results]
     shown = [result.properties.get(id_property, "") for result in results]
-    texts = [text if isinstance(text, str) else "" for text in shown]
-    return lock_keys(id_property, list(map(str.strip, texts)))
+    if set(map(type, shown)) <= {str}:
+        return cast("list[str]", shown)
+    return [text if isinstance(text, str) else "" for text in shown]
 
 
 class ResponseMatch:

@@ -835,6 +835,20 @@ def test_only_what_an_answer_contradicts_is_judged_one_by_one(by, change, left):
 
 
 @pytest.mark.parametrize("by", ["trace", "key"])
+@pytest.mark.parametrize(
+    ("more", "errors"),
+    [([{"id": "7"}], []), ([], [error_at(2)])],
+    ids=["a second result", "an error, too"],
+)
+def test_a_record_that_something_else_names_is_judged_one_by_one(by, more, errors):
+    results = [written(position, by=by) for position in range(SIZE)]
+    results += [results[2] | change for change in more]
+    answer = reply(207, results=results, errors=errors, shown="email")
+    plain = match_in_bulk(batch(SIZE), answer.results, answer.errors)
+    assert [record.position for record in plain.other_records] == [2]
+
+
+@pytest.mark.parametrize("by", ["trace", "key"])
 @pytest.mark.parametrize("shown", ["email", None])
 def test_each_record_gets_the_id_of_its_own_result_in_whatever_order_they_come(by, shown):
     results = [written(position, by=by, new=position % 2 == 0) for position in (2, 0, 3, 1)]
