@@ -67,7 +67,7 @@ class Groups:
         """
         if self._has_several_keys or self._settled:
             return True
-        return any(len(record.lock_keys) > 1 for record in records)
+        return max(map(len, [record.lock_keys for record in records]), default=0) > 1
 
     def join(self, records: Iterable[Record]) -> list[Record]:
         """Take in the next rows of the file. Returns those that have to wait for an earlier one."""

@@ -43,12 +43,11 @@ class Accounting:
 
     def settle(self, settlements: Sequence[Settlement]) -> Counter[Outcome]:
         """Count settled rows. Returns their number by outcome."""
-        tallies, records = self.tallies, [settlement.record for settlement in settlements]
-        self._ledger.settle_all([record.position for record in records])
+        tallies = self.tallies
+        self._ledger.settle_all([settlement.record.position for settlement in settlements])
         counts = Counter([settlement.outcome for settlement in settlements])
         for outcome, count in counts.items():
             tallies.outcomes[outcome] += count
-        tallies.replayed += sum([settlement.replayed for settlement in settlements])
         if Outcome.INVALID in counts:
             invalid = [one.record for one in settlements if one.outcome is Outcome.INVALID]
             tallies.keyless += sum(isinstance(one, Unsent) and one.category == NO_KEY for one in invalid)
@@ -56,10 +55,20 @@ class Accounting:
             rules = Counter(skip_rule(one) for one in settlements if one.outcome is Outcome.SKIPPED)
             for rule, count in rules.items():
                 tallies.skips[rule] = tallies.skips.get(rule, 0) + count
-        tallies.opt_outs_unlisted += sum([one.opt_outs == () and isinstance(one, Record) for one in records])
-        for record in [one for one in records if one.dropped or one.preserved]:
+        remarkable = [
+            one
+            for one in settlements
+            if one.replayed
+            or (record := one.record).dropped
+            or record.preserved
+            or record.opt_outs is not None
+        ]
+        for one in remarkable:
+            record = one.record
+            tallies.replayed += one.replayed
             tallies.values_dropped += len(record.dropped)
             tallies.values_spared += record.preserved
+            tallies.opt_outs_unlisted += record.opt_outs == () and isinstance(record, Record)
         return counts
 
     def check_failures(self) -> None:
