@@ -39,6 +39,7 @@ async def look_links_up(report: Report, values: LinkValues, session: Session | N
             await _look_up(values, place, session, reader)
     report.links = await reader.run(lambda: values.counts(_NAMED))
     _note_unknown(report)
+    _warn_of_none(report)
 
 
 async def label_problems(settings: Settings, tools: Tools) -> list[str]:
@@ -81,6 +82,13 @@ async def _look_up(values: LinkValues, place: int, session: Session, reader: Off
             await reader.run(partial(values.note, place, whys))
 
     await session.run_workers(ask() for _ in range(_AT_ONCE))
+
+
+def _warn_of_none(report: Report) -> None:
+    """Warn of columns without any link: of rows that name their own fields, no other error tells of them."""
+    for one in report.links if report.findings.sendable else ():
+        if not one.links:
+            report.warnings.append(f"no row that can be sent has a link in column {one.column.column!r}")
 
 
 def _why(found: FoundEnd) -> str:

@@ -80,6 +80,11 @@ def test_only_so_many_values_are_looked_up(tmp_path, monkeypatch):
     assert any("50 links of column 'account'" in text for text in report.not_checked)
 
 
+def test_a_link_column_without_any_value_is_warned_of(tmp_path):
+    job = job_of(tmp_path, contacts_of(["", "NULL"]), _BY_ID)
+    assert [text for text in check(job).warnings if "has a link in column 'account'" in text]
+
+
 def test_without_a_token_links_are_counted_alone(tmp_path):
     job = job_of(tmp_path, contacts_of(["A1", "b"]), _BY_ID)
     report = check(job, token="", offline=True)
@@ -98,6 +103,7 @@ def test_it_is_said_that_hubspot_makes_companies_of_domains(tmp_path):
     notices = []
     job.run_virtual(on_start=lambda run: notices.extend(run.notices))
     assert text in notices
+    assert "links of column 'account' to companies by external_id, label Primary" in notices
 
 
 @pytest.mark.parametrize(

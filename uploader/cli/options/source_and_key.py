@@ -172,6 +172,8 @@ def job_settings(values: Mapping[str, Any]) -> dict[str, Any]:
         fields["repeated_options"]["--on-duplicate"] = (rule.value,)
     if fields.get("add_to_list"):
         fields["repeated_options"]["--add-to-list"] = (fields["add_to_list"],)
+    if fields["create_missing"]:
+        fields["repeated_options"]["--create-missing"] = tuple(sorted(fields["create_missing"]))
     fields["max_failures"] = parse_failure_limit(fields["max_failures"])
     return fields
 

@@ -41,8 +41,8 @@ def upload_again_command(
         words += ["--associate", text]
     words += ["--portal", identity.portal] if identity.portal else []
     words += _value_words(settings, repeated) + _suppression_words(settings, repeated)
-    for option in ("--on-duplicate", "--add-to-list"):
-        words += [option, *repeated[option]] if option in repeated else []
+    for option in ("--on-duplicate", "--add-to-list", "--create-missing"):
+        words += [word for value in repeated.get(option, ()) for word in (option, value)]
     words += account_words(repeated)
     if project is not None:
         own = words_beyond(project, words)

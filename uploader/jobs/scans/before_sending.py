@@ -18,9 +18,11 @@ from uploader.jobs.scans.formats import Orders
 from uploader.jobs.scans.row_findings import Findings
 from uploader.jobs.scans.survey import Step, last
 from uploader.jobs.summary import IMPORT_IT
+from uploader.records.associations.link_columns import association_words
 from uploader.records.columns import LIST, MappingError, numbered
 from uploader.records.duplicates import OnDuplicate
 from uploader.settings import Settings
+from uploader.settings.columns import ColumnSettings
 from uploader.sources.source import Source
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.duplicates_file import Duplicates
@@ -54,12 +56,25 @@ def notices_of(settings: Settings, sources: Sequence[Source]) -> list[str]:
         notices.append(f"suppressed: {len(settings.suppression):,} addresses (--suppress)")
     if settings.opt_outs == LIST:
         notices.append(f"opt-outs: rows that say so are written, and their addresses are listed; {IMPORT_IT}")
-    notices += filter(None, [automatic_companies_text(settings.object_type, settings.associations)])
+    notices += link_notices(settings)
     if new := find_new_files(settings, sources):
         listed = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
         notices.append(f"not part of this job, because they appeared after its start: {listed}")
     place = check_checkpoint_place(settings)
     return notices if place is None else [*notices, place]
+
+
+def link_notices(settings: ColumnSettings) -> Iterator[str]:
+    """What the rows are linked with, and what is created for that, a line each."""
+    for one in settings.associations:
+        yield f"links of column {one.column!r} to {association_words(one)}"
+    if settings.create_missing:
+        names = " and ".join(sorted(settings.create_missing))
+        yield f"links: {names} that HubSpot does not have are created, by their keys alone (--create-missing)"
+    if settings.create_labels:
+        yield "links: labels that the account does not have are created (--create-labels)"
+    if text := automatic_companies_text(settings.object_type, settings.associations):
+        yield text
 
 
 def remarks_notice(findings: Findings | None) -> str:

@@ -69,3 +69,8 @@ def test_how_the_values_of_a_cell_are_separated_is_left_to_the_mapping_file():
     assert ", with --mapping added," in unnamed_files(identity, {}, None)
     kept = parse_mapping('[columns]\nDeals = { associate = "deals", by = "id", separator = ";" }')
     assert unnamed_files(identity, {}, kept) == ""
+
+
+def test_records_that_are_missing_are_created_for_links_again():
+    kept = {"--create-missing": ["companies", "deals"]}
+    assert command({}, **kept).endswith("--create-missing companies --create-missing deals")
