@@ -148,7 +148,8 @@ class Builder:
             if doubt is not Doubt.OPEN:
                 self._add_unsent(position, record, Doubt.NOW_SKIPPED)
         elif mapping.doubt or record.key:
-            self._add_unsent(position, record, mapping.doubt or Doubt.CHANGED)
+            changed = Doubt.OPEN if doubt is Doubt.OPEN else Doubt.CHANGED
+            self._add_unsent(position, record, mapping.doubt or changed)
 
     def _add_unsent(self, position: int, record: Unsent, doubt: Doubt) -> None:
         """Note a row that was written and cannot be mapped any more, whether it has a key or not."""
@@ -209,9 +210,9 @@ def _sent(record: Record | Unsent) -> dict[str, str]:
     return sent_properties(record) if isinstance(record, Record) else {}
 
 
-def doubts_of(checkpoint: Checkpoint) -> Callable[[int], Doubt | None]:
+def doubts_of(checkpoint: Checkpoint, in_doubt_below: int) -> Callable[[int], Doubt | None]:
     """A function that says what is known of a position: Doubt.NONE if its row was confirmed, None if it was
-    never written. Call it in file order.
+    never written. Call it in file order. `in_doubt_below`: open rows below this position may have been sent.
     """
     progress = checkpoint.state().progress
     conflicts = {conflict.position for conflict in checkpoint.identity_conflicts()}
@@ -225,7 +226,7 @@ def doubts_of(checkpoint: Checkpoint) -> Callable[[int], Doubt | None]:
             unsure = ahead[-1][1] in {Outcome.ABANDONED.value, Outcome.PENDING.value}
             return Doubt.UNSURE if unsure else None
         if not progress.is_settled(position):
-            return Doubt.OPEN
+            return Doubt.OPEN if position < in_doubt_below else None
         return Doubt.ALIAS if position in conflicts else Doubt.NONE
 
     return doubt_of

@@ -31,7 +31,7 @@ class Doubt(StrEnum):
     """Why a contact is not checked: what it should hold is not known."""
 
     NONE = ""
-    OPEN = "a row of it is still open"
+    OPEN = "a row of it is still open, and may have been sent"
     UNSURE = "a row of it was abandoned or is pending"
     ALIAS = "several keys of the file led to it"
     SHARED = "rows of another id property share a value with it"

@@ -50,7 +50,9 @@ class Report:
     doubts: dict[str, int] = field(default_factory=dict)
     left: int = 0  #: not read yet
     rows: int = 0  #: rows of the sources
-    rows_written: int = 0  #: rows that are not rejected, invalid or skipped; several may be of one record
+    rows_written: int = 0  #: rows that were written, or may have been; several may be of one record
+    rows_open: int = 0  #: rows that were read and have no outcome yet; few of them may have been sent
+    is_finished: bool = True  #: the job has sent all rows of its sources
     is_sample: bool = False
     requests: int = 0
     elapsed_seconds: float = 0.0
@@ -166,9 +168,12 @@ class Verification:
             for one in self._periods
             if one.progress.settled or one.in_doubt_below
         )
-        tallies = self._checkpoint.state().tallies
-        self.report.rows = tallies.rows
-        self.report.rows_written = tallies.rows - sum(tallies.outcomes[outcome] for outcome in _NOT_WRITTEN)
+        state = self._checkpoint.state()
+        tallies = state.tallies
+        self.report.rows, self.report.rows_open = tallies.rows, tallies.open
+        not_written = sum(tallies.outcomes[outcome] for outcome in _NOT_WRITTEN)
+        self.report.rows_written = tallies.rows - tallies.open - not_written
+        self.report.is_finished = state.state == "complete"
 
     # --- expected values ---
 
@@ -181,10 +186,14 @@ class Verification:
         await writer.run(self.file.clear)
         mappings = find_period_mappings(self.settings, self._periods, sources, account)
         builder = Builder(self.file, identity.settings["id_property"], self._periods, mappings)
-        steps = builder.steps(sources, doubts_of(self._checkpoint))
+        steps = builder.steps(sources, doubts_of(self._checkpoint, self._in_doubt_below()))
         while (rows := await writer.run(lambda: next(steps, None))) is not None:
             self.rows = rows
         await writer.run(lambda: self.file.finish(self._sample))
+
+    def _in_doubt_below(self) -> int:
+        state, lock = self._checkpoint.state(), Lock(self._checkpoint.path)
+        return max(state.in_doubt_below, lock.read_note())
 
     # --- values in HubSpot ---
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.jobs import Job, contacts, write_csv
+from support.killed_runs import killed
 from support.mock_transport import make_simulator
 from support.verify_runs import change_records, counts, verify
 from uploader.errors import CheckpointError, StorageError
@@ -147,11 +148,49 @@ def test_what_is_unknown_is_not_checked_and_says_why(tmp_path):
     assert report.exit_code == 1
 
 
-def test_open_rows_of_a_job_that_is_not_finished_are_not_checked(tmp_path):
+def test_rows_that_are_still_to_be_sent_are_not_asked_for(tmp_path):
     job = Job(write_csv(tmp_path / "contacts.csv", contacts(3_000)), make_simulator(latency_seconds=0.5))
     settled = job.run_virtual(stop_after=2.2).tallies.settled
     report, _ = verify(job)
-    assert counts(report) == {"equal": settled, "not checked": 3_000 - settled}
+    assert (counts(report), report.exit_code) == ({"equal": settled}, 0)
+    assert (report.rows_written, report.rows_open) == (settled, report.rows - settled)
+    assert not report.is_finished
+
+
+def test_a_trial_is_verified_for_its_rows_alone(tmp_path):
+    """Whatever is wrong with rows that come later, and whose keys they have."""
+    rows = [*contacts(8, tier="gold"), {"email": "c1@example.com", "tier": "silver"}, {"email": "nobody"}]
+    rows += [{"email": "c2@example.com", "tier": "bronze"}, *contacts(99, tier="platinum")]
+    job = uploaded(tmp_path, rows, options={"limit": 10})
+    report, findings = verify(job)
+    assert (counts(report), findings, report.doubts, report.exit_code) == ({"equal": 8}, [], {}, 0)
+    assert (report.rows, report.rows_written, report.rows_open) == (10, 9, 0)
+    assert not report.is_finished
+
+
+def test_rows_that_a_killed_job_may_have_sent_are_open_whatever_has_changed_since(tmp_path):
+    rows = contacts(60, level="high")
+    level = {"name": "level", "type": "enumeration", "options": ["high"]}
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none", properties=[level]))
+    killed(job)
+    job.simulator = make_simulator(quota="none", properties=[{**level, "options": ["low"]}])
+    open_ = "a row of it is still open, and may have been sent"
+    changed = "its row cannot be mapped any more: an option or an owner has changed since"
+    assert verify(job)[0].doubts.keys() == {open_, changed}
+
+
+@pytest.mark.parametrize("applies", [True, False])
+def test_rows_that_a_killed_job_may_have_sent_are_not_checked(tmp_path, applies):
+    rows = [
+        *contacts(60, tier="gold"),
+        *({"email": f"c{n}@example.com", "tier": "platinum"} for n in range(200)),
+    ]
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(quota="none"))
+    left = killed(job, applies=applies)
+    report, findings = verify(job)
+    assert report.doubts.keys() == {"a row of it is still open, and may have been sent"}
+    assert counts(report)["not checked"] >= len(left)
+    assert (counts(report).keys() - {"equal", "not checked"}, findings) == (set(), [])
 
 
 def test_interrupted_it_goes_on_where_it_stopped(tmp_path):

@@ -189,6 +189,8 @@ def _print_report(
                 "contacts": report.records,
                 "rows": report.rows,
                 "rows_written": report.rows_written,
+                "rows_open": report.rows_open,
+                "is_finished": report.is_finished,
                 **{verdict.name.lower(): counts[verdict] for verdict in Verdict},
                 "not_checked_because": report.doubts,
                 "left": report.left,
@@ -230,7 +232,11 @@ def _lines(report: Report, many: str) -> list[str]:
         lines.append(
             f"{report.rows_written:,} of {report.rows:,} rows were written"
             + (f", {again:,} of them with a key of an earlier row" if again > 0 else "")
-            + f"; {report.rows - report.rows_written:,} were not (rejected, invalid or skipped)"
+            + f"; {report.rows - report.rows_written - report.rows_open:,} were not (rejected, invalid or "
+            "skipped)"
         )
+    if not report.is_finished:
+        read = f"{report.rows_open:,} of the rows read are" if report.rows_open else "the others are"
+        lines.append(f"the job has not sent all rows: {read} still to be sent, and not compared")
     lines.append(f"{report.requests:,} requests, {duration(report.elapsed_seconds)}")
     return lines
