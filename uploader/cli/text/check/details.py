@@ -87,8 +87,8 @@ def opt_out_lines(report: Report, settings: Settings) -> list[str]:
 def other_key_lines(report: Report, settings: Settings) -> list[str]:
     """What would match the rows without a key that have a value of another unique property."""
     found = report.findings
-    if not found.other_keys:
-        return []
+    if not found.other_keys or (report.schema and not report.schema.labels.keys() >= {*settings.match}):
+        return []  # or a property is still to be created, which is the problem
     counts = " and ".join(f"{count:,} have {name}" for name, count in found.other_keys.most_common())
     match = report.wider_match(settings.match)
     paths = settings.repeated_options.get(PROJECT_OPTION, ())
