@@ -7,6 +7,7 @@ from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_simulator
 from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
+from uploader.cli.text.check.page import page_content
 from uploader.cli.text.check.screen import screen
 from uploader.errors import SettingsError
 from uploader.model.associations import LinkColumn
@@ -48,6 +49,10 @@ def test_missing_companies_are_counted_the_most_frequent_first(tmp_path):
     assert "first look at the links to records that are not there" in text
     assert "9  of 509 links of account to companies by external_id, label Primary are not there" in text
     assert "gone (6), b (2)" in text
+    content = page_content(report, job.settings(), ["check", "a.csv"])
+    (kind,) = dict(content["kinds"])["Links to records that are not there"]
+    assert (kind.cells, list(kind.examples[:2])) == (9, ["gone (6)", "b (2)"])
+    assert report.automatic_companies in "".join(content["notes"])
     details = "\n".join(lines(report, job.settings(), ["check", "a.csv"]))
     assert "8  are not in the account, of 2 values:" in details
     assert "1  name no record: is a number in E notation" in details

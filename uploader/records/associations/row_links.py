@@ -11,7 +11,7 @@ Rules A blank, a blank word and a word for nothing such as `NULL` give no link. 
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from uploader.model.associations import LinkColumn, LinkValue, RowLinks
@@ -33,13 +33,10 @@ _SHOWN = 60
 
 
 class _Cell(NamedTuple):
-    """What a row has in a link column."""
+    """What a row has in a link column, where it is not one text."""
 
-    texts: Sequence[str] = ()  #: one, or the elements of a list
+    texts: tuple[str, ...] = ()  #: the elements of a list
     fault: str = ""  #: why there is no text
-
-
-_BLANK = _Cell()
 
 
 class RowLinksReader:
@@ -54,14 +51,13 @@ class RowLinksReader:
     ) -> None:
         """`replaced` returns the texts of a column as the user's tables replace them."""
         header = columns.header if columns else ()
-        self._links = [
-            (number, one)
-            for number, one in enumerate(rules.associations)
-            if columns is None or one.column in header
-        ]
         self._places = {column: index for index, column in enumerate(header)}
         self._has_cells = columns is not None
-        self._blank_words = blank_words
+        self._links = [
+            _Link(number, one, blank_words.of(one.column))
+            for number, one in enumerate(rules.associations)
+            if columns is None or one.column in self._places
+        ]
         self._replaced = replaced
 
     @property
@@ -74,79 +70,84 @@ class RowLinksReader:
         them.
         """
         contents = [rows[record.position - first].content for record in records]
-        found: dict[int, list[LinkValue]] = {}
-        for number, column in self._links:
-            known: dict[_Cell, list[tuple[str, str]]] = {}
-            for place, cell in enumerate(self._cells(column.column, contents)):
-                if cell is _BLANK:
-                    continue
-                if cell not in known:
-                    known[cell] = list(self._values(column, cell))
-                found.setdefault(place, []).extend(
-                    LinkValue(number, ordinal, value, fault)
-                    for ordinal, (value, fault) in enumerate(known[cell])
-                )
+        found: list[tuple[LinkValue, ...]] = [()] * len(records)
+        for link in self._links:
+            cells = self._cells(link.column.column, contents)
+            known = {cell: self._values(link, cell) if cell else () for cell in set(cells)}
+            found = [before + known[cell] for before, cell in zip(found, cells, strict=True)]
         return [
-            RowLinks(one.position, one.source, one.row, one.id_property, one.key, tuple(found[place]))
-            for place, one in enumerate(records)
-            if found.get(place)
+            RowLinks(one.position, one.source, one.row, one.id_property, one.key, values)
+            for one, values in zip(records, found, strict=True)
+            if values
         ]
 
-    def _cells(self, column: str, contents: Sequence[Content]) -> Iterator[_Cell]:
-        """Yield what each row has in a column."""
+    def _cells(self, column: str, contents: Sequence[Content]) -> list[str | _Cell]:
+        """Return what each row has in a column."""
         if not self._has_cells:
-            return (_field(column, content) for content in contents)
+            return [_field(column, content) for content in contents]
         place = self._places[column]
-        return (_cell(place, content) for content in contents)
+        return [_cell(place, content) for content in contents]
 
-    def _values(self, column: LinkColumn, cell: _Cell) -> Iterator[tuple[str, str]]:
-        """Yield each value of a cell, with why it names no record or ""."""
-        if cell.fault:
-            yield "", cell.fault
-            return
-        texts = cell.texts
+    def _values(self, link: "_Link", cell: str | _Cell) -> tuple[LinkValue, ...]:
+        """Return the values of a cell, each with why it names no record or ""."""
+        column, texts = link.column, [cell] if isinstance(cell, str) else cell.texts
+        if isinstance(cell, _Cell) and cell.fault:
+            return (LinkValue(link.number, 0, "", cell.fault),)
         if column.separator:
-            texts = [part for text in texts for part in text.split(column.separator)]
-        texts = self._replaced(column.column, [text.strip() for text in texts])
-        words = self._blank_words.of(column.column)
-        for text in texts:
-            if text and text.lower() not in words and not is_nothing(text):
-                yield _judged(column, text)
+            texts = [part.strip() for text in texts for part in text.split(column.separator)]
+        kept = [
+            text
+            for text in self._replaced(column.column, texts)
+            if text and text.lower() not in link.blank_words and not is_nothing(text)
+        ]
+        return tuple(LinkValue(link.number, at, *_judged(column, text)) for at, text in enumerate(kept))
 
 
-def _cell(place: int, content: Content) -> _Cell:
+class _Link(NamedTuple):
+    """A link column of the source."""
+
+    number: int  #: in the job's settings
+    column: LinkColumn
+    blank_words: frozenset[str]
+
+
+def _cell(place: int, content: Content) -> str | _Cell:
+    if type(content) is list:
+        text: str = content[place]
+        return text.strip()
     if isinstance(content, PartlyReadable) and place in content.reasons:
         return _Cell(fault=content.reasons[place])
     cells = readable(content)
-    text = cells[place].strip() if isinstance(cells, Sequence) else ""
-    return _Cell((text,)) if text else _BLANK
+    return cells[place].strip() if isinstance(cells, Sequence) else ""
 
 
-def _field(column: str, content: Content) -> _Cell:
+def _field(column: str, content: Content) -> str | _Cell:
     """What a row that names its own fields has under this name."""
     if not isinstance(content, Mapping):
-        return _BLANK
+        return ""
     nested = content.get("properties")
     for fields in (content, nested if isinstance(nested, Mapping) else {}):
         names = [column] if column in fields else [name for name in fields if folded(name) == column]
         for name in names:
-            if (cell := _spelled(name, fields[name])) is not _BLANK:
+            if cell := _spelled(name, fields[name]):
                 return cell
-    return _BLANK
+    return ""
 
 
-def _spelled(name: str, value: object) -> _Cell:
+def _spelled(name: str, value: object) -> str | _Cell:
+    if isinstance(value, str):
+        return value.strip()
     values = value if isinstance(value, list) else [value]
     texts = [None if isinstance(one, list) else spell(one) for one in values]
     if None in texts:
         return _Cell(fault=why_unspelled(name, value).reason)
     given = tuple(filter(None, texts))
-    return _Cell(given) if given else _BLANK
+    return _Cell(given) if given else ""
 
 
 def _judged(column: LinkColumn, text: str) -> tuple[str, str]:
     """Return a value as it is looked up, and why it names no record or ""."""
-    if has_lost_digits(text):
+    if "+" in text and has_lost_digits(text):
         return text, LOST_DIGITS.reason
     if (fault := text_fault(text)) is not None:
         return text[:_SHOWN].encode(errors="replace").decode(), fault.reason

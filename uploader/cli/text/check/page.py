@@ -16,11 +16,13 @@ from uploader.cli.text.check.details import (
     other_key_lines,
     reason_texts,
 )
+from uploader.cli.text.check.links import notice_lines
 from uploader.cli.text.check.next_steps import next_steps, verdict
 from uploader.cli.text.check.screen import row_text
 from uploader.cli.text.numbers import printable
 from uploader.jobs.scans.bad_values import REPLACEABLE
 from uploader.jobs.scans.row_findings import Group
+from uploader.records.associations.link_columns import association_words
 from uploader.settings import Settings
 
 _STATES = {0: "complete", 1: "stopped"}
@@ -49,6 +51,7 @@ def page_content(report: Report, settings: Settings, typed: Sequence[str]) -> Ma
         "notes": [
             *opt_out_lines(report, settings),
             *other_key_lines(report, settings),
+            *notice_lines(report),
             *origin_lines(report),
         ],
         "problems": [
@@ -65,6 +68,7 @@ def page_content(report: Report, settings: Settings, typed: Sequence[str]) -> Ma
                 "Sent, and may be wrong",
                 [*_groups(found.remarks, report), *_groups(found.date_numbers, report)],
             ),
+            ("Links to records that are not there", list(_links(report))),
             ("May stand for no value", list(_blanks(report))),
         ],
         "keys": report.most_repeated_keys(),
@@ -118,6 +122,18 @@ def _groups(groups: Mapping[tuple[str, str], Group], report: Report) -> Iterator
         yield Kind(
             group.count, printable(column, 60), category, [*reason_texts(group.examples, report), *more]
         )
+
+
+def _links(report: Report) -> Iterator[Kind]:
+    """The columns of which some links cannot be made, with the values."""
+    for one in report.links:
+        values = [f"{printable(each.value, 60)} ({each.links:,})" for each in one.most_missing]
+        rest = one.missing_values - len(values)
+        values += [f"and {rest:,} more"] if rest > 0 else []
+        values += [f"{one.faults:,} name no record: {printable(one.fault)}"] if one.faults else []
+        if values:
+            what = f"of {one.links:,} links to {association_words(one.column)}"
+            yield Kind(one.missing + one.faults, printable(one.column.column, 60), what, values)
 
 
 def _blanks(report: Report) -> Iterator[Kind]:
