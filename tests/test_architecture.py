@@ -52,14 +52,14 @@ DO_IO = """
     storage.checkpoint_tables.failed_and_pending_rows storage.checkpoint_tables.opt_outs
     storage.checkpoint_tables.progress_and_tallies
     storage.checkpoint_tables.settings_periods storage.checkpoint_tables.timeline storage.duplicates_file
-    storage.file_names storage.keys_of_one_contact_file storage.keys_of_results storage.list_file
-    storage.opt_outs_file
+    storage.created_records_file storage.file_names storage.keys_of_one_contact_file
+    storage.keys_of_results storage.list_file storage.opt_outs_file
     storage.results_file storage.rows_of_results storage.rows_without_snapshot
     storage.snapshot storage.snapshot_entry_origins
     pipeline.accounting.commits
     pipeline.collector pipeline.feed pipeline.producer pipeline.rate.in_flight_slots
     pipeline.requests.attempts pipeline.requests.contact_reader pipeline.requests.write_outage_probe
-    pipeline.sender pipeline.worker pipeline.worker_pool
+    pipeline.searched_records pipeline.sender pipeline.worker pipeline.worker_pool
     settings.output settings.sign_in
     associations.link_writer associations.links_list associations.results_of_another_job associations.run
     jobs.early_ending jobs.opening jobs.outcome_stream jobs.preflight jobs.resume_checks jobs.scans.duplicates

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from support.inline_thread import Inline
-from support.mock_transport import MockTransport
+from support.mock_transport import MockTransport, make_simulator
 from support.virtual_loop import run_virtual
 from uploader.canary.assessment import Review
 from uploader.hubspot.account import Account
@@ -184,6 +184,26 @@ class Job:
             return list(checkpoint.dead_letters())
         finally:
             checkpoint.close()
+
+
+def job_by_domain(folder: Path, rows: Rows, held: Rows = (), **scenario: Any) -> Job:
+    """A job over companies, of an account that has some. Its search lags, unless the scenario says more."""
+    rules = {"search_lag_seconds": 20, **scenario.pop("rules", {})}
+    simulator = make_simulator(**{"quota": "190/10", "latency_seconds": 0.1, "rules": rules, **scenario})
+    simulator.reset(-100_000.0, objects={"companies": [{"properties": dict(one)} for one in held]})
+    source = write_csv(folder / "companies.csv", rows)
+    return Job(source, simulator, {"id_property": "domain", "object_type": "companies"})
+
+
+def companies(job: Job) -> list[tuple[str, str]]:
+    """Domain and name of all live companies, sorted."""
+    live = [one for one in job.simulator.objects(1e9, "companies") if not one["archived"]]
+    return sorted((one["properties"].get("domain", ""), one["properties"].get("name", "")) for one in live)
+
+
+def counts_of(summary: Summary, *names: str) -> tuple[object, ...]:
+    found = summary.as_dict()
+    return tuple(found[name] for name in names)
 
 
 async def _watch(run: Run, on_start, on_tick) -> None:

@@ -32,6 +32,7 @@ from uploader.pipeline.rate.in_flight_slots import Slots
 from uploader.pipeline.read_matching import Answer, with_reason
 from uploader.pipeline.requests.attempts import Piece
 from uploader.pipeline.requests.contact_reader import Reader
+from uploader.pipeline.requests.key_search import key_search_of
 from uploader.pipeline.requests.record_ids import read_keys
 from uploader.pipeline.requests.record_search import RecordSearch
 from uploader.pipeline.requests.retry import History
@@ -296,7 +297,9 @@ class _Pass:
         """Read the ids of the rows' records by their keys."""
         name = rows[0].id_property
         keys = {lock_key(name, row.key): row.key for row in rows}
-        reader = Reader(worker.attempts, self._tools.paths.read)
+        paths = self._tools.paths
+        search = key_search_of(paths, self._writer)
+        reader = Reader(worker.attempts, paths.read, search=search)
         answers = await read_keys(name, list(keys.values()), reader)
         ids: dict[int, str] = {}
         unknown: dict[int, str] = {}

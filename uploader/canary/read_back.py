@@ -9,7 +9,7 @@ from uploader.canary.assessment import Review, confirmed, history_names, review,
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import type_id
 from uploader.hubspot.replies import Result
-from uploader.hubspot.requests import MAX_INPUTS_WITH_HISTORY, encode_read
+from uploader.hubspot.requests import MAX_INPUTS_WITH_HISTORY
 from uploader.model.canary import Canary, CanaryRow
 from uploader.model.records import Record
 from uploader.pipeline.read_matching import match, wanted_properties
@@ -30,11 +30,7 @@ async def read_back(
         rest = batch
         for _ in range(2):  # what an answer leaves out is asked for once more
             keys = list(dict.fromkeys(record.key for record in rest))
-            id_property = rest[0].id_property
-            reply = await reader.read(
-                keys,
-                lambda asked, by=id_property: encode_read(by, asked, names, history),  # type: ignore[misc]
-            )
+            reply = await reader.read_by(rest[0].id_property, keys, names, history)
             matched, unknown = match(rest, reply.results, reply.errors)
             found |= {record.position: _linked(held, account, settings) for record, held in matched}
             rest = [record for record in rest if record.position in unknown]

@@ -24,11 +24,12 @@ def workload_of(report: Report, settings: Settings, session: Session | None) -> 
         sent = max(1, sent - found.repeated_rows)
     bytes_sent = found.row_bytes * sent // max(1, found.rows)
     batches = max(-(-sent // MAX_INPUTS), -(-bytes_sent // MAX_BATCH_BYTES))
-    reads = batches if settings.reads_first else 0
+    searches = batches if settings.rules.is_searched else 0
+    reads = searches + (batches if settings.reads_first else 0)
 
     def forecast(requests: int) -> Forecast:
         if session is not None and report.quota is not None:
-            return session.forecast(requests)
+            return session.forecast(requests, searches=searches)
         seconds = requests / (settings.rate.per_second if settings.rate else _USUAL_PER_SECOND)
         return Forecast(requests, requests, None, None, 0, None, seconds)
 

@@ -189,6 +189,8 @@ def _troubles(view: View) -> list[str]:
         return ["waiting for another process that is reading the checkpoint"]
     if view.is_behind:
         return ["waiting for the disk to write the checkpoint and the results"]
+    if view.in_doubt and view.in_doubt >= view.tallies.open:
+        return [f"waiting for HubSpot's search: {view.in_doubt:,} rows may have created records"]
     if view.failing_seconds > 2:
         return [f"no request succeeded for {duration(view.failing_seconds)}: {printable(view.failure, 60)}"]
     return [chain] if (chain := chain_text(view.chain)) else []
@@ -232,6 +234,7 @@ def figures(view: View, pace: Pace) -> dict[str, object]:
         "window_limit": view.limit.requests,
         "in_flight": view.in_flight,
         "held_back": view.waiting_records,
+        "in_doubt": view.in_doubt,
         **view.chain.as_dict(),
         "throttled": tallies.throttled,
         "retries": tallies.retries,

@@ -2,8 +2,13 @@
 
 from typing import NamedTuple
 
+from uploader.model.records import DOMAIN
+
 #: Only contacts have unique addresses: in other types `email` is a text like any other.
 _CONTACTS = frozenset({"contacts", "0-1"})
+
+
+_COMPANIES = frozenset({"companies", "0-2"})
 
 
 class Noun(NamedTuple):
@@ -25,6 +30,13 @@ _NOUNS = {
 
 def are_contacts(object_type: str) -> bool:
     return object_type in _CONTACTS
+
+
+def is_searched(object_type: str, name: str) -> bool:
+    """Whether records are matched by a property that is not unique, so that only a search finds who has it:
+    companies by their domain.
+    """
+    return object_type in _COMPANIES and name == DOMAIN
 
 
 def type_id(object_type: str) -> str:

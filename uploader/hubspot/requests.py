@@ -6,13 +6,14 @@ From  https://developers.hubspot.com/docs/api-reference/error-handling and the o
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
 
 import msgspec
 import orjson
 
-from uploader.model.records import OWN_ID, Properties, Record
+from uploader.hubspot.object_types import is_searched
+from uploader.model.records import DOMAIN, OWN_ID, Properties, Record, by_own_id
 
 #: The documented cap of inputs in one batch (a 101st is answered 400).
 MAX_INPUTS = 100
@@ -32,6 +33,7 @@ class Paths:
 
     upsert: str
     update: str
+    create: str
     read: str
     archive: str
     search: str
@@ -48,12 +50,14 @@ class Paths:
     # the same in all versions
     token_info: str = "/oauth/v2/private-apps/get/access-token-info"  # noqa: S105
     association_labels: str = "/crm/associations/v4/{}/{to}/labels"
+    searched: str = ""  #: the property by which records are found by search: no path
 
 
 _TABLES: Mapping[str, Paths] = {
     "v3": Paths(
         upsert="/crm/v3/objects/{}/batch/upsert",
         update="/crm/v3/objects/{}/batch/update",
+        create="/crm/v3/objects/{}/batch/create",
         read="/crm/v3/objects/{}/batch/read",
         archive="/crm/v3/objects/{}/batch/archive",
         search="/crm/v3/objects/{}/search",
@@ -71,6 +75,7 @@ _TABLES: Mapping[str, Paths] = {
     "2026-03": Paths(
         upsert="/crm/objects/2026-03/{}/batch/upsert",
         update="/crm/objects/2026-03/{}/batch/update",
+        create="/crm/objects/2026-03/{}/batch/create",
         read="/crm/objects/2026-03/{}/batch/read",
         archive="/crm/objects/2026-03/{}/batch/archive",
         search="/crm/objects/2026-03/{}/search",
@@ -89,6 +94,7 @@ _TABLES: Mapping[str, Paths] = {
     "2026-09": Paths(
         upsert="/crm/objects/2026-09/{}/batch/upsert",
         update="/crm/objects/2026-09/{}/batch/update",
+        create="/crm/objects/2026-09/{}/batch/create",
         read="/crm/objects/2026-09/{}/batch/read",
         archive="/crm/objects/2026-09/{}/batch/archive",
         search="/crm/objects/2026-09/{}/search",
@@ -110,7 +116,8 @@ VERSIONS = tuple(_TABLES)
 @lru_cache(8)
 def paths(version: str, object_type: str) -> Paths:
     """The paths of an API version for one object type, given by name or id as in `Settings`."""
-    return Paths(*(path.replace("{}", object_type) for path in astuple(_TABLES[version])))
+    found = Paths(*(path.replace("{}", object_type) for path in astuple(_TABLES[version])))
+    return replace(found, searched=DOMAIN if is_searched(object_type, DOMAIN) else "")
 
 
 class _Input(msgspec.Struct, gc=False):
@@ -134,6 +141,14 @@ class _Update(msgspec.Struct, gc=False):
     properties: Properties
 
 
+class _New(msgspec.Struct, gc=False):
+    """One input of batch/create."""
+
+    objectWriteTraceId: str  # noqa: N815
+    properties: Properties
+    associations: tuple[()] = ()  # the schema requires it
+
+
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -149,8 +164,29 @@ def encode_updates(records: Sequence[Record]) -> bytes:
     return _ENCODER.encode({"inputs": inputs})
 
 
+def encode_creations(records: Sequence[Record]) -> bytes:
+    """The body of batch/create, which makes a record of each, whether there is one or not."""
+    inputs = [_New(str(one.position), {one.id_property: one.key, **sent_properties(one)}) for one in records]
+    return _ENCODER.encode({"inputs": inputs})
+
+
+def is_created(paths: Paths, record: Record) -> bool:
+    """Whether a record is sent by batch/create: no search has found one of its key."""
+    return record.id_property == paths.searched and not record.contact_id
+
+
+def request_of(paths: Paths, record: Record) -> tuple[str, bool]:
+    """Return what records have in common that one request can write."""
+    return record.id_property, is_created(paths, record)
+
+
 def write_request(paths: Paths, records: Sequence[Record]) -> tuple[str, bytes]:
-    """The path and the body of the request that writes records of one id property."""
+    """The path and the body of the request that writes records of one id property, with or without an id."""
+    first = records[0]
+    if is_created(paths, first):
+        return paths.create, encode_creations(records)
+    if first.id_property == paths.searched:
+        records = list(map(by_own_id, records))
     if records[0].id_property == OWN_ID:
         return paths.update, encode_updates(records)
     return paths.upsert, encode_batch(records)

@@ -29,6 +29,7 @@ from uploader.storage import duplicates_file, snapshot
 from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
+from uploader.storage.created_records_file import CreatedRecordsFile
 from uploader.storage.duplicates_file import Duplicates
 from uploader.storage.file_names import (
     associations_path,
@@ -86,6 +87,7 @@ class Job:
     rows_not_in_results: int  #: rows that were settled before the results file was begun anew
     opt_outs: OptOutsFile | None = None  #: None where opt-outs are not listed
     associations: AssociationsFile | None = None  #: None where no row has links to other records
+    created: CreatedRecordsFile | None = None  #: None where keys are unique
     duplicates: Duplicates | None = None  #: None where rows of one key are written in order
 
     @property
@@ -266,6 +268,7 @@ def open_job(
         checkpoint.rows_not_in_results(),
         OptOutsFile(settings.opt_outs_path, checkpoint) if settings.opt_outs_path else None,
         _open_associations(settings, checkpoint, stack, is_new=found.checkpoint is None),
+        _open_created(settings, stack, is_new=found.checkpoint is None),
     )
     if found.checkpoint is None:
         found.lock.forget()
@@ -310,6 +313,16 @@ def _open_results(
     results = ResultsFile(path, extent, [source.name for source in sources], settings.id_property)
     stack.callback(results.close)
     return results
+
+
+def _open_created(settings: Settings, stack: ExitStack, *, is_new: bool) -> CreatedRecordsFile | None:
+    if not settings.rules.is_searched:
+        return None
+    file = CreatedRecordsFile(settings.checkpoint_path)
+    stack.callback(file.close)
+    if is_new:
+        file.doubt_all()
+    return file
 
 
 def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack) -> SnapshotFile | None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from uploader.canary.assessment import count_sent_rows
 from uploader.errors import CutOffError, RowLimitError, SourceError, StorageError
+from uploader.hubspot.requests import request_of
 from uploader.jobs.early_ending import Ending, cause_of
 from uploader.jobs.keys_of_one_contact import find_identity_conflicts
 from uploader.jobs.opening import Job, total_bytes
@@ -28,9 +29,11 @@ from uploader.pipeline.rate.in_flight_slots import Slots
 from uploader.pipeline.reply_verdict import classify_optional_read
 from uploader.pipeline.requests.contact_reader import PreWriteReader, ReadContact, Reader
 from uploader.pipeline.requests.write_outage_probe import WriteProbe
+from uploader.pipeline.searched_records import SearchedRecords
 from uploader.pipeline.sender import Sender
 from uploader.pipeline.worker import Worker
 from uploader.pipeline.worker_pool import WorkerPool
+from uploader.storage.created_records_file import CreatedRecordsFile
 from uploader.system.blocking_calls import Offload
 
 #: How often the timeline is updated.
@@ -76,12 +79,13 @@ class Pipeline:
         self._writer = writer
         self._note_rows = parts.on_rows
         self._has_identity_conflicts = False  # they are listed once all rows are settled
-        reads_first = job.reads_first or parts.on_look is not None
+        reads_first = job.reads_first or parts.on_look is not None or job.created is not None
         links = Links(job.keys_file, job.settings.match, writer) if len(job.settings.match) > 1 else None
         self._queue: asyncio.Queue[Slice | None] = asyncio.Queue(QUEUE_SLICES)
         self.feed = self._make_feed(links, reads_first=reads_first)
         self.collector = self._make_collector(parts, in_doubt_below, rows_estimated)
         self.pre_reader = self._make_pre_reader(parts.on_look) if reads_first else None
+        self._searched = self._make_searched(job.created)
         self._pool = WorkerPool(self.feed, self._make_worker_factory(links), self._ending.task)
         self._ending.on_end(self._pool.drain)
         self._producer = self._make_producer(reader, parts.outcome_queue, in_doubt_below)
@@ -98,7 +102,14 @@ class Pipeline:
             ask_for_commit=self._ask_for_commit,
             links=links,
             reads_first=reads_first,
+            request_of=partial(request_of, self._session.paths),
         )
+
+    def _make_searched(self, created: CreatedRecordsFile | None) -> SearchedRecords | None:
+        search = self._session.key_search(created, self._writer)
+        if created is None or search is None:
+            return None
+        return SearchedRecords(search, created, self._writer, self._session.now)
 
     def _make_producer(
         self, reader: Offload, outcome_queue: OutcomeQueue | None, in_doubt_below: int
@@ -154,7 +165,14 @@ class Pipeline:
     def _make_pre_reader(self, observe: Callable[[ReadContact], None] | None) -> PreWriteReader:
         job = self.job
         pre_reader = PreWriteReader(
-            job.overwriting, job.kinds, job.snapshot, self._writer, keys=job.settings.match
+            job.overwriting,
+            job.kinds,
+            job.snapshot,
+            self._writer,
+            keys=job.settings.match,
+            is_searched=job.created is not None,
+            needs_values=job.reads_first or observe is not None,
+            now=self._session.now,
         )
         if observe is None:
             return pre_reader
@@ -178,6 +196,7 @@ class Pipeline:
                 read_app=partial(session.preflight.read_app_id, session.settings.token),
                 pre_reader=self.pre_reader,
                 links=links,
+                searched=self._searched,
             )
 
         return make_worker
@@ -287,6 +306,7 @@ class Pipeline:
             waiting_records=feed.batcher.waiting_records,
             chain=collector.chain,
             is_behind=collector.is_behind,
+            in_doubt=self._searched.in_doubt if self._searched else 0,
             is_locked_out=collector.commits.is_locked_out,
             settled_before=settled_before,
             reads_first=self.pre_reader is not None,

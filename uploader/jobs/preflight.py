@@ -22,7 +22,7 @@ from uploader.hubspot.missing_scopes import (
     alternatives,
     missing_scopes,
 )
-from uploader.hubspot.object_types import noun
+from uploader.hubspot.object_types import is_searched, noun
 from uploader.hubspot.owner_lookup import Owner, Owners, decode_owners
 from uploader.hubspot.record_limits import RecordLimit, decode_record_limit
 from uploader.hubspot.replies import Reply
@@ -319,12 +319,15 @@ def check_keys(rules: Rules, schema: Schema) -> None:
     for name in rules.match:
         if name == OWN_ID:
             continue  # every account has it, and matches by it in updates
+        if is_searched(rules.object_type, name):
+            continue  # found by search, and written by id
         if name not in schema.labels:
             raise SettingsError(f"{option} {name!r}: {schema.no_property(f'of {many} with that name')}")
         # Accounts differ in whether they report email as unique; contacts can always be upserted by it.
         if name in schema.unique or (name == EMAIL and rules.has_addresses):
             continue
-        fitting = sorted(schema.unique | ({EMAIL} if rules.has_addresses else set()))
+        searched = {one for one in schema.labels if is_searched(rules.object_type, one)}
+        fitting = sorted(schema.unique | searched | ({EMAIL} if rules.has_addresses else set()))
         instead = f"choose one of {', '.join(fitting)}" if fitting else "create one with unique values first"
         raise SettingsError(
             f"{option} {name!r}: not a unique property in this account, so HubSpot cannot match {many} by "

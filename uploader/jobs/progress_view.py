@@ -31,6 +31,7 @@ class View:
     half_done: int  #: rows whose contact was read and that are still to be written
     settled_before: int  #: rows settled by earlier invocations
     forecast: Callable[[int, float], float]  #: seconds for a number of requests, at a rate per second
+    in_doubt: int = 0  #: records that may have been created: the search is to show it
     is_locked_out: bool = False  #: another process reads the checkpoint, so it can't be written
 
     @property

@@ -26,6 +26,7 @@ from uploader.jobs.summary import EarlyEnd
 from uploader.model.settled_rows import Tallies
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.pipeline.follow_up import Tools
+from uploader.pipeline.rate import search_pace
 from uploader.pipeline.rate.daily_quota import DailyQuota
 from uploader.pipeline.rate.forecast import Forecast
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
@@ -33,11 +34,13 @@ from uploader.pipeline.rate.limiter import SendLog
 from uploader.pipeline.rate.trusted_clock import Clocks, Elapsed
 from uploader.pipeline.reply_verdict import Verdict
 from uploader.pipeline.requests.attempts import Attempts
+from uploader.pipeline.requests.key_search import KeySearch
 from uploader.pipeline.sender import Sender
 from uploader.settings import Settings
 from uploader.settings.sign_in import SignInSettings
 from uploader.settings.speed import OnLongPause
 from uploader.sources.source import Source
+from uploader.storage.created_records_file import CreatedRecordsFile
 from uploader.system.blocking_calls import Background, Offload
 
 _LOG = logging.getLogger("uploader")
@@ -272,6 +275,16 @@ class Session:
             writer,
         )
 
+    def now(self) -> float:
+        """HubSpot's time, in seconds since 1970."""
+        return self.clocks.server_now().timestamp()
+
+    def key_search(self, created: CreatedRecordsFile | None, writer: Offload) -> KeySearch | None:
+        """What finds who has keys that are not unique; None where keys are. `writer` runs the calls of
+        `created`.
+        """
+        return None if created is None else KeySearch(self.paths, created, writer)
+
     # --- beside the work ---
 
     async def run_workers(
@@ -363,13 +376,18 @@ class Session:
             self.account or Account(), clocks.server_now(), self.sender.day, clocks.knows_server_time
         )
 
-    def forecast(self, requests: int, per_second: float | None = None) -> Forecast:
-        """How long this many more requests take, with pauses for the daily quota."""
+    def forecast(self, requests: int, per_second: float | None = None, *, searches: int = 0) -> Forecast:
+        """How long this many more requests take, with pauses for the daily quota. `searches`: how many of
+        them are, which have a pace of their own.
+        """
         sender = self.sender
         is_over = sender.pausing is Cause.DAILY
+        pace = per_second or sender.log.expected_per_second(self.clocks.loop())
+        if searches:
+            pace = min(pace, search_pace.PER_SECOND * requests / searches)
         return self.day.forecast(
             requests,
-            per_second or sender.log.expected_per_second(self.clocks.loop()),
+            pace,
             sender.pause_seconds if is_over else None,
         )
 

@@ -280,7 +280,7 @@ class Run:
         since = max(0.0, now - (canary.sent_at or now))
         try:
             review = await self._review(
-                session, job, canary, max(0.0, self.settings.canary_wait_seconds - since)
+                session, job, canary, writer, max(0.0, self.settings.canary_wait_seconds - since)
             )
             if self._judge is None or not await self.ending.unless_ended(self._judge(review)):
                 return False
@@ -289,14 +289,17 @@ class Run:
         await writer.run(partial(job.checkpoint.note_canary, canary.approve()))
         return True
 
-    async def _review(self, session: Session, job: Job, canary: Canary, seconds: float) -> Review:
+    async def _review(
+        self, session: Session, job: Job, canary: Canary, writer: Offload, seconds: float
+    ) -> Review:
         """Wait `seconds`, read the canary's contacts back, and compare them with what was sent."""
         self.reads_back_at = session.clocks.loop() + seconds
         watch = self.ending.task(session.watch())
 
         async def read() -> Review:
             await session.sleep_real_time(seconds)
-            reader = Reader(session.attempts, session.paths.read)
+            search = session.key_search(job.created, writer)
+            reader = Reader(session.attempts, session.paths.read, search=search)
             rows = job.checkpoint.canary_rows()
             return await read_back(rows, canary, job.account, self.settings, reader)
 

@@ -21,6 +21,7 @@ from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.follow_up import Tools
 from uploader.pipeline.requests.attempts import Piece
 from uploader.pipeline.requests.contact_reader import Reader
+from uploader.pipeline.requests.key_search import key_search_of
 from uploader.pipeline.requests.record_ids import RECORDS_THERE, RowWithId, with_ids
 from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint
@@ -122,7 +123,8 @@ class ListAddition:
         unlisted, rows = max(0, lack - known), max(known, lack)
         if rows >= settled:
             return
-        reader = Reader(tools.attempts, tools.paths.read)
+        search = key_search_of(tools.paths, tools.writer)
+        reader = Reader(tools.attempts, tools.paths.read, search=search)
         some = self._rows(checkpoint, tools, rows - lack)
         try:
             async for page in with_ids(some, reader, tools.run_workers, tools.reader):

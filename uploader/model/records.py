@@ -14,6 +14,8 @@ from uploader.model.rows import Fault, Mark, one_line
 EMAIL = "email"
 #: HubSpot's own id of a record. A row by it updates the record, and never creates one.
 OWN_ID = "hs_object_id"
+#: The domain of a company. It is not unique.
+DOMAIN = "domain"
 #: What a record asks to store: a mapping, or an instance of its layout's type, which encodes the same.
 Properties = Mapping[str, str] | msgspec.Struct
 
@@ -93,6 +95,12 @@ def display_key(key: str, values: Sequence[str], main: str) -> str:
     """
     name = values[0].partition("=")[0] if values and key else main
     return key if name == main else f"{name}={key}"
+
+
+def by_own_id(record: Record) -> Record:
+    """Return a copy of a record that goes by HubSpot's id of the contact that was found for it."""
+    key = lock_key(OWN_ID, record.contact_id)
+    return msgspec.structs.replace(record, id_property=OWN_ID, key=record.contact_id, lock_keys=(key,))
 
 
 def lock_keys(name: str, keys: Sequence[str]) -> list[str]:

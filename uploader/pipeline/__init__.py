@@ -15,6 +15,7 @@ read_matching        which contact of a read belongs to which record
 reply_verdict        what a reply means for each record
 requests             asking until there is an answer: attempts, retries, reading
 response_matching    which item of a write reply belongs to which record
+searched_records     records whose key is not unique: found by search, created once
 sender               the one place that sends: paced, paused, counted
 value_authors        who wrote a value, by its history
 worker               one batch, until every record of it is settled

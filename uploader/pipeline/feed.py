@@ -5,7 +5,7 @@ The batcher holds the open records; the feed decides when it takes more and when
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from uploader.hubspot.requests import MAX_INPUTS
@@ -52,6 +52,7 @@ class Feed:
         ask_for_commit: Callable[[], None] = lambda: None,
         links: Links | None = None,
         reads_first: bool = False,
+        request_of: Callable[[Record], Hashable] = lambda record: record.id_property,
     ) -> None:
         """Take slices off `queue` and records into `batcher`.
 
@@ -59,7 +60,7 @@ class Feed:
         While `is_behind()` no slice is taken; `note_commit` says that this may have changed.
         `ask_for_commit` is called when nothing more can leave before the next commit. `links` adds the values
         that a record's own are linked to. `reads_first`: contacts are read before they are written, so drawn
-        records come back with `write`, except those that need no write.
+        records come back with `write`, except those that need no write. `request_of`: as the write queue's.
         """
         self.queue = queue
         self.batcher = batcher
@@ -68,7 +69,7 @@ class Feed:
         self.taken_below = 0  #: of the rows before it none is still to come
         self.allowance: int | None = None  #: so many records may still leave; None: all
         self.reads_first = reads_first
-        self.write_queue = WriteQueue(batcher.max_records, batcher.max_bytes, batcher.is_awaited)
+        self.write_queue = WriteQueue(batcher.max_records, batcher.max_bytes, batcher.is_awaited, request_of)
         self._being_read = 0  # batches
         self._most_records = batcher.max_records
         self._taken = taken

@@ -23,10 +23,11 @@ from uploader.hubspot.missing_scopes import lack_text, missing_scopes
 from uploader.hubspot.replies import Reply, Result, whole_error
 from uploader.hubspot.requests import sent_properties
 from uploader.model.outcomes import Outcome
-from uploader.model.records import OWN_ID, Record
+from uploader.model.records import OWN_ID, Record, by_own_id
 from uploader.model.settled_rows import Refusal, Settlement
 from uploader.model.stop import Cause
 from uploader.pipeline.response_matching import BulkMatch, ResponseMatch, match_in_bulk
+from uploader.records.values.respellings import searchable
 
 
 class Action(StrEnum):
@@ -92,6 +93,40 @@ def classify(records: Sequence[Record], reply: Reply, columns: Collection[str] =
     if reply.status in _REFUSED or _is_absent(records, reply):
         return _refused(records, reply, columns)
     return _systemic_fault(records, reply)
+
+
+def classify_creation(records: Sequence[Record], reply: Reply, columns: Collection[str]) -> Verdict:
+    """Return the verdict on a reply to batch/create. What it leaves unresolved or pending may be created.
+
+    What it confirms is new, although the reply does not say so.
+    """
+    name = records[0].id_property
+    results = tuple(_as_searched(name, one) for one in reply.results)
+    verdict = classify(records, replace(reply, results=results), columns)
+    new = [Settlement(one.record, Outcome.CREATED, one.hubspot_id) for one in verdict.confirmed]
+    return replace(verdict, confirmed=new)
+
+
+def _as_searched(name: str, result: Result) -> Result:
+    """Return a result with its key in the form in which our rows have theirs."""
+    held = result.properties.get(name)
+    if not isinstance(held, str):
+        return result
+    return msgspec.structs.replace(result, properties={**result.properties, name: searchable(name, held)})
+
+
+def classify_by_id(records: Sequence[Record], reply: Reply, columns: Collection[str]) -> Verdict:
+    """Return the verdict on a reply to batch/update of records that go by the ids found for them."""
+    verdict = classify(list(map(by_own_id, records)), reply, columns)
+    own = {record.position: record for record in records}
+    for one in verdict.confirmed:
+        one.record = own[one.record.position]
+    return replace(
+        verdict,
+        refused=[replace(one, record=own[one.record.position]) for one in verdict.refused],
+        pending=[own[one.position] for one in verdict.pending],
+        unresolved=[own[one.position] for one in verdict.unresolved],
+    )
 
 
 def _is_absent(records: Sequence[Record], reply: Reply) -> bool:

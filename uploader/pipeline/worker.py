@@ -9,10 +9,10 @@ from uploader.hubspot.client import Call
 from uploader.hubspot.error_objects import is_value_taken
 from uploader.hubspot.missing_scopes import lack_text
 from uploader.hubspot.replies import Reply
-from uploader.hubspot.requests import ALL_PROPERTIES, Paths, encode_read, write_request
+from uploader.hubspot.requests import ALL_PROPERTIES, Paths, encode_read, is_created, write_request
 from uploader.hubspot.schema import Kind
 from uploader.model.outcomes import Outcome
-from uploader.model.records import Properties, Record
+from uploader.model.records import Properties, Record, by_own_id
 from uploader.model.settled_rows import Refusal, Settlement
 from uploader.pipeline.batcher import MAX_BATCH_BYTES
 from uploader.pipeline.collector import Collector
@@ -21,12 +21,20 @@ from uploader.pipeline.keys_of_one_contact import updated_contacts
 from uploader.pipeline.linked_keys import Links
 from uploader.pipeline.rate.in_flight_slots import Slots
 from uploader.pipeline.read_matching import with_reason
-from uploader.pipeline.reply_verdict import Action, classify, classify_optional_read
+from uploader.pipeline.reply_verdict import (
+    Action,
+    Verdict,
+    classify,
+    classify_by_id,
+    classify_creation,
+    classify_optional_read,
+)
 from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task
 from uploader.pipeline.requests.contact_reader import PreWriteReader, ReadContact, Reader
 from uploader.pipeline.requests.read_back import read_back
 from uploader.pipeline.requests.retry import History, Next, retry_races
 from uploader.pipeline.requests.write_outage_probe import WriteProbe
+from uploader.pipeline.searched_records import SearchedRecords
 from uploader.pipeline.write_queue import QueuedWrite
 
 _LOG = logging.getLogger("uploader")
@@ -56,9 +64,10 @@ class Worker(Task[Record]):
         read_app: Callable[[], Awaitable[str]],
         pre_reader: PreWriteReader | None = None,
         links: Links | None = None,
+        searched: SearchedRecords | None = None,
     ) -> None:
         """`read_app` reads the id of our app, as in histories. `pre_reader` reads the contacts before they
-        are written; None if nothing is read first.
+        are written; None if nothing is read first. `searched`: where keys are not unique.
         """
         self.is_in_flight = False  #: a request of this worker is in flight
         self.draining = False  #: no further request is sent
@@ -77,6 +86,9 @@ class Worker(Task[Record]):
         self._read_app = read_app
         self._pre_reader = pre_reader
         self._links = links
+        self._searched = searched
+        self._begun: dict[int, Record] = {}  # to be created: noted on the disk, and certainly not sent
+        self._in_doubt: list[Record] = []  # that may have been created
         self._attempts = replace(
             attempts,
             sleep=self._sleep,
@@ -139,9 +151,11 @@ class Worker(Task[Record]):
         batches.
         """
         try:
-            writes = await self._read_contacts(records, pre_reader)
-            self._collector.half_done += len(writes)
-            self._feed.queue_writes(writes)
+            while records:
+                writes = await self._read_contacts(records, pre_reader)
+                self._collector.half_done += len(writes)
+                self._feed.queue_writes(writes)
+                records = await self._settle_doubts()
         finally:
             self._feed.note_read()
 
@@ -154,15 +168,22 @@ class Worker(Task[Record]):
             while pieces:
                 now, stalled = self._attempts.clock(), self._sender.stalled_seconds
                 self.known_at = min(write.known_now(now, stalled) for write in writes)
-                pieces = await self._attempts.run(self, pieces)
+                pieces = await self._attempts.run(self, await self._begin_creations(pieces))
                 # Records in doubt, too: they may have been written by now, and changed again by someone else.
                 left = {record.position for piece in pieces for record in piece.items}
+                # These were not created: what may be is in doubt.
+                self._begun |= {one.position: one for piece in pieces for one in piece.items}
+                await self._forget_creations()
+                if doubts := await self._settle_doubts():
+                    left |= {record.position for record in doubts}
+                    pieces.append(Piece(doubts, self._fresh_history()))
                 writes = await self._read_again(
                     [write for write in writes if write.record.position in left], pre_reader
                 )
                 pieces = list(self._left_of(pieces, {write.record.position for write in writes}))
         finally:
             self._collector.half_done -= count
+            await self._forget_creations()
 
     async def _read_again(
         self, writes: Sequence[QueuedWrite], pre_reader: PreWriteReader
@@ -191,7 +212,11 @@ class Worker(Task[Record]):
         """Read the contacts, settle what need not be written and return the rest. No other worker writes
         these records from then on.
         """
+        stalled = self._sender.stalled_seconds
         reader = Reader(self._attempts, self._paths.read)
+        if self._searched is not None:
+            records = await self._find(records, self._searched)
+            reader.known_at = stalled
         contacts = await pre_reader.read(records, reader, is_again=is_again)
         self._attempts.check_wanted()
         for contact in contacts:
@@ -229,6 +254,68 @@ class Worker(Task[Record]):
         if len(contact.decision.properties) < len(contact.decision.changes):
             contact.record.properties = contact.decision.properties
 
+    # --- keys that are not unique ---
+
+    async def _find(self, records: Sequence[Record], searched: SearchedRecords) -> Sequence[Record]:
+        """Find who has the records' keys. Returns the records that can be sent, and settles those that can't;
+        `_settle_doubts` waits for the others.
+        """
+        found = await searched.find(records, self._attempts)
+        self._in_doubt += found.in_doubt
+        self._attempts.check_wanted()
+        if found.settled:
+            await self._settle(list(found.settled))
+        return found.ready
+
+    async def _settle_doubts(self) -> Sequence[Record]:
+        """Wait until it is known which records in doubt were created. Returns those that can be sent then."""
+        records, self._in_doubt = self._in_doubt, []
+        if self._searched is None or not records:
+            return ()
+        settled = await self._searched.settle_doubts(records, self._attempts, self._sleep, self.writes_pass)
+        await self._settle(settled)
+        unsure = {one.record.position for one in settled}
+        return [record for record in records if record.position not in unsure]
+
+    async def _begin_creations(self, pieces: Sequence[Piece[Record]]) -> list[Piece[Record]]:
+        """Return the pieces by the request that sends them. What is to be created is noted on the disk."""
+        if self._searched is None:
+            return list(pieces)
+        made: list[Piece[Record]] = []
+        for piece in pieces:
+            new = [record for record in piece.items if is_created(self._paths, record)]
+            found = [record for record in piece.items if record not in new] if new else piece.items
+            made += [Piece(some, piece.history) for some in self._searched.at_once(new)]
+            made += [Piece(found, piece.history)] if found else []
+            self._begun |= {record.position: record for record in new}
+        await self._searched.begin(self._begun.values())
+        return made
+
+    async def _forget_creations(self) -> None:
+        """Note that what was to be created was not. Call it before the records are settled."""
+        begun, self._begun = self._begun, {}
+        if self._searched is not None:
+            new = [record for record in begun.values() if is_created(self._paths, record)]
+            await self._searched.forget([record.key for record in new])
+
+    async def _note_creations(self, attempt: Attempt[Record]) -> None:
+        """Note on the disk what an answer to a request to create records says, before the next request."""
+        verdict, searched = attempt.verdict, self._searched
+        if searched is None or not is_created(self._paths, attempt.items[0]):
+            return
+        await searched.note(
+            {one.record.key: one.hubspot_id for one in verdict.confirmed if isinstance(one.record, Record)}
+        )
+        refused = [one.record for one in verdict.refused]
+        if attempt.judged.is_final:
+            await searched.begin(attempt.open)
+            await searched.accept([record.key for record in verdict.pending])
+        elif attempt.following in {Next.REFUSE, Next.GIVE_UP}:
+            refused += attempt.open
+        else:
+            self._begun |= {record.position: record for record in attempt.open}
+        await searched.forget([record.key for record in refused])
+
     # --- one attempt ---
 
     def call(self, items: Sequence[Record]) -> Call:
@@ -239,13 +326,19 @@ class Worker(Task[Record]):
 
     def probe(self, items: Sequence[Record]) -> Call:
         """A read by the key of one of the records: it needs the same part of HubSpot as the batch."""
-        return Call("POST", self._paths.read, encode_read(items[0].id_property, [items[0].key], []))
+        one = items[0]
+        by, key = one.id_property, one.key
+        if by == self._paths.searched:
+            by, key = "", one.contact_id or "0"
+        return Call("POST", self._paths.read, encode_read(by, [key], []))
 
     def note_in_flight(self, items: Sequence[Record], in_flight: bool) -> None:
         self._slots.note_in_flight(in_flight)
         if in_flight:
             self._earliest = self._feed.earliest
             self._collector.sent(items[-1].position, len(items))
+            for record in items if self._begun else ():
+                self._begun.pop(record.position, None)
             if self._pre_reader is not None:
                 self._pre_reader.note_sent(record.position for record in items)
 
@@ -260,9 +353,14 @@ class Worker(Task[Record]):
         """Return what a reply means for each record, and note which ones may have been written, and how they
         were stored.
         """
-        verdict = classify(items, reply, self._columns)
-        if reply.maybe_applied and (reply.ok or verdict.action is Action.RETRY):
+        is_new = is_created(self._paths, items[0])
+        verdict = self._verdict(items, reply, is_new=is_new)
+        is_unanswered = reply.maybe_applied and (reply.ok or verdict.action is Action.RETRY)
+        if is_unanswered:
             self.note_in_doubt([*verdict.unresolved, *verdict.pending])
+        if is_new:
+            # What HubSpot has accepted is waited for as what it may have created.
+            return Judged(verdict, [*verdict.unresolved, *verdict.pending], is_final=is_unanswered)
         if self._pre_reader is not None:
             answered = (*verdict.unresolved, *(entry.record for entry in verdict.refused))
             self._pre_reader.note_unwritten(record for record in answered if not record.in_doubt)
@@ -270,9 +368,16 @@ class Worker(Task[Record]):
         verdict = retry_races(verdict, len(items), history)
         return Judged(verdict, list(verdict.unresolved))
 
+    def _verdict(self, items: Sequence[Record], reply: Reply, *, is_new: bool) -> Verdict:
+        if is_new:
+            return classify_creation(items, reply, self._columns)
+        is_searched = items[0].id_property == self._paths.searched
+        return (classify_by_id if is_searched else classify)(items, reply, self._columns)
+
     async def settle_attempt(self, attempt: Attempt[Record]) -> None:
         """Settle the records that an attempt has decided, and read back those that are pending."""
         verdict, reply = attempt.verdict, attempt.reply
+        await self._note_creations(attempt)
         if attempt.is_answer:
             self._note_good_batch()
         if attempt.following is not Next.FINISH:
@@ -282,7 +387,7 @@ class Worker(Task[Record]):
         for one in verdict.confirmed if attempts > 1 else ():
             one.attempts = attempts
         if verdict.confirmed and isinstance(last := verdict.confirmed[-1].record, Record):
-            self._write_probe.note(last)
+            self._write_probe.note(last, verdict.confirmed[-1].hubspot_id)
         refused = [(entry.record, entry.refusal) for entry in verdict.refused]
         if attempt.following is Next.REFUSE and verdict.refusal is not None:
             refused.append((attempt.open[0], verdict.refusal))
@@ -295,7 +400,7 @@ class Worker(Task[Record]):
         await self._forget_and_settle([*verdict.confirmed, *others], verdict.nameless_ids)
         if taken:
             await self._forget_and_settle(await self._take_back(taken))
-        if verdict.pending:
+        if verdict.pending and not attempt.judged.is_final:
             await self._await_pending(list(verdict.pending), attempt.history, reply.accepted_at)
 
     async def _take_back(self, rejected: Sequence[Rejected]) -> list[Settlement]:
@@ -324,8 +429,11 @@ class Worker(Task[Record]):
 
     async def give_up(self, attempt: Attempt[Record]) -> None:
         """Read the record back, since the last attempt may have been applied; abandon it if it is not
-        there.
+        there. What may have been created is left for later.
         """
+        if attempt.judged.is_final:
+            self._in_doubt += attempt.open
+            return
         record, history = attempt.open[0], attempt.history
         found = await self._read_back([record])
         if found or self._sender.write_successes > history.successes_before:
@@ -395,9 +503,18 @@ class Worker(Task[Record]):
         if not records:
             return []
         reader = Reader(self._attempts, self._paths.read, classify_optional_read)
+        own = {record.position: record for record in records}
+        if records[0].id_property == self._paths.searched:
+            # One that was not found was certainly not created: it is not read.
+            records = [by_own_id(record) for record in records if record.contact_id]
+        if not records:
+            return []
         read = await read_back(records, reader, accepted_at, self._kinds, self._read_app)
         self._why_unread = lack_text(read.lacking) if read.lacking else ""
-        return [Settlement(one, Outcome.UPDATED, held.id, replayed=True) for one, held in read.confirmed]
+        return [
+            Settlement(own[one.position], Outcome.UPDATED, held.id, replayed=True)
+            for one, held in read.confirmed
+        ]
 
 
 def _is_taken(rejected: Settlement) -> bool:

@@ -1,14 +1,14 @@
 """Records whose contacts were read, collected into full batches of writes.
 
 In    records with the time at which their contacts were read; the time now.
-Out   batches of one id property, in source order, limited in records and bytes; and the time at which a
+Out   batches of one kind of request, in source order, limited in records and bytes; and the time at which a
       batch that is not full has to leave, because what was read grows old or other rows wait for it.
 Units seconds: `now` by the loop's clock; `stalled` and `known_at` by the sender's stalled seconds.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 from uploader.model.records import Properties, Record
@@ -42,23 +42,30 @@ class QueuedWrite:
 
 
 class WriteQueue:
-    """Records to be written, by id property, in the order in which they were added."""
+    """Records to be written, by the request that writes them, in the order in which they were added."""
 
     def __init__(
-        self, max_records: int, max_bytes: int, is_awaited: Callable[[Record], bool] = lambda _: False
+        self,
+        max_records: int,
+        max_bytes: int,
+        is_awaited: Callable[[Record], bool] = lambda _: False,
+        request_of: Callable[[Record], Hashable] = lambda record: record.id_property,
     ) -> None:
-        """`is_awaited` returns whether another row waits for a record."""
+        """`is_awaited` returns whether another row waits for a record; `request_of` what the records of a
+        batch have in common.
+        """
         self._max_records = max_records
         self._max_bytes = max_bytes
         self._is_awaited = is_awaited
-        self._queues: defaultdict[str, list[QueuedWrite]] = defaultdict(list)
+        self._request_of = request_of
+        self._queues: defaultdict[Hashable, list[QueuedWrite]] = defaultdict(list)
 
     def __len__(self) -> int:
         return sum(map(len, self._queues.values()))
 
     def add(self, writes: Iterable[QueuedWrite]) -> None:
         for write in writes:
-            self._queues[write.record.id_property].append(write)
+            self._queues[self._request_of(write.record)].append(write)
 
     @property
     def is_full(self) -> bool:

@@ -1,4 +1,4 @@
-"""A sender that writes nothing: it answers upserts and updates itself, and reads as if they had been made.
+"""A sender that writes nothing: it answers writes itself, and reads as if they had been made.
 
 All requests of the pipeline but these are sent as usual. A write is not sent: it is stored in the overlay and
 answered at once as HubSpot would, without a permit. A read is sent only for records that are not in the
@@ -55,7 +55,8 @@ class Simulation:
         schema, rules = job.account.schema, job.settings.rules
         self.kinds = job.kinds
         addresses = {EMAIL} if rules.has_addresses else set[str]()
-        self.unique = addresses | {*rules.match} | (schema.unique if schema else frozenset())
+        unique = addresses | {*rules.match} | (schema.unique if schema else frozenset())
+        self.unique = unique - {self.paths.searched}
 
     def look(self, look: ReadContact) -> None:
         """Note the decision for a row whose contact was read."""
@@ -85,13 +86,14 @@ class SimulatedSender(Sender):
         may_resend: Callable[[], bool] = lambda: True,
         is_early: bool = False,
     ) -> Reply:
-        if call.path in {self._simulation.paths.upsert, self._simulation.paths.update}:
+        paths = self._simulation.paths
+        if call.path in {paths.upsert, paths.update, paths.create}:
             note_in_flight(True)
             try:
                 return await self._write(call)
             finally:
                 note_in_flight(False)
-        if call.path == self._simulation.paths.read:
+        if call.path == paths.read:
             return await self._read(call, note_in_flight)
         return await super().send(
             call, note_in_flight=note_in_flight, known_at=known_at, may_resend=may_resend, is_early=is_early

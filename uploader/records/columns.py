@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from uploader.hubspot.object_types import are_contacts
+from uploader.hubspot.object_types import are_contacts, is_searched
 from uploader.hubspot.schema import Schema
 from uploader.model.associations import LinkColumn
 from uploader.model.column_names import folded, quoted
@@ -126,6 +126,11 @@ class Rules:
     def is_by_own_id(self) -> bool:
         """Whether records are updated by HubSpot's own id, and so never created."""
         return self.id_property == OWN_ID
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether who has a key is found by search, since the key is not unique."""
+        return is_searched(self.object_type, self.id_property)
 
     def is_own_id(self, column: str) -> bool:
         """Whether a column, by the user's mapping or its own name, holds the ids by which records are

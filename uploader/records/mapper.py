@@ -372,6 +372,8 @@ class Mapper:
         if self.rules.is_by_own_id and name != OWN_ID:
             # It would be matched by another property, and created if there is no such record.
             faults.insert(0, Fault(f"idProperty {name!r}: the rows of this job are updated by HubSpot's id"))
+        elif self.rules.is_searched and name != self.rules.id_property:
+            faults.insert(0, Fault(f"idProperty {name!r}: companies of this job are found by their domains"))
         elif name not in self._unique:
             # Sending it would get the whole batch refused, as a fault of the whole job.
             text = f"{name!r} is not a unique property, so it cannot be an idProperty"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from uploader.errors import SettingsError
-from uploader.hubspot.object_types import are_contacts, noun
+from uploader.hubspot.object_types import are_contacts, is_searched, noun
 from uploader.model.associations import DOMAIN, NAME, LinkColumn
 from uploader.model.records import EMAIL, OWN_ID
 from uploader.records.associations.link_columns import check_associations, normal
@@ -83,6 +83,12 @@ class ColumnSettings(OptOutSettings):
                 f"--match {','.join(self.match)}: HubSpot's own id cannot be combined with other properties, "
                 "because a row by its id never creates a record; use --id-property id alone, and another job "
                 "for the rows without an id"
+            )
+        if len(self.match) > 1 and any(is_searched(self.object_type, name) for name in self.match):
+            raise SettingsError(
+                f"--match {','.join(self.match)}: companies are found by their domains with a search, which "
+                "cannot be combined with other properties; use --id-property domain alone, or a unique "
+                "property"
             )
         if len(set(self.match)) < len(self.match):
             raise SettingsError(f"--match {','.join(self.match)} names a property twice")

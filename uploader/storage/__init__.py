@@ -3,6 +3,7 @@
 associations_file         the links that rows ask for, and what became of each
 checkpoint                the checkpoint file: identity, progress, tallies, one commit for all
 checkpoint_tables         the tables of the checkpoint, one module each
+created_records_file      the records that a job created whose key is not unique
 duplicates_file           the file of rows that share a key
 file_names                the names of the files beside a checkpoint
 files_to_purge            finds and removes the files of a job, for `purge`

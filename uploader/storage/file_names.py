@@ -11,6 +11,10 @@ def associations_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}.links")
 
 
+def created_records_path(checkpoint: Path) -> Path:
+    return checkpoint.with_name(f"{checkpoint.name}.created")
+
+
 def duplicates_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}.repeats")
 

@@ -14,6 +14,7 @@ from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import (
     CHECKPOINT_ENDING,
     associations_path,
+    created_records_path,
     duplicates_path,
     keys_of_one_contact_path,
     list_path,
@@ -104,6 +105,7 @@ def _databases(checkpoint: Path) -> Iterator[JobFile]:
         yield JobFile(kept, "the links between records")
     for kept in _numbered(list_path(checkpoint)):
         yield JobFile(kept, "the records that were put into a list")
+    yield JobFile(created_records_path(checkpoint), "the keys of created records")
     yield JobFile(verification_path(checkpoint), "the state of verify")
     former = snapshot_path(checkpoint)
     for kept in _numbered(former):
@@ -145,7 +147,7 @@ def _is_database(path: Path) -> bool:
 
 
 #: Each of our databases has one of these tables.
-_OUR_TABLES = frozenset({"about", "answers", "seen"})
+_OUR_TABLES = frozenset({"about", "answers", "created", "seen"})
 
 
 def _begins_with(path: Path, head: bytes, *, anywhere: bool = False) -> bool:

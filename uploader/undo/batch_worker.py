@@ -13,6 +13,7 @@ from uploader.model.redaction import without_addresses
 from uploader.pipeline.read_matching import MERGED_IDS, answers_for, with_other_keys, with_reason
 from uploader.pipeline.reply_verdict import classify_optional_read
 from uploader.pipeline.requests.contact_reader import Reader
+from uploader.pipeline.requests.key_search import KeySearch
 from uploader.undo import associated_records, settled_doubts
 from uploader.undo.association_reader import AssociationReader
 from uploader.undo.plan import (
@@ -52,6 +53,7 @@ class BatchWorker:
         refused: dict[str, str],
         is_tail: Callable[[], bool],
         archive_touched: bool,
+        search: KeySearch | None = None,
     ) -> None:
         """`last_updated` and `refused` (types whose associations can't be read, and why) are shared by all.
         `is_tail`: this batch may be the last. `archive_touched`: as `Undo` has it.
@@ -68,7 +70,7 @@ class BatchWorker:
         types = associated_records.types_for(session.settings.object_type)
         path = session.paths.associations
         self._attempts = attempts
-        self._reader = Reader(attempts, session.paths.read)
+        self._reader = Reader(attempts, session.paths.read, search=search)
         self._rewriter = RecordWriter(attempts, session.paths, last=last_updated, is_tail=is_tail)
         self._associations = AssociationReader(
             [
@@ -87,9 +89,7 @@ class BatchWorker:
         found: dict[int, str] = {}
         asked = with_other_keys({name})
         for _ in range(2):  # what an answer leaves out is asked for once more
-            reply = await self._reader.read(
-                [key.key for key in rest], lambda some: encode_read(name, some, asked)
-            )
+            reply = await self._reader.read_by(name, [key.key for key in rest], asked)
             led, unknown = _contact_ids(rest, reply)
             found |= led
             rest = [key for key in rest if key.number in unknown]

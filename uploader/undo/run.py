@@ -20,8 +20,10 @@ from uploader.jobs.summary import EarlyEnd
 from uploader.model.settings_periods import NotInSnapshot
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.read_matching import with_reason
+from uploader.pipeline.requests.key_search import KeySearch
 from uploader.pipeline.sender import OutOfDateError
 from uploader.settings import Settings
+from uploader.storage.created_records_file import CreatedRecordsFile
 from uploader.storage.rows_without_snapshot import count_rows_without_snapshot
 from uploader.storage.snapshot import decide_open_readings_for_undo
 from uploader.system.blocking_calls import Offload
@@ -97,6 +99,7 @@ class Undo:
         self.archive_touched = archive_touched
         self._seams = seams or Seams()
         self._approve = approve
+        self._created: CreatedRecordsFile | None = None
         self._is_outdated = False  # contacts were skipped because they were read too long ago
 
     async def run(self) -> Report:
@@ -132,6 +135,9 @@ class Undo:
             with suppress(StopRun):
                 account, app = await self.ending.unless_ended(_look(session))
                 self._check_portal(account)
+                if session.paths.searched:
+                    self._created = CreatedRecordsFile(self.settings.checkpoint_path, read_only=True)
+                    stack.callback(self._created.close)
                 stack.callback(writer.finish)
                 await self._undo(session, account, app, writer)
 
@@ -184,7 +190,7 @@ class Undo:
         self.report.counts[UndoOutcome.KEPT] -= again  # they are looked at again, once that is approved
         self.report.is_old = self.is_resumed and not self.report.left
         self.started.set()
-        workers = self._workers(session, portal)
+        workers = self._workers(session, portal, session.key_search(self._created, writer))
         share_out = partial(self._share_out, session, workers, writer)
         self.resolving = True
         try:
@@ -245,7 +251,7 @@ class Undo:
 
         await session.run_workers(map(serve, workers), drain)
 
-    def _workers(self, session: Session, portal: Portal) -> list[BatchWorker]:
+    def _workers(self, session: Session, portal: Portal, search: KeySearch | None) -> list[BatchWorker]:
         """Make one worker for each batch that may be in flight."""
         make = partial(
             BatchWorker,
@@ -255,6 +261,7 @@ class Undo:
             refused={},
             is_tail=lambda: self.report.left <= MAX_INPUTS,
             archive_touched=self.archive_touched,
+            search=search,
         )
         return [make() for _ in range(min(_WORKERS, self.settings.max_in_flight))]
 

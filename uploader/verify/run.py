@@ -29,6 +29,7 @@ from uploader.pipeline.requests.contact_reader import Reader
 from uploader.settings import Settings
 from uploader.sources.source import Source
 from uploader.storage.checkpoint import Checkpoint, Identity
+from uploader.storage.created_records_file import CreatedRecordsFile
 from uploader.storage.file_names import verification_path
 from uploader.system.blocking_calls import Offload
 from uploader.system.private_files import Lock
@@ -95,6 +96,7 @@ class Verification:
         self._checkpoint = checkpoint
         self._sample = sample
         self._periods = checkpoint.periods()
+        self._created: CreatedRecordsFile | None = None
 
     async def run(self) -> Report:
         """Verify the job. UploaderError if it can't start."""
@@ -137,6 +139,9 @@ class Verification:
                     known for one in self._periods[:-1] if (known := former_settings(self.settings, one))
                 ]
                 account = await unless_ended(session.with_named_values(sources, account, former))
+                if self.settings.rules.is_searched:
+                    self._created = CreatedRecordsFile(self._checkpoint.path, read_only=True)
+                    stack.callback(self._created.close)
                 stack.callback(writer.finish)
                 await self._verify(session, identity, sources, account, writer)
 
@@ -200,7 +205,8 @@ class Verification:
     async def _read_all(self, session: Session, account: Account, writer: Offload) -> None:
         batches = self.file.unsettled(MAX_INPUTS)
         kinds = account.schema.kinds if account.schema else {}
-        reader = Reader(replace(session.attempts, is_early=True), session.paths.read)
+        attempts, search = replace(session.attempts, is_early=True), session.key_search(self._created, writer)
+        reader = Reader(attempts, session.paths.read, search=search)
 
         async def work() -> None:
             while batch := await writer.run(lambda: next(batches, None)):
@@ -247,9 +253,7 @@ class Verification:
         """Read a batch of contacts. A contact that makes the request fail is left out of the reply."""
         names = {name for contact in batch for name in contact.cells}
         asked = with_other_keys(names | {batch[0].id_property})
-        return await reader.read(
-            [contact.key for contact in batch], lambda keys: encode_read(batch[0].id_property, keys, asked)
-        )
+        return await reader.read_by(batch[0].id_property, [contact.key for contact in batch], asked)
 
 
 def job_settings(identity: Identity, checkpoint: Checkpoint, **options: object) -> Settings:

@@ -35,6 +35,29 @@ def test_companies_by_the_newest_version_and_what_failed_of_them_again(tmp_path,
     assert (ended.code, ended.summary["equal"]) == (0, 294)
 
 
+def test_companies_by_domain(tmp_path, hubspot_mock):
+    mock = hubspot_mock()
+    mock.reset(objects={"companies": [{"properties": {"domain": f"d{n}.com"}} for n in (0, 1, 1)]})
+    rows = [{"domain": f"https://www.D{n}.com", "name": f"N{n}"} for n in range(5)]
+    write_csv(tmp_path / "rows.csv", rows)
+    options = ("--base-url", mock.url, "--object-type", "companies", "--id-property", "domain")
+    ended = run("upload", "rows.csv", *options, "--snapshot", "--json", cwd=tmp_path)
+    assert (ended.code, ended.summary["created"], ended.summary["updated"]) == (1, 3, 1)
+    assert "companies are found by search" in ended.err
+    ended = run("failures", "rows.csv.checkpoint", "-o", "failed.csv", cwd=tmp_path)
+    with (tmp_path / "failed.csv").open(encoding="utf-8", newline="") as file:
+        (line,) = csv.DictReader(file)
+    assert (line["domain"], line["uploader_category"]) == ("https://www.D1.com", "AMBIGUOUS")
+    ended = run("verify", "rows.csv.checkpoint", "--base-url", mock.url, "--json", cwd=tmp_path)
+    assert (ended.code, ended.summary["equal"]) == (0, 4)
+    ended = run("undo", "rows.csv.checkpoint", "--base-url", mock.url, "--yes", "--json", cwd=tmp_path)
+    assert ended.code == 0
+    assert sum(not one["archived"] for one in mock.objects("companies")) == 3
+    ended = run("purge", "rows.csv.checkpoint", "--yes", cwd=tmp_path)
+    assert ended.code == 0
+    assert not (tmp_path / "rows.csv.checkpoint.created").exists()
+
+
 def test_rows_by_the_first_key_they_have(tmp_path, hubspot_mock):
     mock = hubspot_mock()
     rows = [

@@ -35,7 +35,7 @@ from uploader.records.duplicates import OnDuplicate
 from uploader.records.write_policy import Change, Only, Policy
 
 #: What a job that only reads may POST.
-QUESTIONS = ("/batch/read", "/access-token-info")
+QUESTIONS = ("/batch/read", "/search", "/access-token-info")
 
 
 def job_of(tmp_path, rows, held=(), **scenario) -> Job:
@@ -235,6 +235,25 @@ def test_rows_by_hubspots_own_id_update_or_are_rejected_as_in_the_run(tmp_path, 
     assert changes_told(report) == changes_of(job, seen)
     absent = {name: n for (kind, name), n in report.tally.faults.items() if kind == "OBJECT_NOT_FOUND"}
     assert absent == {"hs_object_id": 2}
+
+
+@pytest.mark.parametrize("options", [{}, {"policy": Policy.FILL}, {"skip_unchanged": True}])
+def test_companies_by_domain_are_updated_created_or_rejected_as_in_the_run(tmp_path, options):
+    """Among them a domain of two companies, and two rows of one that would be created."""
+    held = [{"domain": f"d{n}.com", "city": "Oslo" if n % 2 else ""} for n in (0, 1, 2, 3, 3)]
+    rows = [{"domain": f"www.D{n}.com", "city": "Rome"} for n in range(9)]
+    rows += [{"domain": "d7.com", "city": "Bonn"}, {"domain": "a@d8.com", "city": "Bonn"}]
+    job = job_of(tmp_path, rows)
+    job.simulator.reset(-900.0, objects={"companies": [{"properties": one} for one in held]})
+    options = {"object_type": "companies", "id_property": "domain", **options}
+    before = list(job.simulator.objects(1e9, "companies"))
+    report = preview(job, **options)
+    assert list(job.simulator.objects(1e9, "companies")) == before
+    seen = watched_run(job, **options)
+    assert outcomes_of(report.summary) == outcomes_of(seen.summary)
+    assert outcomes_of(report.summary)["created"] == 5
+    assert outcomes_of(report.summary)["rejected"] == 1
+    assert changes_told(report) == changes_of(job, seen)
 
 
 def test_a_row_with_only_its_key_is_sent_unless_a_rule_skips_it(tmp_path):

@@ -92,6 +92,27 @@ def test_an_export_goes_back_as_it_came(tmp_path):
     assert (counts(report), findings) == ({"equal": 297}, [])
 
 
+def test_an_export_of_companies_goes_back_as_it_came(tmp_path):
+    held = [{"name": f"Old {n}", "domain": f"d{n % 9}.com"} for n in range(30)]
+    job = job_of(tmp_path, [{"Record ID": ABSENT}], held, object_type="companies")
+    ids = [one["id"] for one in job.simulator.objects(0.0, "companies")]
+    gone = {ids[4], ids[20]}
+    job.simulator.change_records(0.0, [], list(gone), "companies")
+    rows = [
+        {"Record ID": one, "Company name": f"New {n}", "Company Domain Name": f"d{n % 9}.com"}
+        for n, one in enumerate(ids)
+    ]
+    write_csv(job.source, rows)
+    summary = job.run_virtual()
+    assert (summary.exit_code, summary.as_dict()["rejected"], summary.as_dict()["updated"]) == (1, 2, 28)
+    assert {letter.key for letter in job.dead_letters()} == gone
+    assert {letter.category for letter in job.dead_letters()} == {"OBJECT_NOT_FOUND"}
+    assert len(list(job.simulator.objects(1e9, "companies"))) == 30  # archived ones, too
+    assert values(job, "name", "companies") == {
+        one: f"New {n}" for n, one in enumerate(ids) if one not in gone
+    }
+
+
 def test_the_column_of_an_export_is_the_key_although_properties_cannot_be_read(tmp_path):
     rows = [{"Record ID": id_(n), "city": "New"} for n in range(3)]
     scopes = ["crm.objects.contacts.read", "crm.objects.contacts.write"]

@@ -18,8 +18,9 @@ from uploader.pipeline.rate.search_pace import QUOTA
 from uploader.pipeline.rate.trusted_clock import Clocks
 from uploader.pipeline.requests import record_search
 from uploader.pipeline.requests.attempts import Attempts
-from uploader.pipeline.requests.record_search import Found, RecordSearch, chunks, searchable
+from uploader.pipeline.requests.record_search import Found, RecordSearch, chunks
 from uploader.pipeline.sender import Sender
+from uploader.records.values.respellings import searchable
 
 ASK = Call("GET", "/account-info/v3/details")
 

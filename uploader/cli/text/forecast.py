@@ -6,11 +6,13 @@ from datetime import datetime
 from uploader.cli.text.numbers import about, duration
 from uploader.pipeline.rate.daily_quota import DailyQuota
 from uploader.pipeline.rate.forecast import Forecast
-from uploader.settings.write_policy import WritePolicySettings
+from uploader.settings import Settings
 
 
-def reads_text(settings: WritePolicySettings) -> str:
+def reads_text(settings: Settings) -> str:
     """Why there are more requests than batches of rows; "" if there are not."""
+    if settings.rules.is_searched:
+        return " (companies are found by search, 5 a second)"
     if settings.may_spare_rows:
         return " (each batch is read first, and only what differs is written)"
     return " (each batch is read before it is written)" if settings.reads_first else ""

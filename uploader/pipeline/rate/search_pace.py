@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from uploader.pipeline.rate.limiter import Quota
 
 QUOTA = Quota(5, 1.0)
+#: What a run can count on, with the margin below.
+PER_SECOND = 4.5
 #: Kept between two searches that are a window apart here; it doubles when we were one too many.
 _MARGIN_SECONDS, _MOST_MARGIN_SECONDS = 0.1, 0.5
 #: The wait after a refusal, which doubles with each one in a row.

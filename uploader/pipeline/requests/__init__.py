@@ -2,6 +2,7 @@
 
 attempts            the loop that waits for answers: send, retry, split, give up
 contact_reader      contacts read before they are written, or to verify
+key_search          who has a key that is not unique
 questions           requests answered as a whole, until each has a definite answer
 read_back           records read back that were accepted and not confirmed
 record_ids          the ids of settled rows, read by key where no answer named them

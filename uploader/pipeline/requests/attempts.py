@@ -50,6 +50,7 @@ class Judged(Generic[Item]):
     verdict: Verdict
     open: Sequence[Item]  #: what it leaves open; all that was sent if the verdict is PAUSE or SPLIT
     is_apart: bool = False  #: it answers each item separately, so smaller parts would get the same answer
+    is_final: bool = False  #: what is open is not sent again: it may be done, and would be done twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,8 @@ class Attempts:
         following = decide(
             verdict, len(judged.open), history, whole=is_whole, rule=rule, is_apart=judged.is_apart
         )
+        if judged.is_final and following not in {Next.FINISH, Next.STOP}:
+            following = Next.GIVE_UP
         attempt = Attempt(piece.items, reply, judged, history, following)
         await task.settle_attempt(attempt)
         if following in {Next.FINISH, Next.REFUSE}:

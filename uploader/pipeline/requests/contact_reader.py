@@ -11,13 +11,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from uploader.hubspot.client import Call
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.replies import Reply, Result
 from uploader.hubspot.requests import ALL_PROPERTIES, encode_read, sent_properties
 from uploader.hubspot.schema import Kind
 from uploader.model.outcomes import Outcome
-from uploader.model.records import Record
+from uploader.model.records import Record, by_own_id
 from uploader.model.settled_rows import ONLY, Refusal, Settlement
 from uploader.model.stop import Cause
 from uploader.pipeline.read_matching import (
@@ -30,23 +32,34 @@ from uploader.pipeline.read_matching import (
 )
 from uploader.pipeline.reply_verdict import Action, Verdict, classify_read
 from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task
+from uploader.pipeline.requests.key_search import Holder, KeySearch, ambiguous_text
 from uploader.pipeline.requests.retry import READING, History
 from uploader.records.values.respellings import Respellings
 from uploader.records.write_policy import Change, Decision, WritePolicy, decide
 from uploader.storage.snapshot import Former, SnapshotFile
 from uploader.system.blocking_calls import Offload
 
+#: How long ago, by HubSpot's clock, a search has certainly left that was answered just now.
+_SEARCHED_SECONDS = 5.0
+
 
 class Reader:
     """Reads contacts. If one key makes a request fail, the others are asked for without it."""
 
     def __init__(
-        self, attempts: Attempts, path: str, judge: Callable[[Reply], Verdict] = classify_read
+        self,
+        attempts: Attempts,
+        path: str,
+        judge: Callable[[Reply], Verdict] = classify_read,
+        search: KeySearch | None = None,
     ) -> None:
-        """`path` is the endpoint; `judge` returns the verdict on a reply."""
+        """`path` is the endpoint; `judge` returns the verdict on a reply; `search` finds who has keys that
+        are not unique.
+        """
         self.attempts = attempts
         self.path = path
         self.judge = judge
+        self.search = search
         #: The sender's stalled seconds when the first answered request left.
         self.known_at = math.inf
 
@@ -61,6 +74,42 @@ class Reader:
         await self.attempts.run(question, [Piece(keys)])
         assert question.answer is not None
         return question.answer
+
+    async def read_by(
+        self, id_property: str, keys: Sequence[str], names: Sequence[str], history: Sequence[str] = ()
+    ) -> Reply:
+        """Return these properties of the records with these keys, as `read` does. A key that is searched is
+        that of the record found for it, in the reply as in the question.
+        """
+        if self.search is None or id_property != self.search.name:
+            return await self.read(keys, lambda some: encode_read(id_property, some, names, history))
+        stalled = self.attempts.sender.stalled_seconds
+        holders = await self.search.find(keys, self.attempts)
+        self.known_at = min(self.known_at, stalled)
+        owners = {holder.hubspot_id: key for key, holder in holders.items() if holder.hubspot_id}
+        reply = Reply(200, readable=True)
+        if owners:
+            reply = await self.read(list(owners), lambda some: encode_read("", some, names, history))
+        found = [_with_key(one, id_property, owners[one.id]) for one in reply.results if one.id in owners]
+        errors = [replace(one, ids=tuple(owners.get(key, key) for key in one.ids)) for one in reply.errors]
+        errors += [
+            _why_not_found(key, one, id_property) for key, one in holders.items() if not one.hubspot_id
+        ]
+        return replace(reply, results=tuple(found), errors=tuple(errors))
+
+
+def _with_key(result: Result, name: str, key: str) -> Result:
+    """Return a result with its key as it was asked for, whatever its spelling is."""
+    return msgspec.structs.replace(result, properties={**result.properties, name: key})
+
+
+def _why_not_found(key: str, holder: Holder, name: str) -> ErrorObject:
+    """Return the error of a key that stands for no single record."""
+    if holder.is_absent:
+        return ErrorObject("OBJECT_NOT_FOUND", "", ids=(key,))
+    if holder.ids:
+        return ErrorObject("AMBIGUOUS", ambiguous_text(name, holder.ids), ids=(key,))
+    return ErrorObject("NO_ANSWER", holder.why or "it may be created still", ids=(key,))
 
 
 class _Question(Task[str]):
@@ -171,7 +220,10 @@ class PreWriteReader:
     writer: Offload
     keys: Sequence[str] = ()  #: the properties by which rows are matched
     only_observes: bool = False  #: contacts are read only for `observe`: all records are sent
+    is_searched: bool = False  #: who has a record's key is known by search: only those found are read
+    needs_values: bool = True  #: contacts are read; otherwise it is enough that they were found
     observe: Callable[[ReadContact], None] = lambda _: None  #: called with each contact that is used
+    now: Callable[[], float] = lambda: 0.0  #: HubSpot's time, in seconds since 1970
     #: Rows in the snapshot that were not written: position -> lock key of the key. A row leaves this when
     #: it is sent, and returns if the answer says that nothing of it was written.
     unwritten: dict[int, str] = field(default_factory=dict, init=False)
@@ -192,19 +244,24 @@ class PreWriteReader:
         contacts: dict[int, ReadContact] = {}
         unknown: dict[int, str] = {}
         rest = list(records)
-        for _ in range(2):  # what an answer leaves out is asked for once more
-            reply = await reader.read(
-                [record.key for record in rest],
-                lambda keys: encode_read(records[0].id_property, keys, names),
-            )
-            found, unknown = match(rest, reply.results, reply.errors)
-            contacts |= {
-                record.position: self._decided(record, held, reply.accepted_at) for record, held in found
+        if self.is_searched:
+            contacts = {
+                r.position: self._by_search(r) for r in rest if not (self.needs_values and r.contact_id)
             }
-            rest = [record for record in rest if record.position in unknown]
+            rest = [by_own_id(record) for record in rest if record.position not in contacts]
+        own = {record.position: record for record in records}
+        for _ in range(2):  # what an answer leaves out is asked for once more
             if not rest:
                 break
-        contacts |= {r.position: ReadContact(r, None, None, why=unknown[r.position]) for r in rest}
+            reply = await reader.read_by(rest[0].id_property, [record.key for record in rest], names)
+            found, unknown = match(rest, reply.results, reply.errors)
+            contacts |= {
+                one.position: self._decided(own[one.position], held, reply.accepted_at) for one, held in found
+            }
+            rest = [record for record in rest if record.position in unknown]
+        contacts |= {
+            r.position: ReadContact(own[r.position], None, None, why=unknown[r.position]) for r in rest
+        }
         made = [contacts[record.position] for record in records]
         if self.snapshot is not None:
             began = reader.attempts.clock()
@@ -292,6 +349,15 @@ class PreWriteReader:
         await self.writer.run(partial(self.snapshot.forget, values, positions))
         for position in positions:
             self.unwritten.pop(position, None)
+
+    def _by_search(self, record: Record) -> ReadContact:
+        """Return what is known of a record whose contact is not read: there is none, or its values do not
+        matter.
+        """
+        if not record.contact_id:
+            return self._decided(record, None, self.now() - _SEARCHED_SECONDS)
+        wanted = sent_properties(record)
+        return ReadContact(record, None, Decision(wanted, {}), wanted)
 
     def _decided(self, record: Record, held: Result | None, at: float | None) -> ReadContact:
         """Return the decision for a record, given its contact."""

@@ -35,10 +35,7 @@ async def read_back(
 ) -> ReadBack:
     """`read_app`: reads the id of our app, as in histories; "" if it is not known."""
     names = read_matching.wanted_properties(records)
-    reply = await reader.read(
-        [record.key for record in records],
-        lambda keys: encode_read(records[0].id_property, keys, names),
-    )
+    reply = await reader.read_by(records[0].id_property, [record.key for record in records], names)
     found, _ = read_matching.match(records, reply.results, reply.errors)
     confirmed: list[Confirmed] = []
     in_question: dict[str, tuple[Record, list[str]]] = {}  # by HubSpot id

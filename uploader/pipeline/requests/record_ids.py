@@ -8,7 +8,7 @@ Rule  Only what is missing is read: no row of which the answer named the id, and
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from uploader.hubspot.requests import MAX_INPUTS, encode_read
+from uploader.hubspot.requests import MAX_INPUTS
 from uploader.model.outcomes import Outcome
 from uploader.model.records import OWN_ID, lock_key
 from uploader.pipeline.follow_up import RunWorkers
@@ -107,7 +107,7 @@ async def read_keys(name: str, keys: Sequence[str], reader: Reader) -> dict[_Key
     rest = list(keys)
     asked = with_other_keys([name or OWN_ID])
     for _ in range(2):  # what an answer leaves out is asked for once more
-        reply = await reader.read(rest, lambda some: encode_read(name, some, asked))
+        reply = await reader.read_by(name, rest, asked)
         answers = answers_for(name, rest, reply.results, reply.errors)
         found |= {(name, lock_key(name, key)): one for key, one in zip(rest, answers, strict=True)}
         rest = [key for key, one in zip(rest, answers, strict=True) if not one.is_definite]

@@ -17,15 +17,7 @@ from uploader.hubspot.requests import MAX_FOUND_IN_ALL, MAX_SEARCH_BYTES, MAX_SE
 from uploader.pipeline.reply_verdict import Action, classify_search
 from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task
 from uploader.pipeline.requests.retry import READING, History, Next
-from uploader.records.values.respellings import bare_domain
-
-#: A company's domain, in any spelling.
-DOMAIN = "domain"
-
-
-def searchable(name: str, value: str) -> str:
-    """The form in which a value of a text property is searched for and compared."""
-    return bare_domain(value) if name == DOMAIN else " ".join(value.split()).lower()
+from uploader.records.values.respellings import searchable
 
 
 @dataclass(frozen=True, slots=True)

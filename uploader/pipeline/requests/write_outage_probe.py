@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from uploader.hubspot.client import Call
 from uploader.hubspot.requests import Paths, encode_read, write_request
 from uploader.model.outcomes import Outcome
-from uploader.model.records import Record
+from uploader.model.records import OWN_ID, Record
 from uploader.pipeline.reply_verdict import Action, classify, classify_optional_read
 from uploader.pipeline.requests.attempts import Attempts
 
@@ -45,9 +45,13 @@ class WriteProbe:
         self._written: deque[_Written] = deque(maxlen=_KEPT)
         self._refused_at: float | None = None
 
-    def note(self, record: Record) -> None:
-        """Note a record that the reply to a write has confirmed."""
-        self._written.append(_Written(record.position, record.id_property, record.key, record.lock_keys[0]))
+    def note(self, record: Record, hubspot_id: str = "") -> None:
+        """Note a record that the reply to a write has confirmed, with the id in that reply."""
+        by, key = record.id_property, record.key
+        if by == self._paths.searched:
+            by, key = OWN_ID, hubspot_id
+        if key:
+            self._written.append(_Written(record.position, by, key, record.lock_keys[0]))
 
     async def writes_pass(self, attempts: Attempts) -> bool | None:
         """Whether a write succeeds now; None if there is no record to test it with. StopRun as for any

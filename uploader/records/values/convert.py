@@ -9,6 +9,7 @@ Rules Without a schema nothing is converted. Text and phone numbers stay as they
       `hubspot.owner_lookup`.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -17,13 +18,14 @@ from zoneinfo import ZoneInfo
 
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.stage_lookup import STAGES, Pipelines
-from uploader.model.records import OWN_ID
+from uploader.model.records import DOMAIN, OWN_ID
 from uploader.model.rows import Fault
 from uploader.records.columns import MappingError, Rules
 from uploader.records.values.datetimes import as_date, as_moment
 from uploader.records.values.lists import convert_parts
 from uploader.records.values.numbers import as_number, as_own_number
 from uploader.records.values.options import BOOLEANS, option_finder
+from uploader.records.values.respellings import bare_domain
 
 #: Converts a value's text to the text that is sent.
 Converter = Callable[[str], str | Fault]
@@ -50,9 +52,10 @@ def is_converted(name: str, schema: Schema | None) -> bool:
 
 def converter(name: str, column: str, schema: Schema | None, rules: Rules) -> Converter | None:
     """Return the function that converts the values of a column; None if they stay as they are."""
-    own_id = _as_own_id if name == OWN_ID and rules.is_by_own_id else None
-    if own_id is not None or schema is None or not is_converted(name, schema):
-        return own_id
+    is_key = name == rules.id_property and (rules.is_by_own_id or rules.is_searched)
+    as_key = _AS_KEY[name] if is_key else None
+    if as_key is not None or schema is None or not is_converted(name, schema):
+        return as_key
     kind = schema.kinds[name]
     if name in schema.staged or name in schema.owned:
         return _finder(name, schema, rules)
@@ -177,6 +180,19 @@ def _as_own_id(text: str) -> str | Fault:
     return Fault(
         "is no id of a record: HubSpot's own ids are whole numbers, such as 171596044870", "RECORD_ID"
     )
+
+
+def _as_domain(text: str) -> str | Fault:
+    """A domain as HubSpot keeps it, so that two rows of one company have the same key."""
+    domain = bare_domain(text)
+    if _DOMAIN.fullmatch(domain):
+        return domain
+    return Fault("is no domain of a company, such as example.com", "DOMAIN")
+
+
+_DOMAIN = re.compile(r"(?=.{4,253}$)[^\s@/,;:.]+(\.[^\s@/,;:.]+)+")
+#: Keys that are no values like others.
+_AS_KEY: Mapping[str, Converter] = {OWN_ID: _as_own_id, DOMAIN: _as_domain}
 
 
 def _as_boolean(text: str, spellings: Mapping[str, str]) -> str | Fault:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from uploader.hubspot.schema import Kind
+from uploader.model.records import DOMAIN
 
 BARE_PHONE = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)  # E.164
 TEXT_TYPES = frozenset({"string", "phone_number"})
@@ -30,7 +31,7 @@ def spellings(name: str, kind: Kind, text: str) -> Iterator[tuple[str, str]]:
     """Yield what a text may become, with the rule that does so. Other accounts keep it as typed."""
     if kind.type not in TEXT_TYPES and not kind.is_phone:
         return
-    if name == "domain":
+    if name == DOMAIN:
         address = text.strip().lower()
         yield "HubSpot keeps the bare domain", re.sub(r"^[a-z]+://|/+$", "", address)
         yield "HubSpot keeps the host alone", bare_domain(text)
@@ -42,6 +43,11 @@ def spellings(name: str, kind: Kind, text: str) -> Iterator[tuple[str, str]]:
 def bare_domain(text: str) -> str:
     """The host of a web address in small letters, without `www.`: how HubSpot keeps a company's domain."""
     return re.sub(r"^([a-z]+://)?(www\.)?|[/?#].*$", "", text.strip().lower())
+
+
+def searchable(name: str, value: str) -> str:
+    """The form in which a value of a text property is searched for and compared."""
+    return bare_domain(value) if name == DOMAIN else " ".join(value.split()).lower()
 
 
 def dialled(text: str) -> str:

@@ -1,0 +1,75 @@
+"""Who has keys that are not unique, such as the domains of companies: by what the job created, or by search.
+
+In    keys in their `searchable` form.
+Out   a `Holder` of each: one record, none, several, or not known yet.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from uploader.hubspot.requests import Paths
+from uploader.pipeline.requests.attempts import Attempts
+from uploader.pipeline.requests.record_search import RecordSearch
+from uploader.storage.created_records_file import CreatedRecordsFile, Creation
+from uploader.system.blocking_calls import Offload
+
+#: The ids that are named where several records have a key.
+_MOST_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has a key."""
+
+    ids: Sequence[str] = ()  #: of the records that have it, oldest first
+    creation: Creation | None = None  #: the job's request to create it, if no answer has named the record
+    why: str = ""  #: why it is not known
+
+    @property
+    def hubspot_id(self) -> str:
+        """The only record's id; "" if there is none, or are several."""
+        return self.ids[0] if len(self.ids) == 1 else ""
+
+    @property
+    def is_absent(self) -> bool:
+        return not (self.ids or self.creation or self.why)
+
+
+def ambiguous_text(name: str, ids: Sequence[str]) -> str:
+    """Why a key stands for no single record."""
+    named = ", ".join(ids[:_MOST_NAMED]) + (" and others" if len(ids) > _MOST_NAMED else "")
+    return f"{len(ids):,} records have this {name}: {named}"
+
+
+def key_search_of(paths: Paths, writer: Offload) -> "KeySearch | None":
+    """Return a search for keys whose job is not known; None for types whose keys are unique."""
+    return KeySearch(paths, None, writer) if paths.searched else None
+
+
+class KeySearch:
+    """Finds the records of an object type by the property that is searched."""
+
+    def __init__(self, paths: Paths, created: CreatedRecordsFile | None, writer: Offload) -> None:
+        """`writer` runs the calls of `created`. Without that, what was created just now may not be found."""
+        self.name = paths.searched
+        self._path = paths.search
+        self._created = created
+        self._writer = writer
+
+    async def find(self, keys: Collection[str], attempts: Attempts) -> dict[str, Holder]:
+        """Return the holder of each key. StopRun if no request can succeed."""
+        created = self._created
+        creations = await self._writer.run(lambda: created.creations(keys)) if created else {}
+        found = {
+            key: Holder((one.hubspot_id,)) if one.hubspot_id else Holder(creation=one)
+            for key, one in creations.items()
+        }
+        if rest := [key for key in dict.fromkeys(keys) if key not in found]:
+            found |= await self.search(rest, attempts)
+        return found
+
+    async def search(self, keys: Sequence[str], attempts: Attempts) -> Mapping[str, Holder]:
+        """Return the holders that the search finds, whatever the job created."""
+        answer = await RecordSearch(attempts, self._path, self.name).find(keys)
+        held = {key: Holder(ids) for key, ids in answer.ids.items()}
+        return held | {key: Holder(why=why) for key, why in answer.unknown.items()}
