@@ -1,11 +1,15 @@
 """The JSON Schema of the project file, made of the options of `upload` and the keys of the mapping file."""
 
+from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import click
 
 from uploader.cli.options.parameters import ONE_RUN, Kind, Taken, key_of, option_of, taken_by
+from uploader.cli.plans.sections import OF_THE_PLAN, STEP
 from uploader.cli.project_file import PROJECT_OPTION
+from uploader.records.associations.link_columns import DETAILS
 from uploader.records.mapping_file import key_schemas
 
 #: Editors know this draft.
@@ -17,6 +21,9 @@ _TYPES: dict[Kind, str | list[str]] = {
     Kind.TEXT: ["string", "integer"],
 }
 _OF_COLUMNS = "What the columns mean, and how their values are read."
+_OF_STEPS = "The steps of a plan, which `uploader migrate` runs. Keys above them hold for all."
+_OF_NAME = "What the step is called. Default: its object_type."
+_OF_LINK = "The step whose records the values name, by its key."
 _SOURCES = "Paths, patterns or URLs of the sources. Paths are relative to this file."
 
 
@@ -34,9 +41,28 @@ def project_schema(upload: click.Command) -> dict[str, Any]:
         "$schema": _DRAFT,
         "title": "Project file of uploader",
         "type": "object",
-        "properties": known,
+        "properties": {**known, STEP: _steps_schema(known)},
         "additionalProperties": False,
     }
+
+
+def _steps_schema(known: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of the steps of a plan. `known`: the keys of a project file."""
+    keys = {key: {"$ref": f"#/properties/{key}"} for key in known if key not in OF_THE_PLAN}
+    of_all, of_a_column = key_schemas()
+    columns = deepcopy(of_all["columns"])
+    for one in columns["additionalProperties"]["anyOf"]:
+        if one.get("type") == "object":
+            one["properties"] = {**of_a_column, STEP: {"type": "string", "description": _OF_LINK}}
+            either = {"anyOf": [{"required": [key]} for key in ("associate", STEP)]}
+            one["dependencies"] |= dict.fromkeys(DETAILS, either)
+    keys["columns"] = {"description": _OF_COLUMNS, **columns}
+    step = {
+        "type": "object",
+        "properties": {"name": {"type": "string", "description": _OF_NAME}, **keys},
+        "additionalProperties": False,
+    }
+    return {"description": _OF_STEPS, "type": "array", "items": step, "minItems": 1}
 
 
 def _schema_of(parameter: click.Parameter) -> dict[str, Any]:

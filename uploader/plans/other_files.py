@@ -85,7 +85,14 @@ class OtherFiles:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._connection.close()
+
+    def number(self, name: str) -> int:
+        """The number of a step."""
+        return [step for step, _ in self._steps].index(name)
 
     def _storing(self) -> AbstractContextManager[None]:
         return sqlite.storage_errors("cannot compare the links of steps")

@@ -6,8 +6,9 @@ import csv
 import io
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +26,31 @@ from uploader.cli.options.group import CommandLike
 from uploader.cli.options.source_and_key import job_options, reading_settings
 from uploader.cli.output import print_json, print_lines, refuse_existing, write_new
 from uploader.cli.pages import page_of, refuse_foreign_page, write_page
-from uploader.cli.plans.each_step import after_steps
+from uploader.cli.plans.each_step import after_steps, before_steps, more_as_json
 from uploader.cli.progress import displaying, survey_line
-from uploader.cli.project_file import PROJECT_OPTION, Plan, project_in_use, words_beyond
+from uploader.cli.project_file import (
+    PROJECT_OPTION,
+    Plan,
+    Project,
+    project_in_use,
+    step_in_use,
+    upload_context,
+    words_beyond,
+)
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
 from uploader.cli.text.check.page import page_content
 from uploader.cli.text.check.screen import screen
 from uploader.cli.text.control_characters import harmless
-from uploader.cli.text.next_command import account_words, command_line
+from uploader.cli.text.next_command import account_words, command_line, next_command
 from uploader.cli.text.numbers import duration, printable
+from uploader.cli.text.plan import links_in_plan_lines
 from uploader.cli.text_file import read_text
 from uploader.errors import SettingsError
 from uploader.hubspot.owner_lookup import OWNER_TO_FILL_IN
 from uploader.jobs.summary import advice
+from uploader.plans.other_files import OtherFiles
 from uploader.settings import Settings
 
 _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
@@ -143,6 +154,7 @@ def command(
             examples,
             drafts=write_mapping is not None,
             drafts_properties=write_properties is not None,
+            **_of_plan(),
         )
     )
     if write_mapping is not None and report.draft:
@@ -158,11 +170,56 @@ def command(
     return report.exit_code
 
 
+@before_steps("check")
+def _compare_links(steps: Sequence[tuple[Project, Path]], options: Mapping[str, Any]) -> None:
+    """Have the checks of a plan's steps compare their links with the files of the others."""
+    context = click.get_current_context()
+    settings = []
+    for step, _ in steps:
+        with upload_context(step.path) as one:
+            settings.append((step.step, settings_to_check(one.params)))
+    if options["sample"] is None and any(one.associations for _, one in settings):
+        others = OtherFiles(steps[0][1].absolute().parent, settings)
+        context.meta[_OTHER_FILES] = others
+        context.call_on_close(others.close)
+
+
+@more_as_json("check")
+def _links_in_plan(context: click.Context) -> Mapping[str, object]:
+    others = _other_files(context)
+    return {"links": [one.as_dict() for one in others.found(_MOST_VALUES)]} if others else {}
+
+
 @after_steps("check")
 def _say_next(plan: Plan, options: Mapping[str, Any], code: int) -> int:
-    if code in {0, 1} and not options["as_json"]:
-        print_message(f"next: upload all steps: {command_line('migrate', plan.path)}")
+    others = _other_files(click.get_current_context())
+    if not options["as_json"]:
+        if others and (lines := links_in_plan_lines(others.found(_MOST_VALUES))):
+            print_lines([f"--- {plan.path.name}", *lines])
+        if code in {0, 1}:
+            print_message(f"next: upload all steps: {next_command(sys.argv[1:], 'migrate')}")
     return code
+
+
+_OTHER_FILES = "uploader.other_files"
+_MOST_VALUES = 10
+
+
+def _other_files(context: click.Context) -> OtherFiles | None:
+    """Where the checks of a plan's steps note what their links lead to; None if it is no plan."""
+    found = context.meta.get(_OTHER_FILES)
+    return found if isinstance(found, OtherFiles) else None
+
+
+def _of_plan() -> dict[str, Any]:
+    """What the check of a plan's step notes for the others; nothing without a plan."""
+    context = click.get_current_context()
+    others, step = _other_files(context), step_in_use(context)
+    if others is None or step is None:
+        return {}
+    number = others.number(step.step)
+    records = partial(others.add, number) if others.wants(number) else None
+    return {"note_records": records, "note_links": partial(others.note, number)}
 
 
 def _refuse_other_folder(path: Path, *, used: Path | None) -> None:
@@ -252,10 +309,21 @@ def settings_to_check(values: Mapping[str, Any]) -> Settings:
 
 
 async def run_check(
-    settings: Settings, sample: int | None, examples: int, *, drafts: bool, drafts_properties: bool = False
+    settings: Settings,
+    sample: int | None,
+    examples: int,
+    *,
+    drafts: bool,
+    drafts_properties: bool = False,
+    **notes: Any,  # noqa: ANN401  # as of the check
 ) -> Report:
     run = Check(
-        settings, sample=sample, examples=examples, drafts=drafts, drafts_properties=drafts_properties
+        settings,
+        sample=sample,
+        examples=examples,
+        drafts=drafts,
+        drafts_properties=drafts_properties,
+        **notes,
     )
     stop_on_signals(run.ending.stop)
     async with displaying(show_check(run)):

@@ -5,7 +5,7 @@ no job. What a command does with a plan besides, it registers here.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,6 +32,7 @@ _FINE = frozenset({0, 1})
 Work = TypeVar("Work", bound=Callable[..., Any])
 _INSTEAD: dict[str, Callable[[Plan, dict[str, Any]], int]] = {}
 _BEFORE: dict[str, Callable[[Sequence[tuple[Project, Path]], dict[str, Any]], None]] = {}
+_MORE: dict[str, Callable[[click.Context], Mapping[str, object]]] = {}
 _AFTER: dict[str, Callable[[Plan, dict[str, Any], int], int]] = {}
 
 
@@ -43,6 +44,11 @@ def instead_of_steps(command: str) -> Callable[[Work], Work]:
 def before_steps(command: str) -> Callable[[Work], Work]:
     """Register what a command looks at before the first step: given the steps and their checkpoints."""
     return _registered(_BEFORE, command)
+
+
+def more_as_json(command: str) -> Callable[[Work], Work]:
+    """Register what the JSON of a command has of a plan, beside its steps."""
+    return _registered(_MORE, command)
 
 
 def after_steps(command: str) -> Callable[[Work], Work]:
@@ -119,7 +125,7 @@ def _each(steps: Sequence[tuple[Project, Path]], context: click.Context, name: s
             if codes[-1] > 128:  # interrupted
                 break
     if as_json:
-        print_json({"steps": documents})
+        print_json({"steps": documents, **(_MORE[name](context) if name in _MORE else {})})
     for other in errors[:-1]:
         print_message(f"uploader: {other}")
     if errors:

@@ -7,6 +7,7 @@
     source = "companies.csv"
     [step.columns]
     "Account" = "name"
+    "Parent" = { step = "companies", label = "Parent" }     # a link to records of a step, by their key
 
 In    the text of a file.
 Out   a `Section` for each step.
@@ -24,6 +25,7 @@ from uploader.cli.suggestions import suggestions
 STEP, _NAME = "step", "name"
 #: Between the path of a plan and the name of a step.
 _MARK = "#"
+_CONTACTS = "contacts"
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _STEP_HEAD = re.compile(rf"""^\s*\[\[\s*(?:{STEP}|"{STEP}"|'{STEP}')\s*\]\]""")
 #: Keys that are one step's: all steps would read the same rows, or write the same files.
@@ -77,16 +79,54 @@ def sections_of(document: Mapping[str, Any], lines: Sequence[str]) -> list[Secti
     # Steps that are written in another way than as tables have no lines of their own.
     begins = heads if len(heads) == len(steps) else [0] * len(steps)
     ends = [*begins[1:], len(lines)] if begins == heads else [len(lines)] * len(steps)
+    targets = _targets(steps)
     found: list[Section] = []
     for step, begin, end in zip(steps, begins, ends, strict=True):
         own = _only(lines, begin, end)
         _refuse(step, OF_THE_PLAN, own, "holds for all steps: write it above the first [[step]]")
         name = _name_of(step, found, own, begin)
         rest = {key: value for key, value in step.items() if key != _NAME}
+        if isinstance(columns := rest.get("columns"), dict):
+            rest["columns"] = {one: _linked(one, details, targets, own) for one, details in columns.items()}
         hidden = {number for key in rest if (number := _at(head, key)) is not None}
         both = [a if at not in hidden and a else b for at, (a, b) in enumerate(zip(head, own, strict=True))]
         found.append(Section(name, {**above, **rest}, own if begins != heads else both))
     return found
+
+
+def _targets(steps: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """By the name of a step, what a link to its records says: their type, and the property of their keys."""
+    found: dict[str, dict[str, Any]] = {}
+    for one in steps:
+        match, object_type = one.get("match"), one.get("object_type", _CONTACTS)
+        names = match.split(",") if isinstance(match, str) else match
+        key = one.get("id_property") or (names[0] if isinstance(names, list) and names else None)
+        key = key or ("email" if object_type == _CONTACTS else None)
+        found[str(one.get(_NAME, object_type))] = {"associate": object_type, **({"by": key} if key else {})}
+    return found
+
+
+def _linked(
+    column: str, details: object, targets: Mapping[str, Mapping[str, Any]], lines: Sequence[str]
+) -> object:
+    """The details of a column; a link to a step as one to records of its type, by the property of its key."""
+    if not isinstance(details, dict) or STEP not in details:
+        return details
+    where = f"{_place(lines, [column])}{column!r}: "
+    if "associate" in details:
+        raise SectionError(f"{where}step and associate exclude each other: step says which records are meant")
+    name = details[STEP]
+    if name not in targets:
+        alike = suggestions(str(name), targets)
+        meant = f"did you mean {' or '.join(alike)}?" if alike else f"the steps are {', '.join(targets)}"
+        raise SectionError(f"{where}there is no step {name!r}; {meant}")
+    target = targets[name]
+    if "by" not in {*details, *target}:
+        raise SectionError(
+            f"{where}step {name} has no id_property, so say which property of its records the values are of, "
+            'with by = "..."'
+        )
+    return {**target, **{key: value for key, value in details.items() if key != STEP}}
 
 
 def _name_of(step: Mapping[str, Any], before: Iterable[Section], lines: Sequence[str], begin: int) -> str:

@@ -1,9 +1,11 @@
 """A plan: each step is a project file, with the keys above the steps."""
 
 import shlex
+import tomllib
 from pathlib import Path
 
 import click
+import jsonschema
 import pytest
 
 from uploader.cli.main import group, run
@@ -12,7 +14,9 @@ from uploader.cli.options.parameters import key_of
 from uploader.cli.options.source_and_key import job_settings
 from uploader.cli.plans.sections import OF_THE_PLAN
 from uploader.cli.project_file import PROJECT_OPTION, checkpoint_of, read_plan, read_project
+from uploader.cli.project_schema import project_schema
 from uploader.errors import SettingsError
+from uploader.model.associations import LinkColumn
 
 PLAN = """
 portal = 44237313
@@ -182,3 +186,84 @@ def test_a_file_whose_name_looks_like_a_step_is_a_file():
     Path("plan.toml#a").write_text('source = "x.csv"\n')
     written(A)
     assert read_project(Path("plan.toml#a"), upload()).values["SOURCE"] == ["x.csv"]
+
+
+LINKS = """
+[[step]]
+object_type = "companies"
+source = "companies.csv"
+id_property = "external_id"
+[step.columns]
+"Deal" = { step = "big-deals", by = "number" }
+
+[[step]]
+object_type = "contacts"
+source = "people.csv"
+[step.columns]
+"Account" = { step = "companies", label = "Primary", separator = ";" }
+"Boss" = { step = "contacts" }
+
+[[step]]
+name = "big-deals"
+object_type = "deals"
+source = "deals.csv"
+match = ["number", "external_id"]
+[step.columns]
+"Who" = { step = "contacts" }
+"""
+
+
+def test_a_link_to_a_step_is_one_to_its_records_by_their_key():
+    companies, contacts, deals = read_plan(written(LINKS), upload()).steps
+    assert companies.mapping.associations == [LinkColumn("Deal", "deals", "number")]
+    assert contacts.mapping.associations == [
+        LinkColumn("Account", "companies", "external_id", "Primary", ";"),
+        LinkColumn("Boss", "contacts", "email"),
+    ]
+    assert deals.mapping.associations == [LinkColumn("Who", "contacts", "email")]
+
+
+@pytest.mark.parametrize(
+    ("details", "why"),
+    [
+        ('{ step = "company" }', "line 6: 'X': there is no step 'company'; did you mean companies?"),
+        ("{ step = 7 }", "line 6: 'X': there is no step 7; the steps are companies, deals"),
+        ('{ step = "companies", associate = "deals" }', "line 6: 'X': step and associate exclude each other"),
+        ('{ step = "deals" }', "line 6: 'X': step deals has no id_property, so say which property"),
+        ('{ step = "companies", labl = "x" }', "line 6: 'X': unknown key 'labl'"),
+    ],
+)
+def test_a_wrong_link_to_a_step_is_refused_with_the_line(details, why):
+    plan = (
+        f'[[step]]\nobject_type = "companies"\nid_property = "domain"\nsource = "a.csv"\n[step.columns]\n'
+        f'"X" = {details}\n[[step]]\nobject_type = "deals"\nsource = "b.csv"\n'
+    )
+    with pytest.raises(SettingsError) as error:
+        read_plan(written(plan), upload())
+    assert why in str(error.value)
+
+
+def test_only_a_plan_has_links_to_steps():
+    Path("a.toml").write_text('source = "a.csv"\n[columns]\n"X" = { step = "companies" }\n')
+    with pytest.raises(SettingsError, match="unknown key 'step'"):
+        read_project(Path("a.toml"), upload())
+
+
+@pytest.mark.parametrize("text", [PLAN, LINKS])
+def test_the_schema_takes_plans(text):
+    jsonschema.validate(tomllib.loads(text), project_schema(upload()))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "step = []\n",
+        f"{A}sorce = 1\n",
+        f"{A}portal = 7\n",
+        "step = 7\n",
+        f'{A}[step.columns]\n"X" = {{ stp = "a" }}\n',
+    ],
+)
+def test_the_schema_takes_no_wrong_plans(text):
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(tomllib.loads(text), project_schema(upload()))
