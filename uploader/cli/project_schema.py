@@ -21,7 +21,7 @@ _TYPES: dict[Kind, str | list[str]] = {
     Kind.TEXT: ["string", "integer"],
 }
 _OF_COLUMNS = "What the columns mean, and how their values are read."
-_OF_STEPS = "The steps of a plan, which `uploader migrate` runs. Keys above them hold for all."
+_OF_STEPS = "The steps of a plan, which migrate runs. Keys above them hold for all."
 _OF_NAME = "What the step is called. Default: its object_type."
 _OF_LINK = "The step whose records the values name, by its key."
 _SOURCES = "Paths, patterns or URLs of the sources. Paths are relative to this file."

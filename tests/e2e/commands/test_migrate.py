@@ -13,6 +13,8 @@ from support.processes import TOKEN, at_a_terminal, end, kill, run, start, wait_
 
 NAMES = ("companies", "contacts", "deals")
 COUNTS = {"companies": 150, "contacts": 450, "deals": 150}
+#: To records of an earlier and of a later step.
+LINKS = {"contacts": ("companies", "Company"), "companies": ("deals", "Deal")}
 #: Small batches of work, so that a process can be killed within a step.
 FAST = ("--rate", "100000/10")
 
@@ -20,16 +22,41 @@ FAST = ("--rate", "100000/10")
 def write_plan(folder, url, *, more="", of_deals="", counts=COUNTS):
     for name in NAMES:
         rows = [{"external_id": f"{name}{i}", "Title": f"N{i}"} for i in range(counts[name])]
+        if links := LINKS.get(name):
+            other, column = links
+            rows = [{**row, column: f"{other}{i % counts[other]}"} for i, row in enumerate(rows)]
         write_csv(folder / f"{name}.csv", rows)
     titles = {"companies": "name", "contacts": "lastname", "deals": "dealname"}
     steps = "".join(
         f'[[step]]\nobject_type = "{name}"\nsource = "{name}.csv"\nid_property = "external_id"\n'
-        f'{of_deals if name == "deals" else ""}[step.columns]\n"Title" = "{titles[name]}"\n'
+        f'{of_deals if name == "deals" else ""}[step.columns]\n"Title" = "{titles[name]}"\n{_link(name)}'
         for name in NAMES
     )
     path = folder / "plan.toml"
     path.write_text(f'base_url = "{url}"\n{more}{steps}')
     return path
+
+
+def _link(name):
+    if name not in LINKS:
+        return ""
+    other, column = LINKS[name]
+    return f'"{column}" = {{ step = "{other}" }}\n'
+
+
+def linked(mock):
+    """The links of the account, by the keys of both records."""
+    keys = {one["id"]: one["properties"]["external_id"] for name in NAMES for one in mock.objects(name)}
+    return sorted(tuple(sorted((keys[one["from"]["id"]], keys[one["to"]["id"]]))) for one in mock.links())
+
+
+def wanted_links(counts=COUNTS):
+    pairs = [
+        (f"{name}{i}", f"{other}{i % counts[other]}")
+        for name, (other, _) in LINKS.items()
+        for i in range(counts[name])
+    ]
+    return sorted(tuple(sorted(pair)) for pair in pairs)
 
 
 def held(mock):
@@ -41,8 +68,13 @@ def wanted(counts=COUNTS):
     return {name: sorted(f"{name}{i}" for i in range(counts[name])) for name in NAMES}
 
 
+def writes(mock):
+    """The number of requests that write rows or links."""
+    return sum(one["path"].endswith(("/upsert", "/create", "/default")) for one in mock.log())
+
+
 def has_come_to(mock, process, upserts):
-    return process.poll() is not None or mock.stats()["upserts"] > upserts
+    return process.poll() is not None or writes(mock) > upserts
 
 
 def test_a_plan_that_is_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path, hubspot_mock):
@@ -50,21 +82,24 @@ def test_a_plan_that_is_killed_again_and_again_ends_as_if_it_had_not_been(tmp_pa
     write_plan(tmp_path, mock.url)
     moments = random.Random(7)
     upserts = 0
-    for _ in range(6):
+    for _ in range(5):
         process = start("migrate", "plan.toml", *FAST, "--json", cwd=tmp_path)
-        goal = min(upserts + moments.randint(0, 2), 7)
+        goal = upserts + moments.randint(1, 3)
         wait_until(partial(has_come_to, mock, process, goal))
         kill(process)
-        upserts = mock.stats()["upserts"]
+        upserts = writes(mock)
     last = run("migrate", "plan.toml", *FAST, "--json", cwd=tmp_path)
     assert last.code == 0, last.err
     assert held(mock) == wanted()
+    assert linked(mock) == wanted_links()
     steps = last.summary["steps"]
     assert [(one["name"], one["rows"], one["state"], one["exit_code"]) for one in steps] == [
         (name, COUNTS[name], "complete", 0) for name in NAMES
     ]
     totals = last.summary["totals"]
     assert totals["rows"] == sum(COUNTS.values()) == totals["created"] + totals["updated"]
+    links = totals["links"]
+    assert (links["read"], links["linked"] + links["already"], links["open"]) == (600, 600, 0)
     for name in NAMES:
         lines = (tmp_path / f"{name}.csv.results.csv").read_text().splitlines()[1:]
         assert sorted(int(line.split(",")[0]) for line in lines) == list(range(2, COUNTS[name] + 2))
@@ -109,9 +144,9 @@ def test_a_step_that_stops_is_named_with_those_that_wait(tmp_path, hubspot_mock)
     assert ended.code == 78
     last = ended.err.splitlines()[-1]
     assert last.startswith("stopped: step contacts: too many rows failed")
-    assert "step deals waits until it is complete" in last
+    assert "steps companies, deals wait until it is complete" in last
     assert held(mock)["deals"] == []
-    assert [line.split()[0] for line in ended.out.splitlines()[2:]] == [*NAMES, "all"]
+    assert [line.split()[0] for line in ended.out.splitlines()[2:6]] == [*NAMES, "all"]
 
 
 def test_it_asks_once_at_a_terminal(tmp_path, hubspot_mock):
@@ -167,7 +202,7 @@ def test_ctrl_c_stops_and_the_same_command_resumes(tmp_path, hubspot_mock):
     process.send_signal(signal.SIGINT)
     ended = end(process)
     assert ended.code == 130
-    assert "step deals waits until it is complete" in ended.err.splitlines()[-1]
+    assert "steps companies, deals wait until it is complete" in ended.err.splitlines()[-1]
     assert run("migrate", "plan.toml", cwd=tmp_path).code == 0
     assert held(mock) == wanted()
 
@@ -247,3 +282,21 @@ def test_steps_that_were_not_begun_are_left_out_and_a_job_is_not_named_twice(tmp
     assert (twice.code, "plan.toml is a plan, so leave the CHECKPOINT out" in twice.err) == (2, True)
     watched = run("status", "--watch", "-f", "plan.toml", cwd=tmp_path)
     assert (watched.code, "are about one job; name a step" in watched.err) == (2, True)
+
+
+def test_the_check_of_a_plan_tells_links_to_its_files_from_links_to_nothing(tmp_path, hubspot_mock):
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.0)
+    write_plan(tmp_path, mock.url, counts={"companies": 4, "contacts": 6, "deals": 3})
+    source = tmp_path / "contacts.csv"
+    source.write_text(source.read_text().replace("companies3", "nobody"))
+    checked = run("check", "-f", "plan.toml", "--json", cwd=tmp_path)
+    found = {one["step"]: one for one in checked.summary["links"]}
+    assert (found["contacts"]["in_files_of_the_plan"], found["contacts"]["missing"]) == (5, 1)
+    assert found["contacts"]["most_missing"] == [{"value": "nobody", "links": 1}]
+    assert (found["companies"]["in_files_of_the_plan"], found["companies"]["missing"]) == (4, 0)
+    migrated = run("migrate", "plan.toml", cwd=tmp_path)
+    assert migrated.code == 1
+    text = "neither in the account nor in a file of this plan: nobody (1)"
+    assert text in migrated.err
+    assert text in run("check", "-f", "plan.toml", cwd=tmp_path).out
+    assert "links: 9 linked, 1 missing" in migrated.out
