@@ -43,6 +43,7 @@ class Options(TypedDict, total=False):
     checkpoint_dir: AnyPath | None
     results: AnyPath | None
     write_results: bool
+    job_name: str
     base_url: str
     network: Network
     api_version: str

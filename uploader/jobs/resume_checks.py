@@ -15,7 +15,7 @@ from uploader.hubspot.missing_scopes import DETAILS
 from uploader.model.associations import LinkColumn
 from uploader.model.column_names import folded, quoted
 from uploader.model.redaction import without_addresses
-from uploader.records.associations.link_columns import as_details, link_column
+from uploader.records.associations.link_columns import as_details, association_words, link_column, normal
 from uploader.records.blank_words import as_compared
 from uploader.records.columns import LIST, Columns
 from uploader.records.duplicates import OnDuplicate
@@ -94,7 +94,7 @@ def recorded_values(settings: Settings) -> dict[str, Any]:
             column: list(values) for column, values in sorted(settings.suppress_where.items())
         },
         "opt_outs": settings.opt_outs,
-        "associate": list(map(recorded_association, settings.associations)),
+        _ASSOCIATE: list(map(recorded_association, settings.associations)),
         "set": dict(sorted(settings.constants.items())),
         "allow": sorted(settings.allowed),
         "skip_unchanged": settings.skip_unchanged,
@@ -131,7 +131,7 @@ def recorded_settings(known: Mapping[str, Any]) -> dict[str, Any]:
             column: tuple(values) for column, values in known.get("suppress_where", {}).items()
         },
         "opt_outs": known.get("opt_outs", ""),
-        "associations": tuple(link_column(one["column"], one) for one in known.get("associate", ())),
+        "associations": tuple(link_column(one["column"], one) for one in known.get(_ASSOCIATE, ())),
         "constants": known.get("set", {}),
         "allowed": frozenset(known.get("allow", ())),
         "policy": Policy(known.get("policy", Policy.OVERWRITE)),
@@ -339,12 +339,21 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return ", ".join(
         f"{name} differs"
         if name in _NOT_SHOWN
-        else without_addresses(f"{name} was {was!r}, is {now.get(name)!r}")
+        else without_addresses(f"{name} was {_shown(name, was)}, is {_shown(name, now.get(name))}")
         for name in dict.fromkeys((*now, *before))
         if (was := before.get(name, _FORMER_DEFAULTS.get(name))) != now.get(name)
     )
 
 
+def _shown(name: str, value: Any) -> str:  # noqa: ANN401  # as it is recorded
+    """A setting's value as text."""
+    if name != _ASSOCIATE:
+        return repr(value)
+    columns = [normal(link_column(one["column"], one)) for one in value or ()]
+    return "; ".join(f"{one.column!r} to {association_words(one)}" for one in columns) or "none"
+
+
+_ASSOCIATE = "associate"
 #: Settings whose values name people, or are many.
 _NOT_SHOWN = frozenset({"owner_map", "values"})
 #: The values of settings that older versions did not record.

@@ -121,7 +121,10 @@ def test_links_of_open_rows_are_forgotten_when_they_are_read_by_other_settings(j
     settled = state.progress.is_settled
     assert any(not settled(position) for position, *_ in before)
     company = {"account": "company"}
-    with pytest.raises(CheckpointError, match="associate was"):
+    with pytest.raises(
+        CheckpointError,
+        match="associate was 'account' to companies by external_id; 'deals' to deals by HubSpot's id, values",
+    ):
         job.run_virtual(associations=_COLUMNS[1:], mapped=company)
     assert _on_disk(job.source)[0] == before
     job.run_virtual(associations=_COLUMNS[1:], mapped=company, accept_changed_settings=True)

@@ -89,6 +89,26 @@ async def test_every_row_of_every_source_is_told_once(tmp_path):
 
 
 @virtual
+async def test_rows_of_a_program_are_linked_with_other_records(tmp_path):
+    simulator = make_simulator()
+    simulator.reset(0.0, objects={"companies": [{"properties": {"external_id": one}} for one in ("A", "B")]})
+    rows = [{"email": "a@x.com", "account": "A", "partners": ["B", "gone"]}, {"email": "b@x.com"}]
+    columns = {
+        "account": "companies.external_id:Primary",
+        "partners": {"associate": "companies", "by": "external_id"},
+    }
+    async with Uploader(**options(tmp_path), associations=columns, seams=seams_to(simulator)) as job:
+        outcomes = await follow(job, Rows(rows))
+    assert {row.outcome for row in outcomes} == {Outcome.CREATED}
+    found = job.summary.follow_ups["links"].as_dict()
+    assert (found["read"], found["linked"], found["missing"], job.summary.exit_code) == (3, 2, 1, 1)
+    assert sorted(link["labels"] for link in simulator.links(1e9)) == [[], ["Primary"]]
+    for wrong in ("companies.external_id", {"account": 7}, {"account": "companies"}):
+        with pytest.raises(SettingsError, match="associations"):
+            make_settings(("a.csv",), (), {"token": "t", "associations": wrong})
+
+
+@virtual
 async def test_a_failure_says_why_and_a_value_that_was_left_out_is_counted(tmp_path):
     properties = [{"name": "size", "type": "number"}]
     simulator = make_simulator(properties=properties)
