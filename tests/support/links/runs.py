@@ -70,7 +70,7 @@ def labels(simulator: Simulator) -> Labels:
     return found
 
 
-def apply(before: Labels, wanted: Iterable[tuple[str, str, str]]) -> Labels:
+def apply(before: Labels, wanted: Iterable[tuple[str, str, str]], *, has_primary: bool = True) -> Labels:
     """The links after these were made one at a time: address, key of the company, label."""
     held = {pair: set(one) for pair, one in before.items()}
     for address, key, label in wanted:
@@ -79,7 +79,7 @@ def apply(before: Labels, wanted: Iterable[tuple[str, str, str]]) -> Labels:
             for pair in others:
                 held[pair].discard("Primary")
         held.setdefault((address, key), set()).update({label} - {""})
-        if not others:
+        if has_primary and not others:
             held[address, key].add("Primary")
     return held
 
