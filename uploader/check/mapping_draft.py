@@ -10,7 +10,7 @@ Rules It is only a draft: nothing uses it before the user gives it to `upload`. 
 """
 
 import tomllib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
 from itertools import chain
@@ -26,7 +26,7 @@ from uploader.records.columns import COSTLY, OWN_PREFIX
 from uploader.records.headers.near_properties import NearProperties
 from uploader.records.headers.recognition import Recognized, recognize
 from uploader.records.headers.tables import ASK, IGNORE, OPT_OUT, usual_target
-from uploader.records.known_headers import carries_consent, carries_opt_out, holds_whatever
+from uploader.records.known_headers import carries_consent, carries_opt_out, holds_whatever, names_ids
 from uploader.records.values.date_numbers import dates_text, needs_unit, readings
 from uploader.records.values.datetimes import DateOrder, as_moment, lacks_zone, orders_of
 from uploader.records.values.options import BOOLEANS, clash_in, clashing_options
@@ -50,6 +50,7 @@ class Drafted:
     type: str = ""  #: of the property
     warnings: tuple[str, ...] = ()
     samples: tuple[str, ...] = ()
+    is_id: bool = False  #: holds ids that do not repeat, and has no usual property
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,8 @@ def draft(
     for index, column in enumerate(header):
         if column.startswith(OWN_PREFIX):
             continue
-        samples = tuple(dict.fromkeys(text for row in rows if (text := row[index].strip())))
+        cells = [text for row in rows if (text := row[index].strip())]
+        samples = tuple(dict.fromkeys(cells))
         one = _drafted(column, _guess(column, origin, schema, near), schema, samples, key)
         if one.links.partition(".")[0] == object_type:
             one = replace(one, links="")
@@ -189,8 +191,35 @@ def draft(
             )
         elif one.is_sure and one.property:
             taken[one.property] = column
+        is_open = not (one.property or one.ignore or one.suppress)
+        if is_open and names_ids(column) and 1 < len(cells) == len({text.lower() for text in cells}):
+            one = replace(one, is_id=True)
         drafted.append(one)
-    return Draft(origin.name, tuple(drafted))
+    return Draft(origin.name, tuple(_with_unique(drafted, schema, {*taken, key}) if schema else drafted))
+
+
+def _with_unique(drafted: Sequence[Drafted], schema: Schema, taken: Collection[str]) -> Iterator[Drafted]:
+    """The columns; for one of ids the property with unique values that no column has, if there is one."""
+    free = free_unique(schema, taken)
+    is_clear = len(free) == 1 and sum(one.is_id for one in drafted) == 1
+    such_as = f" such as {', '.join(free)}" if free else " (create one with unique = true)"
+    for one in drafted:
+        if one.is_id:
+            advice = f"ids that do not repeat: rows can be matched by a property with unique values{such_as}"
+            kind = schema.kinds.get(free[0]) if is_clear else None
+            yield replace(
+                one,
+                property=free[0] if is_clear else "",
+                type=kind.type if kind else "",
+                warnings=(*one.warnings, advice),
+            )
+        else:
+            yield one
+
+
+def free_unique(schema: Schema, taken: Collection[str] = ()) -> list[str]:
+    """The properties with unique values that can be written and are not taken."""
+    return sorted(schema.unique - schema.read_only - {EMAIL, OWN_ID, *taken})
 
 
 def _drafted(column: str, guess: _Guess, schema: Schema | None, samples: Sequence[str], key: str) -> Drafted:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
 
-from uploader.records.known_headers import bare
+from uploader.records.known_headers import bare, names_ids
 from uploader.records.values.date_numbers import is_number, needs_unit
 from uploader.records.values.datetimes import DateOrder, as_date, as_moment, lacks_zone, orders_of
 from uploader.records.values.nothing import is_nothing
@@ -34,6 +34,9 @@ _ONE_LINE = 200
 _MOST_CHARACTERS = 65_536
 #: A select of more options, or of options that rows hardly share, is no help.
 _MOST_OPTIONS, _ROWS_PER_OPTION, _LONGEST_OPTION = 30, 5, 60
+
+#: Values of a column of ids of which it is known whether they repeat.
+MOST_IDS = 100_000
 
 _COMPACT_DATE_DIGITS = len("YYYYMMDD")
 _EXACT_DIGITS = 15
@@ -119,6 +122,16 @@ class ColumnProfile:
     _judged: int = 0
     _lacks_zone: bool = False
     _is_ambiguous: bool = False  # a date of two orders
+    _ids: set[int] | None = None  # hashes of the first values; None: one repeats, or it is no column of ids
+
+    def __post_init__(self) -> None:
+        if names_ids(self.column):
+            self._ids = set()
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether it is a column of ids of which none repeats, among the first ones."""
+        return self._ids is not None and len(self._ids) > 1
 
     def add(self, text: str) -> None:
         """Note the next value; "" for a blank cell."""
@@ -126,6 +139,8 @@ class ColumnProfile:
         if not text:
             return
         self.filled += 1
+        if self._ids is not None and len(self._ids) < MOST_IDS and not is_nothing(text):
+            self._note_id(hash(text.lower()))
         if text in self.distinct:
             self.distinct[text] += 1
             return
@@ -136,6 +151,13 @@ class ColumnProfile:
             return
         self.are_all_distinct = False
         self._judge(text, 1)
+
+    def _note_id(self, value: int) -> None:
+        assert self._ids is not None
+        if value in self._ids:
+            self._ids = None
+        else:
+            self._ids.add(value)
 
     def _judge(self, text: str, count: int) -> None:
         if is_nothing(text):

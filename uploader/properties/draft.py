@@ -106,7 +106,7 @@ def draft_text(
 
 def _lines_of(one: MissingProperty, name: str, label: str, group: str, *, is_key: bool) -> Iterator[str]:
     profile, found = one.profile, one.profile.inference()
-    if is_key:  # a text is compared as it stands, a number is not
+    if is_key or profile.is_unique:  # a text is compared as it stands, a number is not
         found = Inference("string", "text", found.remarks)
     yield f"# Column {_quoted(profile.column)}: {_comment(_counts(profile))}"
     for remark in found.remarks:
@@ -125,6 +125,8 @@ def _lines_of(one: MissingProperty, name: str, label: str, group: str, *, is_key
         yield f"{sign}{key} = {_quoted(value)}"
     if is_key:
         yield f"{sign}unique = true  # rows are matched by it"
+    elif profile.is_unique:
+        yield f"{sign}unique = true  # ids that do not repeat: rows can be matched by it; not to be set later"
     if found.options:
         yield from _enumeration(found)
 

@@ -19,6 +19,14 @@ def words_of(text: str) -> tuple[str, ...]:
 _LETTERS, _HUMPS = re.compile(r"[^\W_]+"), re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
+_IDS = frozenset({"id", "guid", "uuid"})
+
+
+def names_ids(column: str) -> bool:
+    """Whether a column, by its name, holds ids of records."""
+    return not _IDS.isdisjoint(words_of(column))
+
+
 # --- who must not be written to ---
 
 

@@ -9,7 +9,8 @@ from support.processes import dialogue, run
 
 PROMPT = re.compile(r"(?:^|\n)> $|\[y/N\] $")
 HEADER = (
-    "Email,First Name,Title,Shoe Size,Lifecycle Stage,Mailing City,Contact Owner,Email Opt Out,external_id"
+    "Email,First Name,Title,Shoe Size,Lifecycle Stage,Mailing City,Contact Owner,Email Opt Out,external_id,"
+    "Badge ID"
 )
 
 
@@ -22,9 +23,8 @@ def write_contacts(path):
             stage = ("lead", "Leads", "Prospect")[at % 3]
             city = ("Berlin", "n/a")[at % 2]
             owner = ("Ann Lee", "Jon Doe")[at % 2]
-            lines.writerow(
-                (email, f"A{at}", "CTO", at % 40, stage, city, owner, "1" if at == 3 else "0", f"x{at}")
-            )
+            told, ids = "1" if at == 3 else "0", (f"x{at}", f"b{at}")
+            lines.writerow((email, f"A{at}", "CTO", at % 40, stage, city, owner, told, *ids))
 
 
 def answering(answers, asked):
@@ -49,7 +49,7 @@ def test_a_messy_export_is_decided_in_two_sittings_and_uploaded(tmp_path, hubspo
     code, seen, out = dialogue(tmp_path, answering(answers, asked), *command)
     assert code == 130, seen
     assert "go on later with: uploader init a.csv --guide" in seen
-    assert out.startswith("wrote a.toml: 9 columns, ")
+    assert out.startswith("wrote a.toml: 10 columns, ")
     file = tmp_path / "a.toml"
     first = file.read_text()
     assert '\n# match = ["email", "external_id"]  #' in first
@@ -59,8 +59,9 @@ def test_a_messy_export_is_decided_in_two_sittings_and_uploaded(tmp_path, hubspo
     asked.clear()
     answers = {
         'Column "Shoe Size"': "c\n",
+        'Column "Badge ID"': "c\n",
         'Column "Email Opt Out"': "2\n",
-        "create 1 property": "y\n",
+        "create 2 properties": "y\n",
         '"none@none.com" is the email': "1\n",
         '"n/a" may stand': "\n",
         '"Leads", ': "\n",
@@ -79,6 +80,8 @@ def test_a_messy_export_is_decided_in_two_sittings_and_uploaded(tmp_path, hubspo
     assert tomllib.loads(text)["columns"]["Shoe Size"] == "shoe_size"
     assert (tmp_path / "a.properties.toml.44237313.created.json").exists()
 
+    definitions = tomllib.loads((tmp_path / "a.properties.toml").read_text())["property"]
+    assert {one["name"] for one in definitions if one.get("unique")} == {"badge_id"}
     check = run("check", "-f", "a.toml", cwd=tmp_path)
     assert check.code == 0, check.out
     assert "UNDECIDED" not in check.out

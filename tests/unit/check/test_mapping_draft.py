@@ -170,3 +170,21 @@ def test_links_of_an_export_of_hubspot_are_by_its_own_ids():
     of_deals = draft(header, SCHEMA, [["51", "Ann", "7;8", ""]], object_type="deals").toml()
     assert 'associate = "companies"' in of_deals
     assert 'associate = "deals"' not in of_deals
+
+
+@pytest.mark.parametrize(
+    ("unique", "proposed", "words"),
+    [
+        ({"badge"}, "badge", "such as badge"),
+        ({"badge", "code"}, "", "such as badge, code"),
+        ({"email"}, "", "create one with unique = true"),
+        ({"score"}, "", "create one with unique = true"),
+    ],
+)
+def test_ids_that_do_not_repeat_go_into_a_property_with_unique_values(unique, proposed, words):
+    labels = {name: name for name in ("email", "badge", "code", "score")}
+    schema = Schema(labels=labels, unique=frozenset(unique), read_only=frozenset({"score"}))
+    found = draft(["Email", "Contact ID", "Owner ID"], schema, [["a@x.com", "1", "7"], ["b@x.com", "2", "7"]])
+    one, other = found.columns[1:]
+    assert (one.property, one.is_sure, other.is_id) == (proposed, False, False)
+    assert words in one.warnings[0]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from uploader.errors import SettingsError
+from uploader.properties import column_profile
 from uploader.properties.column_profile import ColumnProfile
 from uploader.properties.definitions_file import is_valid_name, parse_definitions
 from uploader.properties.draft import MissingProperty, default_group, draft_text, name_for
@@ -92,6 +93,32 @@ def test_a_definition_has_the_type_and_comments_the_counts_and_remarks():
     assert '# Column "Shoe Size": 4 of 5 rows, 3 different values: "42" (2), "NULL" (1), "41" (1)' in text
     assert "# CAUTION: words for nothing" in text
     assert "# Column 'X' gets none." in text
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "is_unique"),
+    [
+        ("Contact ID", ["1", "2", "3"], True),
+        ("ContactId", ["1", "2", "NULL", "", "NULL"], True),
+        ("Contact ID (18)", ["1", "2", "2"], False),
+        ("Contact ID", ["003aB", "003ab"], False),
+        ("Contact ID", ["1"], False),
+        ("Name", ["1", "2", "3"], False),
+    ],
+)
+def test_ids_that_do_not_repeat_are_texts_with_unique_values(column, values, is_unique):
+    text = drafted(missing(column, *values))
+    (one,) = parse_definitions(text).definitions
+    assert one.is_unique == is_unique
+    assert one.type == "string" or not is_unique
+
+
+def test_whether_ids_repeat_is_known_of_so_many_and_memory_is_limited(monkeypatch):
+    monkeypatch.setattr(column_profile, "MOST_IDS", 3)
+    one = missing("Contact ID", "1", "2", "3", *"4" * 9).profile
+    assert one.is_unique
+    assert len(one._ids) == 3
+    assert not missing("Contact ID", "1", "2", "2", "3").profile.is_unique
 
 
 def test_options_are_only_proposed_and_work_without_their_signs():

@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 
 from uploader.check.bad_columns import BadColumn, BadValue, owner_columns
 from uploader.check.blank_candidates import Candidate
-from uploader.check.mapping_draft import Drafted, suppression
+from uploader.check.mapping_draft import Drafted, free_unique, suppression
 from uploader.check.mapping_edits import (
     Value,
     decisions,
@@ -95,7 +95,7 @@ def _beside(drafted: Drafted, columns: Sequence[Column]) -> Mapping[str, str]:
 def _column_question(one: Drafted, schema: Schema) -> Question:
     properties = _properties(one.column, schema)
     new = Choice(
-        f"create the property {name_for(one.column, schema.labels)}",
+        f"create the property {name_for(one.column, schema.labels)}{', with unique values' * one.is_id}",
         write=partial(_with_new, column=one.column, schema=schema),
     )
     return Question(
@@ -150,12 +150,15 @@ def _proposals(one: Drafted, names: Sequence[str], schema: Schema) -> list[str]:
     by_text = {bare(text): name for name in names for text in (schema.labels[name], name)}
     close = difflib.get_close_matches(bare(one.column), by_text, n=2 * _PROPOSED, cutoff=_ALIKE)
     found = [one.property] if one.property in names else []
+    if one.is_id:
+        found += [name for name in free_unique(schema) if name in names]
     return list(dict.fromkeys([*found, *(by_text[text] for text in close)]))[:_PROPOSED]
 
 
 def _property(column: str, name: str, schema: Schema) -> Choice:
     kind = schema.kinds.get(name)
     about = f"{schema.labels[name]} ({kind.type})" if kind and kind.type else schema.labels[name]
+    about += ", unique values" * (name in schema.unique)
     return Choice(name, about, _as(column, {"property": name}), name)
 
 

@@ -1,6 +1,7 @@
 """What is asked, of what a check found."""
 
 from collections import Counter
+from dataclasses import replace
 
 from uploader.check.bad_columns import BadColumn, BadValue
 from uploader.check.blank_candidates import Candidate
@@ -149,6 +150,18 @@ def test_rows_without_a_key_that_have_another_one_are_asked_about():
     taken = answered(State(file, [question]), "")
     assert taken.text == 'match = ["email", "external_id", "badge"]\n' + FILE
     assert answered(State(file, [question]), "s").text == file
+
+
+def test_for_ids_that_do_not_repeat_a_property_with_unique_values_is_proposed():
+    schema = replace(SCHEMA, labels={**SCHEMA.labels, "badge": "Badge"}, unique=frozenset({"badge"}))
+    made = Report(columns=[Column(0, "Contact ID", "", is_undecided=True)], account=Account(schema=schema))
+    for ids, proposed in ((["a1", "a2"], ["badge"]), (["a1", "A1"], []), (["a1", "a1"], [])):
+        made.draft = draft(["Contact ID"], schema, [[one] for one in ids])
+        [question] = column_questions(made, FILE)
+        assert [one.name for one in question.choices] == proposed
+        assert question.is_proposed == bool(proposed)
+        unique = ", with unique values" * bool(proposed)
+        assert question.letters["c"].name == f"create the property contact_id{unique}"
 
 
 def test_columns_of_other_files_may_have_the_same_property():
