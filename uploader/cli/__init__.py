@@ -3,6 +3,7 @@
 commands          one module a command
 demo_files        the files that `uploader demo` makes
 guide             `init --guide`: a project file completed by questions
+list_undo         `undo` of the list that records were put into
 logs              log lines on stderr, for people or as JSON
 main              the list of commands, and how an error reaches the user
 option_variables  options given by environment variables

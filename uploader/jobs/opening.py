@@ -35,6 +35,7 @@ from uploader.storage.file_names import (
     associations_path,
     duplicates_path,
     keys_of_one_contact_path,
+    list_path,
     snapshot_path,
 )
 from uploader.storage.keys_of_one_contact_file import KeysOfOneContactFile
@@ -421,15 +422,15 @@ def _is_same(before: str, now: str) -> bool:
 
 
 def _discard_job(settings: OutputSettings, in_doubt_below: int) -> None:
-    """Remove the checkpoint and the results file; keep snapshot and links under another name."""
+    """Remove the checkpoint and the results file; keep snapshot, links and list under other names."""
     save_rows_without_snapshot(settings.checkpoint_path, in_doubt_below)
     kept = snapshot_path(settings.checkpoint_path)
     if kept.exists() and snapshot.read_about(kept):
         snapshot.decide_open_readings_for_undo(kept, settings.checkpoint_path, in_doubt_below)
     try:
         Checkpoint.remove(settings.checkpoint_path)
-        snapshot.put_aside(snapshot_path(settings.checkpoint_path))
-        snapshot.put_aside(associations_path(settings.checkpoint_path))
+        path = settings.checkpoint_path
+        snapshot.put_aside(snapshot_path(path), associations_path(path), list_path(path))
         if settings.results_path:
             settings.results_path.unlink(missing_ok=True)
         if settings.opt_outs_path:

@@ -258,7 +258,8 @@ class _Question(Task[Call]):
 
     def _judge(self, reply: Reply, path: str) -> Verdict:
         """The verdict on a reply of the preflight. A refusal stops the run unless the request is optional."""
-        if (reply.ok and reply.readable) or reply.status == 403:
+        is_answer = reply.ok and (reply.readable or reply.status == 204)  # no content
+        if is_answer or reply.status == 403:
             return Verdict(Action.SETTLE)
         verdict = classify_read(reply)
         passes = verdict.cause in LONG_PAUSES and self._patience(verdict) is not None

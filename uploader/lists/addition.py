@@ -13,6 +13,7 @@ from uploader.errors import CheckpointError, SettingsError
 from uploader.hubspot import lists
 from uploader.hubspot.lists import Change, RecordList
 from uploader.hubspot.object_types import type_id
+from uploader.lists.doubts import MARGIN_SECONDS, settle_doubts
 from uploader.lists.membership_task import MembershipTask, Room
 from uploader.lists.named_list import check_list, find_list, not_static_text, plan_text, read_list, refusal
 from uploader.model.lists import ListProgress, Member
@@ -30,8 +31,6 @@ from uploader.storage.rows_of_results import ResultRow, rows_of_results
 
 #: Requests side by side: few, since a request takes very many records.
 _WORKERS = 4
-#: How far HubSpot's clocks may differ from the one that answers carry, which has whole seconds.
-_MARGIN_SECONDS = 5.0
 #: A list that appeared so long after the request to make it is another one.
 _MAKING_SECONDS = 900.0
 
@@ -100,7 +99,7 @@ class ListAddition:
         try:
             found = await self._find_or_make(tools)
             await self._add(tools, found.id, first - 1)
-            await self._settle_doubts(tools, found.id)
+            await settle_doubts(self._file, tools, found.id)
         except SettingsError as error:  # someone has changed the list since `check`
             raise StopRun(Cause.LIST, str(error)) from error
 
@@ -175,7 +174,7 @@ class ListAddition:
         if not found.is_static:
             raise StopRun(Cause.LIST, not_static_text(found))
         if not list_id:
-            await self._keep(tools, found, is_ours=_is_of_request(found, about.get("make_sent_at", "")))
+            await self._keep(tools, found, is_ours=is_of_request(found, about.get("make_sent_at", "")))
         return found
 
     async def _make(self, tools: Tools, name: str) -> RecordList:
@@ -186,7 +185,7 @@ class ListAddition:
         found, is_ours = lists.decode_list(reply.body) if reply.ok else None, True
         if found is None:
             found = await find_list(tools, self._type_id, name)
-            is_ours = found is not None and _is_of_request(found, str(now))
+            is_ours = found is not None and is_of_request(found, str(now))
         if found is None:
             raise refusal(reply)
         await self._keep(tools, found, is_ours=is_ours)
@@ -235,28 +234,6 @@ class ListAddition:
         """StopRun if the list is the reason why records were refused."""
         await self._find_or_make(tools)
 
-    async def _settle_doubts(self, tools: Tools, list_id: str) -> None:
-        """Find out which members the job has put there by requests whose answers were lost."""
-        file, writer = self._file, tools.writer
-        last = await writer.run(file.last_doubtful)
-        if last is None:
-            return
-        if (await writer.run(lambda: file.about)).get("made"):
-            await writer.run(partial(file.end_doubts, Member.ADDED))  # it was empty
-            return
-        after = ""
-        while True:
-            reply = await tools.ask(lists.read_members(tools.paths, list_id, after))
-            page = lists.decode_page(reply.body) if reply.ok else None
-            if page is None:
-                raise refusal(reply)
-            members = _numbered(page.members)
-            await writer.run(partial(file.settle_doubts, members, _MARGIN_SECONDS))
-            after = page.after
-            if not after or (members and max(members) >= last):
-                break
-        await writer.run(partial(file.end_doubts, Member.ALREADY))  # others have taken them out since
-
 
 def find_list_addition(
     settings: Settings, checkpoint: Checkpoint | None, stack: ExitStack
@@ -292,12 +269,8 @@ def members_after(sent: Sequence[int], change: Change, in_doubt: Collection[int]
     return {one: state(one) for one in sent}
 
 
-def _numbered(members: Mapping[str, float | None]) -> dict[int, float | None]:
-    return {int(one): at for one, at in members.items() if one.isdecimal()}
-
-
-def _is_of_request(found: RecordList, sent_at: str) -> bool:
+def is_of_request(found: RecordList, sent_at: str) -> bool:
     """Whether a list was made by the request that left then, whose answer was lost."""
     if not sent_at or found.created_at is None:
         return False
-    return -_MARGIN_SECONDS <= found.created_at - float(sent_at) <= _MAKING_SECONDS
+    return -MARGIN_SECONDS <= found.created_at - float(sent_at) <= _MAKING_SECONDS

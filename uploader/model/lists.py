@@ -14,8 +14,10 @@ class Member(StrEnum):
     ADDED = "added"  #: the job has put it into the list
     ALREADY = "already"  #: it was in the list
     MISSING = "missing"  #: HubSpot has no such record any more
+    REMOVED = "removed"  #: `undo` has taken it out again
 
 
+_SHOWN = (Member.ADDED, Member.ALREADY, Member.MISSING, Member.REMOVED)
 _LEFT = (Member.OPEN, Member.SENT, Member.DOUBT)
 
 
@@ -40,17 +42,13 @@ class ListProgress:
         return self.members.get(Member.MISSING, 0) + self.nameless + self.unlisted
 
     @property
-    def there(self) -> int:
-        """Records that are in the list."""
-        return sum(self.members.get(one, 0) for one in (Member.ADDED, Member.ALREADY, Member.DOUBT))
-
-    @property
     def line(self) -> str:
         where = f" (id {self.list_id}{', made by the job' if self.made else ''})" if self.list_id else ""
         words = (
             (Member.ADDED, "added"),
             (Member.ALREADY, "there before"),
             (Member.MISSING, "not there any more"),
+            (Member.REMOVED, "taken out by undo"),
         )
         parts = [f"{self.members[one]:,} {word}" for one, word in words if self.members.get(one)]
         parts += [f"{self.nameless:,} rows without a record"] if self.nameless else []
@@ -63,7 +61,7 @@ class ListProgress:
             "name": self.name,
             "id": self.list_id,
             "made": self.made,
-            **{one.value: self.members.get(one, 0) for one in (Member.ADDED, Member.ALREADY, Member.MISSING)},
+            **{one.value: self.members.get(one, 0) for one in _SHOWN},
             "rows_without_id": self.nameless,
             "rows_not_in_results": self.unlisted,
             "open": self.open,

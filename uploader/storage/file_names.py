@@ -5,6 +5,7 @@ from pathlib import Path
 
 CHECKPOINT_ENDING = ".checkpoint"
 SNAPSHOT_ENDING = ".snapshot"
+LIST_ENDING = ".list"
 
 
 def associations_path(checkpoint: Path) -> Path:
@@ -19,8 +20,9 @@ def duplicates_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}.repeats")
 
 
-def list_path(checkpoint: Path) -> Path:
-    return checkpoint.with_name(f"{checkpoint.name}.list")
+def list_path(checkpoint: Path, number: str = "") -> Path:
+    """The path of the records of a list, with the number of a renamed one."""
+    return checkpoint.with_name(f"{checkpoint.name}{LIST_ENDING}{number}")
 
 
 def keys_of_one_contact_path(checkpoint: Path) -> Path:

@@ -43,8 +43,9 @@ class Nameless(NamedTuple):
 class ListFile(sqlite.Database):
     """The list of a job. One thread at a time."""
 
-    def __init__(self, checkpoint: Path) -> None:
-        super().__init__(list_path(checkpoint))
+    def __init__(self, checkpoint: Path, number: str = "") -> None:
+        """`number`: such as ".1", of the list of a former job that was started over."""
+        super().__init__(list_path(checkpoint, number))
 
     @property
     def exists(self) -> bool:
@@ -140,6 +141,11 @@ class ListFile(sqlite.Database):
                 ((state.value, one) for one, state in states.items()),
             )
 
+    def doubt_unanswered(self) -> None:
+        """Doubt all records that a request had, whose answer did not come."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE members SET state = 'doubt' WHERE state = 'sent'")
+
     def last_doubtful(self) -> int | None:
         """The highest id of a record in doubt."""
         ((last,),) = self._all("SELECT max(id) FROM members WHERE state = 'doubt'")
@@ -160,6 +166,22 @@ class ListFile(sqlite.Database):
         """Settle all records that are still in doubt."""
         with self._transaction() as connection:
             connection.execute("UPDATE members SET state = ? WHERE state = 'doubt'", (state.value,))
+
+    # --- undo ---
+
+    def count(self, *states: Member) -> int:
+        """The number of records in these states."""
+        marks = ", ".join("?" for _ in states)
+        ((count,),) = self._all(
+            f"SELECT count(*) FROM members WHERE state IN ({marks})",  # noqa: S608  # question marks only
+            [one.value for one in states],
+        )
+        return int(count)
+
+    def added(self, count: int) -> list[int]:
+        """The next records that the job has put into the list, and that are not taken out."""
+        rows = self._all("SELECT id FROM members WHERE state = 'added' ORDER BY id LIMIT ?", (count,))
+        return [one for (one,) in rows]
 
     # --- results ---
 

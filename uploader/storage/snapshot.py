@@ -333,17 +333,20 @@ def note(path: Path, name: str, value: str) -> None:
         connection.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
 
 
-def put_aside(path: Path) -> Path | None:
-    """Rename a former job's snapshot or links: only with it can that job be undone. Returns the new path."""
-    if not path.exists():
-        return None
-    number = next(n for n in count(1) if not path.with_name(f"{path.name}.{n}").exists())
-    aside = path.with_name(f"{path.name}.{number}")
-    for ending in (*sqlite.ENDINGS, ""):  # the file itself last: without its log it would be incomplete
-        file = path.with_name(path.name + ending)
-        if file.exists():
-            file.rename(aside.with_name(aside.name + ending))
-    return aside
+def put_aside(*paths: Path) -> None:
+    """Rename a former job's snapshot and what else it needs to be undone; all get the same number."""
+
+    def numbered(path: Path, number: int) -> Path:
+        return path.with_name(f"{path.name}.{number}")
+
+    there = [path for path in paths if path.exists()]
+    number = next(n for n in count(1) if not any(numbered(path, n).exists() for path in paths))
+    for path in there:
+        aside = numbered(path, number)
+        for ending in (*sqlite.ENDINGS, ""):  # the file itself last: without its log it would be incomplete
+            file = path.with_name(path.name + ending)
+            if file.exists():
+                file.rename(aside.with_name(aside.name + ending))
 
 
 def _led_to_nobody(entry: _Entry, hubspot_id: str) -> bool:

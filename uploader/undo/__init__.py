@@ -5,6 +5,7 @@ association_reader  reads which objects are associated with records
 batch_worker        reads one batch of contacts, then archives or restores them
 other_jobs          jobs of the same folder that wrote some of the same records
 plan                what of a contact is still the job's, and goes back
+record_list         what the job has put into a list is taken out again
 record_writer       updates and archives records by their id
 run                 one undo, from the snapshot to the last contact
 settled_doubts      settles doubtful snapshot entries by a contact's history

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from uploader.cli.list_undo import find_list, list_dict, list_lines, undo_list
 from uploader.cli.logs import configure_messages, print_message
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, connection_options, connection_settings
@@ -36,6 +37,7 @@ from uploader.storage.file_names import snapshot_path
 from uploader.storage.rows_without_snapshot import list_rows_without_snapshot
 from uploader.undo.associated_records import NOT_KNOWN
 from uploader.undo.plan import UndoOutcome
+from uploader.undo.record_list import ListReport
 from uploader.undo.run import Approve, Report, Undo, undo_settings
 from uploader.undo.undo_file import UndoFile, find
 
@@ -92,7 +94,8 @@ def command(
     as_json: bool,
     **connection: object,
 ) -> int:
-    """Undo a job that was run with --snapshot: archive what it created, restore what it changed.
+    """Undo a job that was run with --snapshot: archive what it created, restore what it changed. Records that
+    it has put into a list (--add-to-list) are taken out first, also without a snapshot.
 
     CHECKPOINT is the job's checkpoint, or a snapshot that --restart kept (...checkpoint.snapshot.1). It may
     also be a record that create-properties wrote (...created.json): then the properties that no record has a
@@ -114,10 +117,22 @@ def command(
     """
     configure_messages(log_format, verbose=False)
     if is_record(checkpoint):
-        _refuse_options_of_jobs(output=output, restart=restart, archive_touched=archive_touched)
+        what = "this file records properties"
+        _refuse_options(what, output=output, restart=restart, archive_touched=archive_touched)
         from uploader.cli.property_undo import undo_properties  # noqa: PLC0415  # jobs do without it
 
         return undo_properties(checkpoint, dry_run=dry_run, yes=yes, as_json=as_json, connection=connection)
+    has_snapshot, place = _has_snapshot(checkpoint), find_list(checkpoint)
+    listed = None
+    if place is not None:
+        if not has_snapshot:
+            what = "this job was run without --snapshot"
+            _refuse_options(what, output=output, restart=restart, archive_touched=archive_touched)
+        job = UndoFile(find(checkpoint)[0]).about["job"] if has_snapshot else ""
+        listed = undo_list(*place, job, dry_run=dry_run, yes=yes, connection=connection)
+    if listed is not None and (listed.end is not None or not has_snapshot):
+        _print_list(listed, as_json=as_json)
+        return listed.exit_code
     snapshot, checkpoint = find(checkpoint)
     is_named = output is not None
     output = output or _beside(snapshot)
@@ -136,11 +151,36 @@ def command(
         report = asyncio.run(_undo(make, write, yes=yes))
     finally:
         file.close()
-    _print_report(report, output, as_json=as_json, dry_run=dry_run)
+    _print_report(report, output, listed, as_json=as_json, dry_run=dry_run)
     if dry_run and snapshot == snapshot_path(checkpoint) and checkpoint.exists():
         for line in undone_text(checkpoint, sys.argv[1:]):
             print_message(f'{line} (counted above as "{_WORDS[UndoOutcome.AS_BEFORE]}")')
-    return report.exit_code
+    return report.exit_code or (listed.exit_code if listed else 0)
+
+
+# --- the list that records were put into ---
+
+
+def _has_snapshot(named: Path) -> bool:
+    try:
+        find(named)
+    except CheckpointError:
+        return False
+    return True
+
+
+def _print_list(report: ListReport, *, as_json: bool) -> None:
+    with contextlib.suppress(OSError):
+        if as_json:
+            print_json({"list": list_dict(report)})
+        else:
+            print_lines(list_lines(report))
+    if report.end is None:
+        print_message(
+            "nothing was written; run the command without --dry-run to do it"
+            if report.is_dry
+            else "the records themselves stay as they are: the job was run without --snapshot"
+        )
 
 
 @before_steps("undo")
@@ -156,12 +196,12 @@ def _refuse_part_of_plan(steps: Sequence[tuple[Project, Path]], options: Mapping
             raise
 
 
-def _refuse_options_of_jobs(**given: object) -> None:
-    """SettingsError for an option that means nothing for created properties."""
+def _refuse_options(why: str, **given: object) -> None:
+    """SettingsError for an option that means nothing where no records are undone."""
     for name, value in given.items():
         if value:
             option = f"--{name.replace('_', '-')}"
-            raise SettingsError(f"{option} is for the undo of an upload, and this file records properties")
+            raise SettingsError(f"{option} is for the undo of an upload with --snapshot, and {why}")
 
 
 async def _undo(
@@ -315,7 +355,9 @@ def _beside(snapshot: Path) -> Path:
     return snapshot.with_name(f"{head.removesuffix('.checkpoint')}.kept{number}.csv")
 
 
-def _print_report(report: Report, output: Path, *, as_json: bool, dry_run: bool) -> None:
+def _print_report(
+    report: Report, output: Path, listed: ListReport | None, *, as_json: bool, dry_run: bool
+) -> None:
     counts, end = report.counts, report.end
     with contextlib.suppress(OSError):
         if as_json:
@@ -327,6 +369,7 @@ def _print_report(report: Report, output: Path, *, as_json: bool, dry_run: bool)
                 "values_kept": report.values_kept,
                 "keys_absent_twice": report.twice_absent,
                 **unkept_dict(report.unkept),
+                **({"list": list_dict(listed)} if listed else {}),
                 "dry_run": dry_run,
                 "requests": report.requests,
                 "elapsed_seconds": round(report.elapsed_seconds, 3),
@@ -335,7 +378,8 @@ def _print_report(report: Report, output: Path, *, as_json: bool, dry_run: bool)
             }
             print_json(document)
         else:
-            print_lines(_lines(report, dry_run=dry_run))
+            of_list = list(list_lines(listed)) if listed else []
+            print_lines([*of_list, *_lines(report, dry_run=dry_run)])
     if report.is_old:
         print_message("nothing was done: the job was undone before (--restart looks at every record again)")
     if end is not None:
