@@ -3,6 +3,7 @@
 automatic_companies     what is said of the companies that HubSpot makes by itself
 creation                creates other records that are not there, by their keys alone
 existing_links          which records are linked already, read before links are made
+link_progress           the counts of a job's links
 link_verdict            what a reply means for the links of a batch
 link_writer             one batch of links, until each has an outcome
 links_list              the list of all links with their outcomes, as CSV

@@ -6,7 +6,7 @@ link that was sent and not answered is sent again, which changes nothing if it w
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 from uploader.associations import other_ends
 from uploader.associations.creation import EndCreator, records_of
 from uploader.associations.existing_links import UNKNOWN, Linked, read_links
+from uploader.associations.link_progress import LinkProgress, read_link_progress
 from uploader.associations.link_verdict import Ends, Link, Refused
 from uploader.associations.link_writer import LinkLimit, LinkWriter
 from uploader.associations.links_list import check_place, write_links_list
@@ -49,45 +50,13 @@ _INDEXED_SECONDS = 20.0
 _PAGE_ROWS = 3_200
 
 
-@dataclass(frozen=True, slots=True)
-class LinkProgress:
-    """The counts of a job's links, as its summary has them."""
-
-    counts: LinkCounts = field(default_factory=LinkCounts)
-    created: int = 0  #: other records that the job has created
-
-    @property
-    def open(self) -> int:
-        return self.counts.open
-
-    @property
-    def failed(self) -> int:
-        return self.counts.failed
-
-    @property
-    def line(self) -> str:
-        counts = self.counts
-        parts = [f"{counts.outcomes[one]:,} {one.value}" for one in LinkOutcome if counts.outcomes.get(one)]
-        parts += [f"{counts.open:,} open"] if counts.open else []
-        return f"links: {', '.join(parts) or 'none'}"
-
-    def as_dict(self) -> dict[str, object]:
-        counts = self.counts
-        return {
-            "read": counts.read,
-            **{one.value: counts.outcomes.get(one, 0) for one in LinkOutcome},
-            "open": counts.open,
-            "others_created": self.created,
-        }
-
-
 class LinksFollowUp:
     """The links of a job."""
 
     name = "links"
 
     def __init__(self, settings: Settings) -> None:
-        self.text = ""
+        self.stage = ""  #: what is done at the moment
         self.progress = LinkProgress()
         self.settings = settings
         self._file = AssociationsFile(settings.checkpoint_path)
@@ -97,6 +66,11 @@ class LinksFollowUp:
         """Open the file of links of a job that was begun before. CheckpointError."""
         self._file.open(job)
         self.progress = self._counted()
+
+    @property
+    def text(self) -> str:
+        counts = self.progress.counts
+        return f"links: {counts.read - counts.open:,} of {counts.read:,}, {self.stage}"
 
     def close(self) -> None:
         self._file.close()
@@ -131,7 +105,6 @@ class LinksFollowUp:
             work_list = WorkList(self._file, settings.object_type, columns, types)
             await _Pass(self, columns, work_list, tools, is_final=is_final).run()
         finally:
-            self.text = ""
             await self.count(tools)
             await self._write_list(tools, checkpoint)
         if is_final and self.progress.open:
@@ -147,7 +120,8 @@ class LinksFollowUp:
         self.progress = await tools.writer.run(self._counted)
 
     def _counted(self) -> LinkProgress:
-        return LinkProgress(self._file.counts(), self._file.created_ends())
+        path = self.settings.links_path
+        return read_link_progress(self._file, listed_in=path.name if path else "")
 
     def note(self, more: Mapping[LinkOutcome, int]) -> None:
         """Count links that have got their outcome."""
@@ -227,19 +201,19 @@ class _Pass:
 
     async def run(self) -> None:
         job, work_list, run = self._job, self._work_list, self._writer.run
-        job.text = "links: finding the records of the rows"
+        job.stage = "finding the records of the rows"
         await run(work_list.begin)
         await self._each_page(work_list.apply_rows)
         await job.count(self._tools)
         await self._share(self._rows_without_id(), self._find_rows)
-        job.text = "links: finding the other records"
+        job.stage = "finding the other records"
         for place in dict.fromkeys(work_list.places.values()):
             await self._find_others(place, self._columns[place])
         await self._each_page(partial(work_list.find_ends, is_final=self._is_final))
         waves = await run(work_list.plan)
         await job.count(self._tools)
         for wave in waves:
-            job.text = f"links to {wave.object_type}"
+            job.stage = f"linking {noun(wave.object_type).many}"
             await self._share(self._batches(wave), partial(self._make, wave))
         await run(work_list.settle_repeats)
 
@@ -330,13 +304,13 @@ class _Pass:
         if other_ends.is_searched(column) and await self._writer.run(
             lambda: self._work_list.reopen_absent(place)
         ):
-            job.text = "links: searching once more for records that may be new"
+            job.stage = "searching once more for records that may be new"
             seconds = self._began + _INDEXED_SECONDS - asyncio.get_running_loop().time()
             await self._tools.run_workers([asyncio.sleep(seconds)])
             await self._look_up(place, column)
         is_asked = column.object_type in job.settings.create_missing
         if is_asked and other_ends.can_be_created(column):
-            job.text = f"links: creating {noun(column.object_type).many} that are missing"
+            job.stage = f"creating {noun(column.object_type).many} that are missing"
             await self._share(self._absent_ends(place), partial(self._create, place, column))
             await self._look_up(place, column)  # those whose answers did not name an id
 

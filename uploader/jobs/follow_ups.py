@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 
-from uploader.associations.run import LinkProgress, LinksFollowUp
+from uploader.associations.link_progress import read_link_progress
+from uploader.associations.run import LinksFollowUp
 from uploader.lists.addition import ListAddition, find_list_addition
 from uploader.model.follow_ups import Progress
 from uploader.pipeline.follow_up import FollowUp
@@ -38,7 +39,7 @@ def read_progress(checkpoint: Checkpoint) -> Mapping[str, Progress]:
     if checkpoint.has_links_file():
         with closing(AssociationsFile(checkpoint.path)) as links:
             links.open(checkpoint.job_id(), read_only=True)
-            found[LinksFollowUp.name] = LinkProgress(links.counts())
+            found[LinksFollowUp.name] = read_link_progress(links)
     with closing(ListFile(checkpoint.path)) as file:
         if file.open(read_only=True) and file.about["job"] == checkpoint.job_id():
             found[ListAddition.name] = file.progress(checkpoint.state().tallies.settled)

@@ -2,11 +2,14 @@
 
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from support.jobs import contacts
 from support.links.runs import PLAIN, PRIMARY, account, check_links, counts, labels, listed, make_job
+from uploader.cli.commands.status import read_summary
+from uploader.cli.text.summary import summary_text
 from uploader.mockserver.faults.scenario import Scenario
 from uploader.model.stop import Cause
 
@@ -94,6 +97,9 @@ def test_only_the_pass_runs_where_the_rows_are_complete(tmp_path):
     first = job.run_virtual()
     assert (first.exit_code, first.cause, counts(first)) == (75, Cause.OUTAGE, {"open": 50})
     assert {one["outcome"] for one in listed(job)} == {"open"}
+    told = read_summary(Path(f"{job.source}.checkpoint"))
+    assert (told.state, told.as_dict()["links"]) == ("stopped", first.as_dict()["links"])
+    assert "links: 50 open" in summary_text(told)
     simulator.change_scenario(replace(simulator.scenario, faults=()))
     second = job.run_virtual()
     assert (second.exit_code, counts(second)) == (0, {"linked": 50})
@@ -171,11 +177,15 @@ def test_requests_in_flight_are_answered_when_the_run_is_stopped(tmp_path):
     simulator = account(["A"], faults=[{"kind": "delay", "seconds": 5, "endpoint": "associate"}])
     job = make_job(tmp_path / "a.csv", rows, simulator, [PLAIN])
 
+    texts = []
+
     def stop(run):
         if job.transport.paths[-1].endswith("batch/create") and not run.ending.is_ending:
+            texts.append(run.following.text)
             run.stop(2)
 
     summary = job.run_virtual(on_tick=stop)
+    assert texts == ["links: 0 of 40, linking companies"]
     assert (summary.exit_code, counts(summary)) == (130, {"linked": 40})
     again = job.run_virtual()
     assert (again.exit_code, counts(again)) == (0, {"linked": 40})
