@@ -1,8 +1,12 @@
 """How many requests the upload will need, and how long they take."""
 
+from uploader.associations.other_ends import is_searched
 from uploader.check.report import Report, Workload
+from uploader.hubspot.associations import MOST_LINKS
 from uploader.hubspot.requests import MAX_INPUTS
+from uploader.jobs.scans.link_values import LinkCounts
 from uploader.jobs.session import Session
+from uploader.model.records import OWN_ID
 from uploader.pipeline.batcher import MAX_BATCH_BYTES
 from uploader.pipeline.rate.forecast import Forecast, requests_by_halving, with_chain
 from uploader.records.duplicates import OnDuplicate
@@ -26,6 +30,8 @@ def workload_of(report: Report, settings: Settings, session: Session | None) -> 
     batches = max(-(-sent // MAX_INPUTS), -(-bytes_sent // MAX_BATCH_BYTES))
     searches = batches if settings.rules.is_searched else 0
     reads = searches + (batches if settings.reads_first else 0)
+    for_links = sum(map(_requests_for_links, report.links))
+    searches += sum(_lookups(one) for one in report.links if is_searched(one.column))
 
     def forecast(requests: int) -> Forecast:
         if session is not None and report.quota is not None:
@@ -38,12 +44,21 @@ def workload_of(report: Report, settings: Settings, session: Session | None) -> 
     return Workload(
         batches,
         longest_chain,
-        with_chain(forecast(batches + reads), longest_chain),
+        with_chain(forecast(batches + reads + for_links), longest_chain),
         {
-            share: forecast(reads + round(batches * requests_by_halving(per_batch, share)))
+            share: forecast(reads + for_links + round(batches * requests_by_halving(per_batch, share)))
             for share in REFUSED_SHARES
         },
     )
+
+
+def _requests_for_links(one: LinkCounts) -> int:
+    """Requests for the links of a column, and for the other records that its values name."""
+    return _lookups(one) + -(-one.links // MOST_LINKS)
+
+
+def _lookups(one: LinkCounts) -> int:
+    return 0 if one.column.by == OWN_ID or one.column.results else -(-one.values // MAX_INPUTS)
 
 
 def warn_of_record_limit(report: Report, settings: Settings) -> None:

@@ -278,6 +278,7 @@ class Check:
         if self.settings.associations:
             session = self.session if self._can_find_links else None
             await self.ending.unless_ended(look_links_up(self.report, values, session, reader))
+            self.report.workload = workload_of(self.report, self.settings, self.session)
         if self._note_links is not None:
             await reader.run(partial(self._note_links, values))
 

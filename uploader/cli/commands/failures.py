@@ -275,6 +275,7 @@ def _renumbered(columns: Sequence[str], identity: Identity) -> list[str]:
     """The columns, of which those without a name are called by their number: the reasons move them."""
     settings = identity.settings
     named = {*settings.get("map", {}), *settings.get("ignore", ()), *settings.get("suppress_where", {})}
+    named |= {one["column"] for one in settings.get("associate", ())}
     nameless = {
         name
         for source in identity.sources

@@ -82,11 +82,12 @@ def column_lines(report: Report) -> list[ColumnLine]:
 
 
 def unsent_columns(report: Report, rules: Rules) -> Mapping[str, list[str]]:
-    """The columns that are no properties: those of opt-outs, and those that are left out."""
+    """The columns that are no properties: those of links and of opt-outs, and those that are left out."""
     names = [one.column for one in report.columns if not one.property and not one.is_undecided]
-    found: dict[str, list[str]] = {"opt-outs": [], "left out": []}
+    found: dict[str, list[str]] = {"links": [], "opt-outs": [], "left out": []}
     for name in dict.fromkeys(names):
-        found["opt-outs" if rules.tells_opt_outs(name) else "left out"].append(printable(name, 60))
+        what = "links" if rules.has_links(name) else "opt-outs" if rules.tells_opt_outs(name) else "left out"
+        found[what].append(printable(name, 60))
     return found
 
 
