@@ -283,7 +283,7 @@ class Session:
         """What finds who has keys that are not unique; None where keys are. `writer` runs the calls of
         `created`.
         """
-        return None if created is None else KeySearch(self.paths, created, writer)
+        return None if created is None else KeySearch(self.paths, created, writer, self.now)
 
     # --- beside the work ---
 

@@ -24,15 +24,17 @@ from uploader.model.outcomes import Outcome
 from uploader.model.records import Record
 from uploader.model.settled_rows import Refusal, Settlement
 from uploader.pipeline.requests.attempts import Attempts
-from uploader.pipeline.requests.key_search import Holder, KeySearch, ambiguous_text
+from uploader.pipeline.requests.key_search import (
+    DOUBT_SECONDS,
+    SHOWN_SECONDS,
+    Holder,
+    KeySearch,
+    ambiguous_text,
+)
 from uploader.storage.created_records_file import CreatedRecordsFile, Creation
 from uploader.system.blocking_calls import Offload
 
 _LOG = logging.getLogger("uploader")
-#: After a request has left, HubSpot may carry it out for so long (as the client's longest wait), and the
-#: search may take so long to show the record: moments by its documentation, 30 s by reports.
-_CARRIED_OUT_SECONDS, _SHOWN_SECONDS = 120.0, 180.0
-DOUBT_SECONDS = _CARRIED_OUT_SECONDS + _SHOWN_SECONDS
 #: How long it is waited for a search that lags even more.
 MOST_SECONDS = 1_800.0
 #: When, after a request has left, a search looks for its records; later searches are a minute apart.
@@ -194,7 +196,7 @@ class SearchedRecords:
             since = {key: max(one.at, self._began) for key, one in creations.items()}
             await sleep(min(_wait(self._now() - at, is_first=is_first) for at in since.values()))
             is_first = False
-            shown_until = self._now() - _SHOWN_SECONDS
+            shown_until = self._now() - SHOWN_SECONDS
             witnesses = [one for one in self._witnesses if one.at <= shown_until][-_ASKED:]
             asked = list(dict.fromkeys([*left, *(one.key for one in witnesses)]))
             holders = await self.search.search(asked, attempts)

@@ -16,9 +16,8 @@ from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog
 from uploader.pipeline.rate.trusted_clock import Clocks
 from uploader.pipeline.requests.attempts import Attempts
-from uploader.pipeline.requests.key_search import KeySearch
+from uploader.pipeline.requests.key_search import DOUBT_SECONDS, KeySearch
 from uploader.pipeline.searched_records import (
-    DOUBT_SECONDS,
     MOST_SECONDS,
     MOST_TRIES,
     SearchedRecords,

@@ -4,14 +4,20 @@ import pytest
 
 from support.check_runs import check
 from support.jobs import companies, counts_of, job_by_domain
+from support.mock_transport import make_simulator
+from support.model.cases import Stop
+from support.model.running import KillableCheckpoint, reading, run_process
 from support.undo_runs import counts as undone, state, undo
 from support.verify_runs import counts as verified, verify
 from uploader.errors import SettingsError
+from uploader.jobs import opening
+from uploader.pipeline.failure_limits import FailureLimit
 from uploader.records.write_policy import Only, Policy
 
 HELD = [{"domain": f"d{n}.com", "name": f"Old {n}"} for n in range(60)]
 HELD += [{"domain": "twin.com", "name": "Twin"}] * 2
 ROWS = [{"domain": f"d{n % 100}.com", "name": f"New {n}", "city": "Bonn"} for n in range(120)]
+SOAK = [pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 12)]
 ROWS.insert(5, {"domain": "twin.com", "name": "New Twin", "city": "Bonn"})
 
 
@@ -89,3 +95,42 @@ def test_a_domain_is_no_key_of_other_types_and_goes_with_no_other_key(tmp_path):
         job.run_virtual(object_type="deals", mapped={"domain": "dealname"}, id_property="dealname")
     with pytest.raises(SettingsError, match="cannot be combined"):
         job.settings(id_property="email", match=("domain", "name"))
+
+
+@pytest.mark.parametrize("seed", [0, 1, *SOAK])
+def test_undo_of_a_killed_job_leaves_the_account_as_it_was(tmp_path, seed, monkeypatch):
+    """Companies whose creation got no answer are the job's, too."""
+    monkeypatch.setattr(opening, "Checkpoint", KillableCheckpoint)
+    lost = [
+        {"kind": "reset", "applied": True, "rate": 0.2, "endpoint": "create"},
+        {"kind": "status", "status": 503, "rate": 0.1, "endpoint": "create"},
+        {"kind": "status", "status": 502, "applied": True, "rate": 0.1, "endpoint": "update"},
+    ]
+    rows = [{"domain": f"d{n % 50}.com", "name": f"New {n}"} for n in range(80)]
+    job = job_by_domain(tmp_path, rows, HELD[:25], faults=lost, seed=seed)
+    job.options |= {"snapshot": True, "max_failures": FailureLimit(count=10**6)}
+    before, summary = companies(job), None
+    with reading(slice_rows=20, most_open=60):
+        for number in range(5):
+            run_process(
+                job, Stop(0.4 + 0.5 * number, ["kill", "kill in a commit"][number % 2]), batch_records=8
+            )
+        while summary is None or summary.state != "complete":
+            summary = run_process(job, None, batch_records=8)
+    assert companies(job) == sorted((f"d{n}.com", f"New {n + 50 if n < 30 else n}") for n in range(50))
+    report, kept = undo(job)
+    assert (report.end, kept, companies(job)) == (None, [], before)
+
+
+def test_what_no_search_shows_is_abandoned_and_undone_when_it_does(tmp_path):
+    """The search lags by days: it does not find what was created since, either."""
+    lost = {"kind": "reset", "applied": True, "times": 1, "endpoint": "create"}
+    rows = [{"domain": f"d{n}.com", "name": f"New {n}"} for n in range(20)]
+    job = job_by_domain(tmp_path, rows, faults=[lost], rules={"search_lag_seconds": 1e6})
+    job.batch_records = 10
+    summary = job.run_virtual(snapshot=True)
+    assert counts_of(summary, "created", "abandoned") == (10, 10)
+    assert len(companies(job)) == 20
+    job.simulator.change_scenario(make_simulator().scenario)
+    report, kept = undo(job)
+    assert (report.end, kept, undone(report), companies(job)) == (None, [], {"archived": 20}, [])

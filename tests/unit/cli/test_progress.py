@@ -103,6 +103,16 @@ def view_of(
     )
 
 
+@pytest.mark.parametrize(("in_doubt", "says"), [(3, True), (2, False)])
+def test_it_is_said_if_all_that_is_left_waits_for_the_search(in_doubt, says):
+    """Not that no request succeeds: none is sent."""
+    view = view_of(Tallies(rows=3))
+    view.in_doubt, view.failing_seconds = in_doubt, 60.0
+    shown = " ".join(lines(view, Pace(), 200))
+    assert ("waiting for HubSpot's search: 3 rows may have created records" in shown) == says
+    assert ("no request succeeded" in shown) != says
+
+
 def test_nothing_to_say_is_an_empty_line():
     assert fit([""], 80) == fit([], 80) == ""
 

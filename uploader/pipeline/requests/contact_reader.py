@@ -84,7 +84,7 @@ class Reader:
         if self.search is None or id_property != self.search.name:
             return await self.read(keys, lambda some: encode_read(id_property, some, names, history))
         stalled = self.attempts.sender.stalled_seconds
-        holders = await self.search.find(keys, self.attempts)
+        holders = await self.search.look(keys, self.attempts)
         self.known_at = min(self.known_at, stalled)
         owners = {holder.hubspot_id: key for key, holder in holders.items() if holder.hubspot_id}
         reply = Reply(200, readable=True)

@@ -4,7 +4,7 @@ In    keys in their `searchable` form.
 Out   a `Holder` of each: one record, none, several, or not known yet.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from uploader.hubspot.requests import Paths
@@ -13,6 +13,10 @@ from uploader.pipeline.requests.record_search import RecordSearch
 from uploader.storage.created_records_file import CreatedRecordsFile, Creation
 from uploader.system.blocking_calls import Offload
 
+#: After a request has left, HubSpot may carry it out for so long (as the client's longest wait), and the
+#: search may take so long to show the record: moments by its documentation, 30 s by reports.
+CARRIED_OUT_SECONDS, SHOWN_SECONDS = 120.0, 180.0
+DOUBT_SECONDS = CARRIED_OUT_SECONDS + SHOWN_SECONDS
 #: The ids that are named where several records have a key.
 _MOST_NAMED = 10
 
@@ -49,12 +53,21 @@ def key_search_of(paths: Paths, writer: Offload) -> "KeySearch | None":
 class KeySearch:
     """Finds the records of an object type by the property that is searched."""
 
-    def __init__(self, paths: Paths, created: CreatedRecordsFile | None, writer: Offload) -> None:
-        """`writer` runs the calls of `created`. Without that, what was created just now may not be found."""
+    def __init__(
+        self,
+        paths: Paths,
+        created: CreatedRecordsFile | None,
+        writer: Offload,
+        now: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """`writer` runs the calls of `created`. Without that, what was created just now may not be found.
+        `now`: HubSpot's time, in seconds since 1970.
+        """
         self.name = paths.searched
         self._path = paths.search
         self._created = created
         self._writer = writer
+        self._now = now
 
     async def find(self, keys: Collection[str], attempts: Attempts) -> dict[str, Holder]:
         """Return the holder of each key. StopRun if no request can succeed."""
@@ -66,6 +79,19 @@ class KeySearch:
         }
         if rest := [key for key in dict.fromkeys(keys) if key not in found]:
             found |= await self.search(rest, attempts)
+        return found
+
+    async def look(self, keys: Collection[str], attempts: Attempts) -> dict[str, Holder]:
+        """Return the holder of each key for a reader, which has not to be as sure as a writer: what the job
+        may have created is searched for, too.
+        """
+        found = await self.find(keys, attempts)
+        doubts = {key: one.creation for key, one in found.items() if one.creation is not None}
+        shown = await self.search(list(doubts), attempts) if doubts else {}
+        for key, creation in doubts.items():
+            is_old = self._now() - creation.at >= DOUBT_SECONDS and not creation.is_accepted
+            if is_old or not shown[key].is_absent:
+                found[key] = shown[key]
         return found
 
     async def search(self, keys: Sequence[str], attempts: Attempts) -> Mapping[str, Holder]:
