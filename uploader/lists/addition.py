@@ -25,6 +25,7 @@ from uploader.pipeline.requests.contact_reader import Reader
 from uploader.pipeline.requests.key_search import key_search_of
 from uploader.pipeline.requests.record_ids import RECORDS_THERE, RowWithId, with_ids
 from uploader.settings import Settings
+from uploader.storage import snapshot
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.list_file import ListFile, Nameless
 from uploader.storage.rows_of_results import ResultRow, rows_of_results
@@ -106,6 +107,7 @@ class ListAddition:
     def _begin(self, checkpoint: Checkpoint) -> None:
         """Create the file, or take another list if that of an earlier invocation is gone."""
         if not self._recorded:
+            snapshot.put_aside(self._file.path)  # of another job, or nothing is in it
             identity = checkpoint.identity()
             about = {"name": self.list_name, "job": checkpoint.job_id(), "portal": identity.portal}
             self._file.create({**about, "object_type": self._settings.object_type})

@@ -30,7 +30,7 @@ class ListProgress:
     made: bool = False  #: the job has made the list
     rows_left: int = 0  #: settled rows that were not looked at yet
     members: Mapping[Member, int] = field(default_factory=dict)
-    nameless: int = 0  #: rows that were written, and whose records were not found
+    reasons: Mapping[str, int] = field(default_factory=dict)  #: why rows that were written have no id
     unlisted: int = 0  #: settled rows that the results file does not have
 
     @property
@@ -42,6 +42,11 @@ class ListProgress:
         return self.members.get(Member.MISSING, 0) + self.nameless + self.unlisted
 
     @property
+    def nameless(self) -> int:
+        """Rows that were written, and whose records were not found."""
+        return sum(self.reasons.values())
+
+    @property
     def line(self) -> str:
         where = f" (id {self.list_id}{', made by the job' if self.made else ''})" if self.list_id else ""
         words = (
@@ -51,8 +56,8 @@ class ListProgress:
             (Member.REMOVED, "taken out by undo"),
         )
         parts = [f"{self.members[one]:,} {word}" for one, word in words if self.members.get(one)]
-        parts += [f"{self.nameless:,} rows without a record"] if self.nameless else []
-        parts += [f"{self.unlisted:,} rows that the results file lacks"] if self.unlisted else []
+        parts += [f"{_rows(count)} without a record ({why})" for why, count in self.reasons.items()]
+        parts += [f"{_rows(self.unlisted)} that the results file lacks"] if self.unlisted else []
         parts += [f"{self.open:,} open"] if self.open else []
         return f"list {self.name!r}{where}: {', '.join(parts) or 'no records'}"
 
@@ -66,3 +71,7 @@ class ListProgress:
             "rows_not_in_results": self.unlisted,
             "open": self.open,
         }
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"

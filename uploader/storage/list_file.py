@@ -189,16 +189,24 @@ class ListFile(sqlite.Database):
         """How far it is. `settled`: rows that the job has settled."""
         about = self.about
         states = dict(self._all("SELECT state, count(*) FROM members GROUP BY state"))
-        ((nameless,),) = self._all("SELECT count(*) FROM nameless")
+        reasons = dict(
+            self._all("SELECT why, count(*) AS rows FROM nameless GROUP BY why ORDER BY rows DESC, why")
+        )
         return ListProgress(
             about["name"],
             about.get("list_id", ""),
             bool(about.get("made")),
             max(0, settled - int(about.get("rows", 0))),
             {one: states[one.value] for one in Member if one.value in states},
-            nameless,
+            reasons,
             int(about.get("unlisted", 0)),
         )
+
+    def missing(self) -> Iterator[int]:
+        """The ids of records that HubSpot did not have any more. StorageError."""
+        with self._storing():
+            for (one,) in self._open.execute("SELECT id FROM members WHERE state = 'missing' ORDER BY id"):
+                yield one
 
     def nameless(self) -> Iterator[Nameless]:
         """Rows whose records were not found, in their order. StorageError."""

@@ -1,17 +1,28 @@
 """`--add-to-list`: the records that a job wrote are put into a static list."""
 
+from contextlib import closing
+
 import pytest
 
-from support.follow_ups.list_runs import NAME, listing, members, names, requests
+from support.follow_ups.list_runs import NAME, listing, members, names, requests, undo_list
 from support.jobs import contacts
 from support.mock_transport import make_simulator
+from support.plans.runs import Plan
+from uploader.cli.commands import status
 from uploader.errors import SettingsError
 from uploader.lists import membership_task
 from uploader.model.stop import Cause
+from uploader.storage.checkpoint import Checkpoint
 
 
 def addresses(rows) -> list[str]:
     return sorted(row["email"].lower() for row in rows)
+
+
+def _not_in_list(job):
+    """What `status --not-in-list` lists."""
+    with closing(Checkpoint.open(job.settings().checkpoint_path, read_only=True)) as checkpoint:
+        return list(status._not_in_list_lines(checkpoint))[1:]
 
 
 def test_records_that_were_created_updated_and_unchanged_are_put_into_a_new_list(tmp_path):
@@ -94,7 +105,10 @@ def test_rows_whose_record_is_gone_are_counted_and_the_job_ends_with_1(tmp_path)
     summary = job.run_virtual()
     found = summary.as_dict()["list"]
     assert (found["added"], found["rows_without_id"], summary.exit_code) == (39, 1, 1)
+    why = "HubSpot has no record with this key any more"
+    assert summary.follow_ups["list"].line.endswith(f"39 added, 1 row without a record ({why})")
     assert job.run_virtual().exit_code == 1
+    assert _not_in_list(job) == [("", 7, "c5@example.com", str(job.source), why)]
 
 
 def test_a_record_that_hubspot_does_not_have_any_more_is_missing(tmp_path):
@@ -108,6 +122,80 @@ def test_a_record_that_hubspot_does_not_have_any_more_is_missing(tmp_path):
     summary = job.run_virtual()
     found = summary.as_dict()["list"]
     assert (found["added"], found["missing"], found["open"], summary.exit_code) == (39, 1, 0, 1)
+    assert _not_in_list(job) == [(int(gone), "", "", "", "HubSpot has no record with this id any more")]
+
+
+def test_a_canary_that_waits_for_approval_is_not_put_into_the_list(tmp_path):
+    job = listing(tmp_path, contacts(50))
+    summary = job.run_virtual(canary=10, canary_wait_seconds=0.0)
+    assert (summary.exit_code, names(job)) == (3, [])
+    summary = job.run_virtual(canary=10, approve_canary=True)
+    assert (summary.exit_code, len(members(job))) == (0, 50)
+
+
+def test_a_signal_after_the_last_row_leaves_the_list_open(tmp_path):
+    job = listing(tmp_path, contacts(50))
+
+    def stop_at_the_end(run):
+        close = run.pipeline.close
+
+        async def close_and_stop():
+            run.stop(2)
+            return await close()
+
+        run.pipeline.close = close_and_stop
+
+    summary = job.run_virtual(on_start=stop_at_the_end)
+    assert (summary.tallies.open, summary.state, summary.exit_code) == (0, "stopped", 130)
+    assert names(job) == []
+    assert job.run_virtual().exit_code == 0
+    assert len(members(job)) == 50
+
+
+def test_the_list_of_another_job_in_its_place_is_kept_aside(tmp_path):
+    job = listing(tmp_path, contacts(30))
+    job.run_virtual()
+    for path in (job.settings().checkpoint_path, job.settings().results_path):
+        path.unlink()
+    job.run_virtual()
+    assert undo_list(job).removed == 0  # they were there before this job
+    assert undo_list(job, number=".1").removed == 30
+
+
+def test_rows_that_a_new_results_file_lacks_are_counted(tmp_path):
+    job = listing(tmp_path, contacts(60), options={"add_to_list": ""})
+    job.run_virtual(limit=40)
+    job.settings().results_path.write_text("changed")
+    job.options["add_to_list"] = NAME
+    summary = job.run_virtual(accept_changed_results=True)
+    found = summary.as_dict()["list"]
+    assert (found["added"], found["rows_not_in_results"], summary.exit_code) == (20, 40, 1)
+    assert len(members(job)) == 20
+
+
+def test_a_changed_results_file_of_a_complete_job_stops_the_list_with_a_line(tmp_path):
+    job = listing(tmp_path, contacts(60), options={"add_to_list": ""})
+    job.run_virtual()
+    job.settings().results_path.write_text("changed")
+    job.options["add_to_list"] = NAME
+    summary = job.run_virtual()
+    assert (summary.cause, summary.exit_code) == (Cause.RESULTS, 78)
+    assert "too short" in summary.reason
+    summary = job.run_virtual(accept_changed_results=True)
+    assert (summary.as_dict()["list"]["rows_not_in_results"], summary.exit_code) == (60, 1)
+
+
+def test_only_the_rows_of_a_step_of_a_plan_are_followed_at_its_end(tmp_path):
+    plan = Plan(tmp_path, make_simulator(quota="100/10"), rows=30)
+    plan.write()
+    plan.options["contacts"] = {"add_to_list": NAME}
+    end = plan.run()
+    assert (end.exit_code, end.as_dict()["totals"]["list"]["added"]) == (0, 30)
+    log = [one.path for one in plan.simulator.statistics.log if "upsert" in one.path or "add" in one.path]
+    assert log[-1].endswith("/memberships/add")
+    requests_before = plan.simulator.stats()["requests"]
+    assert plan.run().exit_code == 0
+    assert plan.simulator.stats()["requests"] == requests_before
 
 
 def test_nothing_is_made_where_no_record_was_written(tmp_path):

@@ -25,6 +25,7 @@ from uploader.jobs.summary import Summary
 from uploader.plans.record import COMPLETE
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import opt_outs_path
+from uploader.storage.list_file import ListFile
 from uploader.system.private_files import Lock
 
 
@@ -58,9 +59,10 @@ def _waits_for_approval(path: Path) -> bool:
 @instead_of_steps("status")
 def _show_plan(plan: Plan, options: Mapping[str, Any]) -> int:
     """The steps of a plan in one table."""
-    if any(options[name] for name in ("watched", "aliases", "pending")):
+    if any(options[name] for name in ("watched", "aliases", "pending", "not_in_list")):
         raise SettingsError(
-            f"--watch, --aliases and --pending are about one job; name a step, such as {plan.steps[0].path}"
+            "--watch, --aliases, --pending and --not-in-list are about one job; name a step, such as "
+            f"{plan.steps[0].path}"
         )
     end = standing(plan)
     if options["as_json"]:
@@ -98,11 +100,26 @@ def _pending_lines(checkpoint: Checkpoint) -> Iterator[Sequence[object]]:
         yield (row, key, names[source])
 
 
+def _not_in_list_lines(checkpoint: Checkpoint) -> Iterator[Sequence[object]]:
+    yield ("hubspot_id", "row", "key", "source", "why")
+    names = [source.name for source in checkpoint.identity().sources]
+    with closing(ListFile(checkpoint.path)) as file:
+        if not file.open(read_only=True) or file.about["job"] != checkpoint.job_id():
+            return
+        for row in file.nameless():
+            yield ("", row.row, row.key, names[row.source], row.why)
+        for hubspot_id in file.missing():
+            yield (hubspot_id, "", "", "", "HubSpot has no record with this id any more")
+
+
 @click.command()
 @checkpoint_argument
 @click.option("--json", "as_json", is_flag=True, help="Print the state as JSON.")
 @click.option("--aliases", is_flag=True, help="List rows with different keys that are one contact, as CSV.")
 @click.option("--pending", is_flag=True, help="List rows that HubSpot accepted and never confirmed, as CSV.")
+@click.option(
+    "--not-in-list", is_flag=True, help="List what --add-to-list could not put into the list, as CSV."
+)
 @click.option("--watch", "watched", is_flag=True, help="Show the state again and again until the job ends.")
 @click.option(
     "--interval",
@@ -111,7 +128,14 @@ def _pending_lines(checkpoint: Checkpoint) -> Iterator[Sequence[object]]:
     help="Time between two states of --watch. Default: 1 in a terminal, else 10.",
 )
 def command(
-    checkpoint: Path, *, as_json: bool, aliases: bool, pending: bool, watched: bool, interval: float | None
+    checkpoint: Path,
+    *,
+    as_json: bool,
+    aliases: bool,
+    pending: bool,
+    not_in_list: bool,
+    watched: bool,
+    interval: float | None,
 ) -> int:
     """Show the state of a job as of its last commit, which is at most half a second old.
 
@@ -122,8 +146,11 @@ def command(
         watch(checkpoint, interval, as_json=as_json, look=read_summary)
         if as_json:
             return 0
-    if aliases or pending:
-        _list(checkpoint, _conflict_lines if aliases else _pending_lines)
+    if aliases or pending or not_in_list:
+        _list(
+            checkpoint,
+            _conflict_lines if aliases else _pending_lines if pending else _not_in_list_lines,
+        )
         return 0
     summary = read_summary(checkpoint)
     if as_json:

@@ -51,7 +51,7 @@ class ListEndpoints:
         if isinstance(asked, Answer):
             return asked
         store = self._stores[asked.kind.name]
-        if self.lists.by_name(asked.name, store) is not None:
+        if self.lists.is_taken(asked.name):
             return requests.name_taken(asked.name)
         made = self.lists.make(asked.name, store, asked.processing_type, iso(exchange.wall))
         self._late.write(exchange, lambda _: self.lists.keep(made))

@@ -1,6 +1,6 @@
 """The lists of an account, with their members. No I/O; times are text.
 
-A list's name is unique among the lists of its object type that were not deleted. An archived record is no
+A list's name is unique among the lists that were not deleted, of all object types. An archived record is no
 member, and a merged one is where the other was.
 """
 
@@ -82,12 +82,15 @@ class Lists:
 
     def keep(self, made: RecordList) -> None:
         """Keep a list, unless another one has its name by now."""
-        if self.by_name(made.name, made.store) is None:
+        if not self.is_taken(made.name):
             self._by_id[made.id] = made
 
     def by_id(self, list_id: str) -> RecordList | None:
         found = self._by_id.get(list_id)
         return None if found is None or found.deleted_at else found
+
+    def is_taken(self, name: str) -> bool:
+        return any(one.name == name for one in self)
 
     def by_name(self, name: str, store: ObjectStore) -> RecordList | None:
         return next((one for one in self if (one.name, one.store) == (name, store)), None)

@@ -56,12 +56,12 @@ def test_what_does_not_exist_is_not_found():
     assert change(talk, "9").status == 404
 
 
-def test_a_name_is_unique_among_the_lists_of_a_type_until_they_are_deleted():
+def test_a_name_is_unique_among_all_lists_until_they_are_deleted():
     talk, _ = filled()
     first = made(talk)
     again = create(talk)
     assert (again.status, again.json()["subCategory"]) == (400, "ILS.DUPLICATE_LIST_NAMES")
-    assert create(talk, type_id="0-2").status == 200
+    assert create(talk, type_id="0-2").json()["subCategory"] == "ILS.DUPLICATE_LIST_NAMES"
     assert talk.send("DELETE", f"{LISTS}/{first}").status == 204
     assert talk.get(f"{LISTS}/{first}").status == 404
     assert create(talk).status == 200
