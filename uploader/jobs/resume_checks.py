@@ -12,6 +12,7 @@ from typing import Any
 from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
 from uploader.hubspot.missing_scopes import DETAILS
+from uploader.jobs.summary import CHANGED
 from uploader.model.associations import LinkColumn
 from uploader.model.column_names import folded, quoted
 from uploader.model.redaction import without_addresses
@@ -273,10 +274,16 @@ def check_settings(
         raise older_rules_error(checkpoint, older)
     if older or (has_older_rules(known.settings) and not may_be_sent):
         changed = ", ".join(filter(None, (changed, "rows are read by newer rules")))
-    if changed and checkpoint.state().tallies.confirmed and not settings.accept_changed_settings:
+    tallies = checkpoint.state().tallies
+    if changed and tallies.confirmed and not settings.accept_changed_settings:
+        failed = (
+            f"{CHANGED}: {tallies.failed:,} failed rows are not tried again by this job"
+            if tallies.failed
+            else "--accept-changed-settings"
+        )
         raise CheckpointError(
             f"settings that affect what is written differ from those the job was started with: {changed}; "
-            "restore those, or add --accept-changed-settings"
+            f"restore those, or add {failed}"
         )
     if changed or (identity.portal and not known.portal):
         kept = identity.portal or known.portal

@@ -113,6 +113,11 @@ _MEND = frozenset({Cause.FAILURES, Cause.LABEL, Cause.LIST, Cause.STORAGE, Cause
 
 #: What to do with a list of opt-outs.
 IMPORT_IT = "import that list in HubSpot as an opt-out list before anything is mailed"
+#: What to do with settings that were changed, and what becomes of the rows.
+CHANGED = (
+    "--restart (all rows are sent again) or --accept-changed-settings (for the rows still to come; upload "
+    "the failed rows afterwards, from the file that `failures` writes)"
+)
 _AGAIN = "then run the same command again"
 _ADVICE = {
     Cause.OUTAGE: "run the same command again when the server is available",
@@ -127,8 +132,9 @@ _ADVICE = {
     f"(and --accept-changed-settings, if rows are confirmed already), {_AGAIN}",
     Cause.LABEL: "create the label in HubSpot (Settings > Objects > Associations), or name another one "
     f"(and add --accept-changed-settings), {_AGAIN}",
-    Cause.FAILURES: "see the reasons of the failed rows. The same command continues and counts "
-    "failures from zero; a corrected source is a new job: add --restart",
+    Cause.FAILURES: "see the reasons of the failed rows: this job does not try them again. If the settings "
+    f"are wrong, correct them and add {CHANGED}. If the file is wrong, correct it and add --restart. If so "
+    "many rows may fail, the same command continues, and counts failures from zero",
     Cause.LIST: f"make it a static list again, or restore it in HubSpot, {_AGAIN}",
     Cause.STORAGE: f"free disk space, or correct the problem with the file, {_AGAIN}",
     Cause.RESULTS: _AGAIN,

@@ -13,6 +13,7 @@ from support.mock_transport import MockTransport, make_simulator
 from support.undo_runs import state, undo
 from support.virtual_loop import run_virtual
 from uploader.errors import CheckpointError, DeclinedError, SettingsError, SourceError, StorageError
+from uploader.jobs.summary import advice
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Slice
 from uploader.model.stop import Cause
@@ -476,3 +477,21 @@ def test_what_a_failed_commit_did_not_store_is_stored_by_the_next(tmp_path, monk
     summary = run.run_virtual()
     run.check(rows, summary)
     assert len(run.dead_letters()) == summary.as_dict()["rejected"] == 60
+
+
+def test_what_is_said_of_the_failed_rows_of_a_job_whose_settings_are_corrected_is_true(tmp_path):
+    """Those rows are not tried again with the other settings; a restart sends all of them."""
+    rows = [*contacts(600, tier="platinum"), *({**one, "email": f"x{one['email']}"} for one in contacts(600))]
+    rows = [rows[n // 2 + n % 2 * 600] for n in range(1_200)]
+    run = job(tmp_path, rows, quota="none")
+    stopped = run.run_virtual()
+    failed = stopped.tallies.failed
+    assert (stopped.exit_code, failed > 0, stopped.tallies.confirmed > 0) == (78, True, True)
+    assert "this job does not try them again" in advice(stopped.cause)
+    corrected = {"translations": {"tier": {"platinum": "gold"}}, "max_failures": FailureLimit(share=0.9)}
+    with pytest.raises(CheckpointError, match=f"{failed:,} failed rows are not tried again by this job"):
+        run.run_virtual(**corrected)
+    ended = run.run_virtual(**corrected, accept_changed_settings=True)
+    assert (ended.tallies.failed, ended.tallies.rows) == (failed, 1_200)
+    again = run.run_virtual(**corrected, restart=True)
+    assert (again.tallies.failed, again.tallies.confirmed) == (0, 1_200)
