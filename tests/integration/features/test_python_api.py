@@ -68,6 +68,24 @@ def is_free(folder, name: str = "crm") -> bool:
     return not Lock(folder / f"{name}.checkpoint").is_held()
 
 
+# --- what follows the rows ---
+
+
+@virtual
+async def test_the_records_of_a_program_are_put_into_a_list(tmp_path):
+    simulator = make_simulator()
+    file = write_csv(tmp_path / "a.csv", contacts(40))
+    start = partial(upload, file, **options(tmp_path), seams=seams_to(simulator))
+    summary = await start(add_to_list="From the shop")
+    assert summary.as_dict()["list"]["added"] == 40
+    (found,) = simulator.lists(1e9)
+    assert (found["name"], len(found["members"])) == ("From the shop", 40)
+    with pytest.raises(SettingsError, match="remove --no-results"):
+        await start(
+            add_to_list="From the shop", write_results=False, checkpoint=tmp_path / "other.checkpoint"
+        )
+
+
 # --- what a stream gives ---
 
 

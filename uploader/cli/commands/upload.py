@@ -172,7 +172,8 @@ def command(
     Exit codes:
       0        every row created, updated, unchanged or skipped (or the number
                of others within --tolerate)
-      1        finished; some rows failed or are pending
+      1        finished; some rows failed or are pending, or some links or members
+               of a list are missing
       2        wrong usage, or the job cannot start
       3        waiting for approval of the canary
       75       stopped; run the same command again later
