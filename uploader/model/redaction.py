@@ -5,10 +5,15 @@ import re
 
 def without_addresses(text: str) -> str:
     """Return a reason as it may be shown and logged. Dead letters keep the whole text."""
-    return _ADDRESS.sub("(an address)", text)
+    return _ADDRESS.sub(_hidden, text)
 
 
-_ADDRESS = re.compile(r"[^\s\"'<>\[\]]+@[^\s\"'<>\[\]]+")
+def _hidden(found: re.Match[str]) -> str:
+    return f"{found[1] or ''}(an address)"
+
+
+#: An address may hold a `=`, but not the one behind the column that an option names.
+_ADDRESS = re.compile(r"(--[a-z][a-z-]* [\"']?[^\"'=@\n]*=)?[^\s\"'<>\[\]]+@[^\s\"'<>\[\]]+")
 
 
 def without_identifiers(text: str) -> str:

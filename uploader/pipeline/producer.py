@@ -108,7 +108,9 @@ class Producer:
                 if left:
                     # Without an end of its own: reading resumes where the slice starts.
                     yield self._slice(index, position, RowSlice(rows.rows[:left], rows.start, rows.start))
-                raise RowLimitError(f"the first {self._limit:,} rows")
+                raise RowLimitError(
+                    "the first row" if self._limit == 1 else f"the first {self._limit:,} rows"
+                )
 
     def _slice(self, source: int, first: int, rows: RowSlice) -> Slice:
         """Map rows to a slice, without those that are settled already."""

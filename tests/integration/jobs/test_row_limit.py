@@ -31,6 +31,12 @@ def test_the_first_rows_are_written_and_the_same_command_continues(tmp_path, lim
     assert run.simulator.stats()["records_received"] == len(rows)
 
 
+def test_a_job_that_stopped_after_one_row_says_so(tmp_path):
+    stopped = job(tmp_path, contacts(3)).run_virtual(limit=1)
+    assert "the first row" in stopped.reason
+    assert "1 rows" not in stopped.reason
+
+
 @pytest.mark.parametrize("limit", [700, 701, 5_000])
 def test_a_limit_that_no_row_exceeds_ends_with_a_complete_job(tmp_path, limit):
     rows = contacts(700)

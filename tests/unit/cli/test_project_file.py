@@ -445,6 +445,15 @@ def test_every_option_of_init_is_a_key_of_its_file(key):
         assert same == {name: str(one) for name, one in wanted.items()}
 
 
+@pytest.mark.parametrize("option", ONE_RUN)
+def test_init_refuses_an_option_that_its_file_cannot_have(option, capsys):
+    Path("a.csv").write_text("email\na@x.com\n")
+    words = [option, "5"] if option == "--limit" else [option]
+    assert run(["init", "a.csv", *words]) == 2
+    assert f"init cannot write {option} into the file, where it would" in capsys.readouterr().err
+    assert not Path("a.toml").exists()
+
+
 def test_what_a_draft_only_shows_can_be_used():
     text = project_text(Path("contacts.toml"), {"source": ["a.csv"], "rate": "1/10"}, Draft("", ()), "")
     shown = write(re.sub(r"^# (?=\w+ = )", "", text, flags=re.MULTILINE))

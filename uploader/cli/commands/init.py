@@ -83,6 +83,7 @@ def command(
       130/143  interrupted by SIGINT/SIGTERM
     """
     path = output or Path(f"{_name_of(sources[0])}.toml")
+    _refuse_options_of_one_run()
     if guided:
         open_terminal()
     report = None
@@ -166,13 +167,27 @@ def _match(report: Report) -> Sequence[str]:
     return (EMAIL, *sorted(unique & drafted - {EMAIL, OWN_ID}))
 
 
+def _is_typed(parameter: click.Parameter) -> bool:
+    source = click.get_current_context().get_parameter_source(parameter.name or "")
+    return source is ParameterSource.COMMANDLINE
+
+
+def _refuse_options_of_one_run() -> None:
+    """SettingsError for an option that no project file has, instead of leaving it out."""
+    for option in map(option_of, filter(_is_typed, upload.params)):
+        if option in ONE_RUN:
+            raise SettingsError(
+                f"init cannot write {option} into the file, where it would {ONE_RUN[option]}; give it to the "
+                "command upload"
+            )
+
+
 def given_options(folder: Path) -> dict[str, Any]:
     """The values of the options on the command line, as the file has them, by key."""
     context, found = click.get_current_context(), dict[str, Any]()
     for parameter in upload.params:
         name, key, taken = parameter.name or "", key_of(parameter), taken_by(parameter)
-        is_given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if not is_given or option_of(parameter) in {*ONE_RUN, PROJECT_OPTION}:
+        if not _is_typed(parameter) or option_of(parameter) == PROJECT_OPTION:
             continue
         value = context.params[name]
         values = [str(one) for one in (value if isinstance(value, tuple) else (value,))]
