@@ -339,6 +339,14 @@ def refuse_unknown(rules: Rules, header: Sequence[str]) -> None:
         for option, names in unknown.items()
         if names
     ]
+    for word in rules.blank_values.get("", ()):
+        column, equals, rest = word.rpartition("=")
+        if equals and folded(column) in header:
+            texts.append(
+                f'blank_values: {word!r} is a word of all columns; for one, write "{folded(column)}" = '
+                f'{{ property = "PROPERTY", blank_values = ["{rest.strip()}"] }}; in a project file also '
+                f'blank_value = ["{word}"]'
+            )
     if texts:
         raise MappingError(*texts)
 

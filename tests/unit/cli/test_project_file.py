@@ -445,6 +445,12 @@ def test_every_option_of_init_is_a_key_of_its_file(key):
         assert same == {name: str(one) for name, one in wanted.items()}
 
 
+def test_a_draft_with_words_of_an_option_proposes_no_others_for_all_columns():
+    text = project_text(Path("contacts.toml"), {"blank_value": ["n/a", "Tel=-"]}, Draft("", ()), "")
+    assert 'blank_value = ["n/a", "Tel=-"]' in text
+    assert "blank_values" not in text
+
+
 @pytest.mark.parametrize("option", ONE_RUN)
 def test_init_refuses_an_option_that_its_file_cannot_have(option, capsys):
     Path("a.csv").write_text("email\na@x.com\n")

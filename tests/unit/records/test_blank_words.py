@@ -1,5 +1,6 @@
 """A cell that holds a blank word is a blank cell in every respect."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -152,3 +153,10 @@ def test_a_blank_word_that_suppresses_rows_is_refused(words, where):
 )
 def test_a_blank_word_that_suppresses_no_row_is_taken(words, where):
     assert Settings(sources=("a.csv",), token="t", blank_values=words, suppress_where=where)
+
+
+def test_a_word_of_all_columns_that_names_a_column_is_refused_with_what_to_write():
+    entry = 'write "Tel" = { property = "PROPERTY", blank_values = ["-"] }'
+    with pytest.raises(MappingError, match=re.escape(entry)):
+        refuse_unknown(Rules(blank_values={"": ("n/a", " Tel =-")}), ["email", "Tel"])
+    refuse_unknown(Rules(blank_values={"": ("a=b", "=-"), "Tel": ("Tel=-",)}), ["email", "Tel"])

@@ -65,7 +65,9 @@ def project_text(
     found = {_BLANKS.key: draft.blank_line()} if draft.blanks else {}
     if len(match) > 1:
         found[_MATCH.key] = f"{_MATCH.key} = {_toml([*match])}  # {_MATCH.what}"
-    choices = {choice.key for choice in (*safety, *_VALUES)}
+    # What the option --blank-value says has a key of its own.
+    of_all = [one for one in _VALUES if one is not _BLANKS or "blank_value" not in given]
+    choices = {choice.key for choice in (*safety, *of_all)}
     name = shell_word(path_word(path.name))
     lines = [
         f"#:schema ./{SCHEMA_FILE}",
@@ -79,7 +81,7 @@ def project_text(
         *_lines(safety, values),
         "",
         "# What holds for all columns:",
-        *_lines(_VALUES, values, found),
+        *_lines(of_all, values, found),
         "",
         f"# What the columns mean. {draft.origin}",
         "# Review all of it. Decide on the columns that are commented out: remove the # of one line each.",
