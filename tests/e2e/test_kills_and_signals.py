@@ -68,9 +68,9 @@ def check(mock, folder: Path, rows, summary) -> None:
     assert sorted(results) == list(range(2, len(rows) + 2))
 
 
-def settled(folder: Path) -> int:
+def settled(folder: Path, source: str = "contacts.csv") -> int:
     try:
-        return read_summary(folder / "contacts.csv.checkpoint").tallies.settled
+        return read_summary(folder / f"{source}.checkpoint").tallies.settled
     except CheckpointError:
         return 0
 
@@ -487,3 +487,23 @@ def test_a_file_of_few_keys_ends_right_and_status_says_why_it_is_slow(tmp_path, 
     words = run("status", "contacts.csv.checkpoint", cwd=tmp_path).out
     assert "995 rows waited for an earlier one" in words
     assert "a request carried 5.0 rows of at most 100" in words
+
+
+def test_a_killed_job_knows_the_companies_that_it_created(tmp_path, hubspot_mock):
+    """HubSpot's search does not find them yet, and creates a second one if it is asked twice."""
+    rules = {"search_lag_seconds": 3_600}
+    mock = hubspot_mock(scenario=holding(1, endpoint="search", rules=rules))
+    rows = [f"d{n % 130}.com,Name {n}" for n in range(260)]
+    (tmp_path / "rows.csv").write_text("\n".join(["domain,name", *rows, ""]), encoding="utf-8")
+    key = ("--object-type", "companies", "--id-property", "domain", "--on-duplicate", "in-order")
+    command = ("upload", "rows.csv", "--base-url", mock.url, *key, "--json")
+    process = start_python(*command, cwd=tmp_path)
+    wait_until(lambda: settled(tmp_path, "rows.csv") == 100, process)
+    kill(process)
+    mock.change_scenario({"rules": rules})
+    ended = run(*command, cwd=tmp_path)
+    assert (ended.code, ended.summary["rows"], ended.summary["open"]) == (0, 260, 0)
+    assert ended.summary["created"] + ended.summary["updated"] == 260
+    held = {one["properties"]["domain"]: one["properties"]["name"] for one in mock.objects("companies")}
+    assert held == {f"d{n}.com": f"Name {130 + n}" for n in range(130)}
+    assert len(mock.objects("companies")) == 130

@@ -66,10 +66,11 @@ class ColumnSettings(OptOutSettings):
     def _set_keys(self) -> None:
         """Make `match` and `id_property` agree."""
         if not self.match and self.id_property == EMAIL and not are_contacts(self.object_type):
+            by_search = ", or domain" if is_searched(self.object_type, DOMAIN) else ""
             raise SettingsError(
                 f"--object-type {self.object_type}: give the unique property that "
-                f"{noun(self.object_type).many} are matched by with --id-property (only contacts have a "
-                "default, email)"
+                f"{noun(self.object_type).many} are matched by with --id-property{by_search} (only contacts "
+                "have a default, email)"
             )
         match = tuple(map(_key_named, self.match or (self.id_property,)))
         if _key_named(self.id_property) not in {EMAIL, match[0]}:

@@ -12,6 +12,7 @@ from support.verify_runs import counts as verified, verify
 from uploader.errors import SettingsError
 from uploader.jobs import opening
 from uploader.pipeline.failure_limits import FailureLimit
+from uploader.records.duplicates import OnDuplicate
 from uploader.records.write_policy import Only, Policy
 
 HELD = [{"domain": f"d{n}.com", "name": f"Old {n}"} for n in range(60)]
@@ -95,6 +96,8 @@ def test_a_domain_is_no_key_of_other_types_and_goes_with_no_other_key(tmp_path):
         job.run_virtual(object_type="deals", mapped={"domain": "dealname"}, id_property="dealname")
     with pytest.raises(SettingsError, match="cannot be combined"):
         job.settings(id_property="email", match=("domain", "name"))
+    with pytest.raises(SettingsError, match="--id-property, or domain"):
+        job.settings(id_property="email")
 
 
 @pytest.mark.parametrize("seed", [0, 1, *SOAK])
@@ -134,3 +137,22 @@ def test_what_no_search_shows_is_abandoned_and_undone_when_it_does(tmp_path):
     job.simulator.change_scenario(make_simulator().scenario)
     report, kept = undo(job)
     assert (report.end, kept, undone(report), companies(job)) == (None, [], {"archived": 20}, [])
+
+
+@pytest.mark.parametrize(("rule", "name"), [(OnDuplicate.FIRST, "1"), (OnDuplicate.LAST, "2")])
+def test_two_spellings_of_a_domain_are_one_key(tmp_path, rule, name):
+    rows = [{"domain": "https://www.A.com/x", "name": "1"}, {"domain": " a.com", "name": "2"}]
+    job = job_by_domain(tmp_path, rows)
+    assert counts_of(job.run_virtual(on_duplicate=rule), "created", "skipped") == (1, 1)
+    assert companies(job) == [("a.com", name)]
+
+
+def test_rows_in_the_form_of_the_api_have_a_domain_or_are_invalid(tmp_path):
+    job = job_by_domain(tmp_path, [{"domain": "x"}], HELD[:1])
+    job.source.write_text(
+        '{"id": "www.d0.com", "idProperty": "domain", "properties": {"name": "A"}}\n'
+        '{"id": "d1.com", "properties": {"name": "B", "domain": "D1.com"}}\n'
+        '{"id": "e1", "idProperty": "external_id", "properties": {"name": "C"}}\n'
+    )
+    found = counts_of(job.run_virtual(format="ndjson"), "created", "updated", "invalid")
+    assert (found, companies(job)) == ((1, 1, 1), [("d0.com", "A"), ("d1.com", "B")])
