@@ -41,6 +41,10 @@ from uploader.records.columns import Rules
 
 #: Attempts for a request that a job can do without.
 _TRIES = 4
+#: By path, replies and when they came, by the loop's clock.
+Kept = dict[str, tuple[float, Reply]]
+#: How long a reply holds for the next job: an upload relies on what it read at its start for longer.
+_FRESH_SECONDS = 3_600.0
 #: More pages of owners than any account has; ends a loop if a reply names the same next page again.
 _OWNER_PAGES = 200
 
@@ -60,9 +64,16 @@ class Preflight:
     """Sends the requests of the preflight, and retries them as long as the settings allow."""
 
     def __init__(
-        self, attempts: Attempts, paths: Paths, object_type: str, outage_seconds: Callable[[], float]
+        self,
+        attempts: Attempts,
+        paths: Paths,
+        object_type: str,
+        outage_seconds: Callable[[], float],
+        kept: Kept | None = None,
     ) -> None:
-        """`outage_seconds()`: how long no request may succeed before the run stops."""
+        """`outage_seconds()`: how long no request may succeed before the run stops. `kept`: replies that
+        other jobs got, and get.
+        """
         scopes = object_scopes(object_type)
         self._documented_scopes = {
             PROPERTIES: scopes.schema,
@@ -77,6 +88,7 @@ class Preflight:
         self.lacking: dict[str, str] = {}  #: scopes that were missing, by what is read
         self.listed: Sequence[object] = ()  #: the entries of all properties read so far
         self._info: TokenInfo | None = None  # None until it is read
+        self._kept = {} if kept is None else kept
 
     async def read_account(self, token: str) -> Account:
         """Read which account the token belongs to, without its properties. StopRun if later requests would
@@ -85,7 +97,7 @@ class Preflight:
         No other request may run meanwhile: it could have the token replaced, and a new token must be of the
         account that is read here.
         """
-        answer = await self._ask(Call("GET", self._paths.account), DETAILS)
+        answer = await self._ask_once(Call("GET", self._paths.account), DETAILS)
         _check_reserve(self._sender.day)
         details = answer.body or {}
         portal = str((details.get("portalId") if answer.ok else (await self._ask_info(token)).portal) or "")
@@ -103,7 +115,7 @@ class Preflight:
 
     async def read_properties(self, *, has_addresses: bool) -> Schema | None:
         """Read the properties; None if the token may not."""
-        reply = await self._ask(Call("GET", self._paths.properties), PROPERTIES)
+        reply = await self._ask_once(Call("GET", self._paths.properties), PROPERTIES)
         known = reply.body if reply.ok and reply.body else None
         self.listed = entries_of(known)
         return Schema.decode(known, has_addresses=has_addresses) if known else None
@@ -112,7 +124,7 @@ class Preflight:
         """Read the sensitive properties, too, in two requests, as far as the token may see them."""
         path = f"{self._paths.properties}?dataSensitivity="
         first, second = [
-            self._ask(Call("GET", path + level), level, is_optional=True) for level in SENSITIVITIES
+            self._ask_once(Call("GET", path + level), level, is_optional=True) for level in SENSITIVITIES
         ]
         replies = await run_both(first, second)
         more = [entry for reply in replies if reply.ok for entry in entries_of(reply.body)]
@@ -141,13 +153,13 @@ class Preflight:
 
     async def read_token_and_limits(self, token: str, object_type: str) -> TokenAndLimits:
         """Read what only `check` shows, in two requests; a refusal is no error."""
-        limits = self._ask(Call("GET", self._paths.limits), LIMITS, is_optional=True, tries=_TRIES)
+        limits = self._ask_once(Call("GET", self._paths.limits), LIMITS, is_optional=True, tries=_TRIES)
         info, reply = await run_both(self._ask_info(token), limits)
         return TokenAndLimits(info, decode_record_limit(reply.body if reply.ok else None, object_type))
 
     async def read_properties_of(self, object_type: str, version: str) -> Reply:
         """Ask for the properties of another object type; the reply may be a refusal."""
-        return await self._ask(Call("GET", paths(version, object_type).properties), is_optional=True)
+        return await self._ask_once(Call("GET", paths(version, object_type).properties), is_optional=True)
 
     async def read_scopes(self, token: str) -> frozenset[str] | None:
         """The scopes of the token; None if HubSpot does not report them."""
@@ -174,7 +186,7 @@ class Preflight:
             return info if info.portal else access.info or info
         if access is not None:
             token = access.token  # it may have been replaced since
-        reply = await self._ask(
+        reply = await self._ask_once(
             Call("POST", self._paths.token_info, encode_token_info(token)), is_optional=True, tries=_TRIES
         )
         return TokenInfo.decode(reply.body if reply.ok else None)
@@ -224,11 +236,28 @@ class Preflight:
         question = _Question(self._attempts.patience, is_optional=is_optional, tries=tries)
         await self._attempts.run(question, [Piece([call])])
         assert question.reply is not None
-        if asked and question.reply.status == 403:
-            self.lacking[asked] = alternatives(missing_scopes(question.reply.body)) or (
+        self._note_lacking(asked, question.reply)
+        return question.reply
+
+    async def _ask_once(
+        self, call: Call, asked: str = "", *, is_optional: bool = False, tries: float = math.inf
+    ) -> Reply:
+        """As `_ask`, for what another job on the same connection may have asked a while ago."""
+        at, kept = self._kept.get(call.path, (-math.inf, None))
+        if kept is not None and self._attempts.clock() - at < _FRESH_SECONDS:
+            self._note_lacking(asked, kept)
+            return kept
+        reply = await self._ask(call, asked, is_optional=is_optional, tries=tries)
+        if reply.ok or reply.status == 403:
+            self._kept[call.path] = self._attempts.clock(), reply
+        return reply
+
+    def _note_lacking(self, asked: str, reply: Reply) -> None:
+        """Note the scope that a refused read needs."""
+        if asked and reply.status == 403:
+            self.lacking[asked] = alternatives(missing_scopes(reply.body)) or (
                 self._documented_scopes.get(asked, "")
             )
-        return question.reply
 
     async def _wait(self, seconds: float) -> None:
         since = self._sender.failing_since

@@ -21,7 +21,7 @@ from uploader.hubspot.sign_in.token_provider import Access
 from uploader.jobs.account_day import MIGRATION_SECONDS, AccountDay
 from uploader.jobs.column_rules import may_hold, may_name_others
 from uploader.jobs.early_ending import Ending
-from uploader.jobs.preflight import Preflight, check_keys
+from uploader.jobs.preflight import Kept, Preflight, check_keys
 from uploader.jobs.summary import EarlyEnd
 from uploader.model.settled_rows import Tallies
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
@@ -92,6 +92,7 @@ class Connection:
         """`settings`: of any of the jobs; they agree on account and speed. `sender` makes the sender."""
         self.settings = settings
         self.clocks = Clocks(exact_clock(), seams.wall_clock)
+        self.kept: Kept = {}  #: replies about the account
         self._transport = seams.transport(settings)
         _LOG.info("%s", settings.network.summary)
         self.sender = sender(
@@ -169,7 +170,8 @@ class Session:
         self.sender = self._connection.begin(tallies or Tallies(), self._day_is_spent)
         self.attempts = Attempts(self.sender, self.pause_for, seams.random_number)
         outage_seconds = self._connection.outage_seconds
-        self.preflight = Preflight(self.attempts, self.paths, settings.object_type, outage_seconds)
+        kept = self._connection.kept
+        self.preflight = Preflight(self.attempts, self.paths, settings.object_type, outage_seconds, kept)
 
     async def __aenter__(self) -> Self:
         return self
@@ -204,7 +206,9 @@ class Session:
             with suppress(StopRun):
                 await self.preflight.read_daily_usage()
 
-        self._daily_usage_task = self.ending.task(read_daily_usage())
+        resets_at = self.sender.day.resets_at
+        if resets_at is None or resets_at <= self.clocks.server_now():  # else a former job has read it
+            self._daily_usage_task = self.ending.task(read_daily_usage())
         return account
 
     async def wait_for_daily_usage(self) -> None:

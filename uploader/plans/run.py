@@ -82,7 +82,7 @@ class Watcher(Protocol):
         """`found`: what links of all steps lead to, as far as all steps were checked."""
         ...
 
-    async def running(self, number: int, run: Run) -> None: ...
+    async def running(self, number: int, run: Run, *, are_rows_done: bool) -> None: ...
 
     async def ran(self, number: int, run: Run, summary: Summary | None) -> None:
         """`summary`: None if the job could not start, and the error is raised."""
@@ -389,7 +389,7 @@ class PlanRun:
         is_over = self._has_all_rows(number) and (only_rows or self._is_done(number))
         if not is_over:
             self._write(replace(step, state=RUNNING, exit_code=None))
-        await self._watcher.running(number, run)
+        await self._watcher.running(number, run, are_rows_done=self._has_all_rows(number))
         summary: Summary | None = None
         error: UploaderError | None = None
         try:

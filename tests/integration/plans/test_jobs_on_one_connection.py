@@ -13,7 +13,9 @@ from uploader.jobs.session import Connection, Seams
 from uploader.jobs.upload import Run
 
 
-def two_jobs(tmp_path, simulator, *, shared: bool, rows: int = 300) -> tuple[list[Run], MockTransport]:
+def two_jobs(
+    tmp_path, simulator, *, shared: bool, rows: int = 300, pause_seconds: float = 0.0
+) -> tuple[list[Run], MockTransport]:
     """Upload two files, one after the other, ten records a request. No `async with` closes what is shared."""
     jobs = [Job(write_csv(tmp_path / f"{n}.csv", contacts(rows, city=n)), simulator) for n in ("a", "b")]
     transport = MockTransport(simulator)
@@ -31,6 +33,7 @@ def two_jobs(tmp_path, simulator, *, shared: bool, rows: int = 300) -> tuple[lis
             runs.append(Run(job.settings(), seams, connection=connection))
             summary = await runs[-1].run()
             assert summary.state == "complete"
+            await asyncio.sleep(pause_seconds)
 
     run_virtual(run())
     return runs, transport
@@ -61,9 +64,15 @@ def test_two_jobs_exceed_no_window_together(tmp_path, latency):
 def test_each_job_counts_its_own_requests(tmp_path):
     simulator = make_simulator(quota="100/10", latency_seconds=0.1)
     runs, _ = two_jobs(tmp_path, simulator, shared=True)
-    counts = [run.session.sender.tallies.requests for run in runs[1:]]
-    assert counts == [30 + 3]  # account, usage and properties
-    assert simulator.stats()["requests"] == 2 * counts[0]
+    assert runs[1].session.sender.tallies.requests == 30  # account and properties are known
+    assert simulator.stats()["requests"] == 2 * 30 + 3
+
+
+def test_what_the_account_said_long_ago_is_asked_again(tmp_path):
+    simulator = make_simulator(quota="100/10", latency_seconds=0.1)
+    two_jobs(tmp_path, simulator, shared=True, pause_seconds=3_601.0)
+    paths = [one.path for one in simulator.statistics.log if one.method == "GET"]
+    assert sum(path.startswith("/crm/v3/properties") for path in paths) == 2
 
 
 def test_a_failure_of_a_former_job_is_no_outage_of_the_next_one(tmp_path):

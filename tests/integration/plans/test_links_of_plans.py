@@ -122,6 +122,8 @@ def test_links_to_records_of_the_account_lead_to_no_file(plan):
 
 def test_links_are_not_compared_if_a_step_was_checked_before(plan):
     plan.run(Watched(stop_at=0))
-    plan.source("deals").write_text(plan.source("deals").read_text() + "more,More\n")
+    plan.source("contacts").write_text(
+        plan.source("contacts").read_text() + "more,m@example.com,companies1\n"
+    )
     plan.run()
-    assert (plan.watched.checked_steps, plan.watched.links) == ([2], [])
+    assert (plan.watched.checked_steps, plan.watched.links) == ([1], [])

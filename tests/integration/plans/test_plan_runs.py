@@ -105,7 +105,7 @@ def test_an_interrupted_plan_goes_on_where_it_was(plan, at):
 
 def test_the_longest_duration_is_of_all_steps_together(plan):
     plan.simulator = make_simulator(quota="10/10", latency_seconds=0.1)
-    end = plan.run(max_duration_seconds=20.0)
+    end = plan.run(max_duration_seconds=12.0)
     assert end.exit_code == 75
     assert end.waiting
     assert plan.clock < 40
@@ -208,7 +208,7 @@ def test_a_later_step_waits_for_no_window(plan):
 class Broken(MockTransport):
     """Every request after the first ones fails."""
 
-    left = 30
+    left = 20
 
     async def send(self, call, on_sent=lambda: None):
         self.left -= 1
@@ -223,3 +223,14 @@ def test_a_bug_is_raised_and_leaves_the_plan_to_be_resumed(plan):
         plan.run()
     plan.transport = None
     assert plan.run().totals()["created"] == 180
+
+
+def test_each_canary_is_approved_by_itself(plan):
+    """Steps whose canary is not sent yet take no approval in advance."""
+    options = {"canary": 10, "canary_wait_seconds": 0.0}
+    for number in range(3):
+        end = plan.run(**options, approve_canary=number > 0)
+        assert end.exit_code == 3
+        assert [plan.held(name) for name in NAMES] == [60] * number + [10] + [0] * (2 - number)
+    assert plan.run(**options, approve_canary=True).exit_code == 0
+    assert [plan.held(name) for name in NAMES] == [60] * 3

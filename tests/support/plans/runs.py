@@ -53,7 +53,7 @@ class Watched:
     async def compared(self, found: Sequence[LinksInPlan]) -> None:
         self.links = found
 
-    async def running(self, number: int, run: Run) -> None:
+    async def running(self, number: int, run: Run, *, are_rows_done: bool) -> None:
         if number == self.stop_at:
             assert self.plan is not None
             self.plan.stop(2)

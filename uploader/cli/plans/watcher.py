@@ -80,13 +80,13 @@ class Watcher:
         name = account.portal or "unknown"
         return await is_yes(f"account {name} is {kind_text(account)}. Write these rows to it?")
 
-    async def running(self, number: int, run: Run) -> None:
+    async def running(self, number: int, run: Run, *, are_rows_done: bool) -> None:
         self._introduce()
 
         def introduce() -> None:
             note_job(run.job_id, run.account.portal)
-            print_message(f"{self._title(number)}:")
-            for line in introduction(run):
+            print_message(f"{self._title(number)}:{' links and the like' if are_rows_done else ''}")
+            for line in introduction(run) if not are_rows_done else ():
                 print_message(f"  {line}")
 
         self._display = RunDisplay(run, introduce, self._title(number))

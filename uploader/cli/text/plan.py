@@ -82,7 +82,8 @@ def step_ending(title: str, end: StepEnd) -> str:
     left = [f"{tallies.open:,} open"] if tallies.open else []
     rows = f"{tallies.rows:,} rows: {', '.join([*counts, *left])}" if tallies.rows else "no rows"
     reason = f": {printable(summary.reason)}" if summary.reason and summary.state != COMPLETE else ""
-    texts = [rows, *(follow_up_text(name, one.as_dict()) for name, one in summary.follow_ups.items())]
+    counted = {name: one.as_dict() for name, one in summary.follow_ups.items()}
+    texts = [rows, *(follow_up_text(name, one) for name, one in counted.items() if any(one.values()))]
     return f"{title}: {summary.state}{reason}; {'; '.join(texts)}; {duration(summary.elapsed_seconds)}"
 
 
