@@ -128,7 +128,8 @@ class LinkValues:
 
     def ends(self, place: int, after: int, most: int) -> list[End]:
         """The next values of the columns of a place after this id, the most frequent first."""
-        query = "SELECT id, name, value FROM ends WHERE place = ? AND id > ? ORDER BY id LIMIT ?"
+        # `+`: in the order of ids. By the index of places all values would be sorted for each page.
+        query = "SELECT id, name, value FROM ends WHERE +place = ? AND id > ? ORDER BY id LIMIT ?"
         with self._storing():
             return list(map(End._make, self._connection.execute(query, (place, after, most))))
 
