@@ -248,7 +248,8 @@ def _drafted(column: str, guess: _Guess, schema: Schema | None, samples: Sequenc
 
 def _warnings(name: str, type_: str, schema: Schema, samples: Sequence[str]) -> list[str]:
     found = []
-    if type_ in {"date", "datetime"} and any(len(orders_of(sample)) == 2 for sample in samples):
+    orders = [one for one in map(orders_of, samples) if one] if type_ in {"date", "datetime"} else []
+    if orders and len(frozenset.intersection(*orders)) == len(_DAY_OR_MONTH_FIRST):  # no sample decides
         found.append(f'day or month first? Use {{ property = "{name}", date_order = "DMY" }} or "MDY"')
     if type_ in {"date", "datetime"} and (number := next(filter(needs_unit, samples), "")):
         could_be = readings(number)

@@ -109,6 +109,12 @@ def test_two_columns_of_one_property_and_dates_of_two_orders_are_pointed_at():
     assert "date_order" in dates.warnings[0]
 
 
+def test_dates_of_which_one_tells_the_order_of_all_are_not_asked_about():
+    rows = [["a@x.com", "03/02/2025"], ["b@x.com", "01/14/2025"], ["c@x.com", ""]]
+    (_, dates) = draft(["email", "Renewal date"], SCHEMA, rows).columns
+    assert dates.warnings == ()
+
+
 def test_numbers_in_a_date_column_are_pointed_at_with_their_dates():
     (_, dates) = draft(["email", "Renewal date"], SCHEMA, [["a@x.com", "45657"]]).columns
     assert "45657 is a number: 2024-12-31 (SERIAL) or 2095-01-02 (DAYS)?" in dates.warnings[0]
