@@ -4,8 +4,11 @@ Each step is on the disk before the next one, so that a kill at any moment leads
 the rows settled so far, then the list, then request by request what was added.
 """
 
+import asyncio
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 
@@ -210,8 +213,19 @@ class ListAddition:
             last = ids[-1] if ids else last
             return ids, again
 
-        async def work() -> None:
-            while (taken := await writer.run(take))[0]:
+        in_flight: set[asyncio.Task[None] | None] = set()
+
+        def note_in_flight(is_in_flight: bool) -> None:
+            (in_flight.add if is_in_flight else in_flight.discard)(asyncio.current_task())
+
+        attempts = replace(tools.attempts, note_in_flight=note_in_flight)
+
+        async def work(most: float = math.inf) -> None:
+            while most > 0:
+                attempts.check_wanted()
+                taken, most = await writer.run(take), most - 1
+                if not taken[0]:
+                    return
                 task = MembershipTask(
                     tools.paths,
                     list_id,
@@ -221,9 +235,15 @@ class ListAddition:
                     on_change=partial(self._note, tools),
                     on_refusal=partial(self._refuse, tools),
                 )
-                await tools.attempts.run(task, [Piece(taken[0])])
+                await attempts.run(task, [Piece(taken[0])])
 
-        await tools.run_workers(work() for _ in range(_WORKERS))
+        async def drain(tasks: Collection[asyncio.Task[None]]) -> None:
+            """Wait for the requests in flight: what they have added need not be sent again."""
+            if waiting := set(tasks) & in_flight:
+                await tools.wait_for_the_last(waiting)
+
+        await tools.run_workers([work(1)], drain)  # alone: it shows how much a request may carry
+        await tools.run_workers((work() for _ in range(_WORKERS)), drain)
 
     async def _note(
         self, tools: Tools, sent: Sequence[int], change: Change, in_doubt: Collection[int]

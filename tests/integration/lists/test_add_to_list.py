@@ -324,6 +324,15 @@ def test_a_request_carries_as_many_records_as_hubspot_takes(tmp_path, monkeypatc
     assert requests(job)["memberships/add"] == 2 + 4  # 1,000 and 500 are refused, four times 250 are taken
 
 
+def test_only_the_first_request_finds_out_how_much_hubspot_takes(tmp_path, monkeypatch):
+    monkeypatch.setattr("uploader.mockserver.account.lists.requests.MOST_MEMBERS", 30)
+    monkeypatch.setattr(membership_task, "MOST_MEMBERS", 200)
+    monkeypatch.setattr(membership_task, "_FEW", 10)
+    job = listing(tmp_path, contacts(1_000))
+    assert job.run_virtual().exit_code == 0
+    assert requests(job)["memberships/add"] == 3 + 8 + 32  # 200, 100 and 50 are refused
+
+
 def test_refusals_that_have_nothing_to_do_with_size_stop_the_run(tmp_path):
     faults = [{"kind": "status", "status": 400, "endpoint": "memberships"}]
     job = listing(tmp_path, contacts(1_000), faults=faults)

@@ -104,6 +104,16 @@ def test_a_signal_stops_while_records_are_sent_and_the_same_command_ends_it(tmp_
     _check(job, rows, is_there=True)
 
 
+def test_a_signal_waits_for_the_requests_in_flight(tmp_path):
+    rows = contacts(150)
+    faults = [{"kind": "delay", "seconds": 15, "endpoint": "memberships"}]
+    job = _job(tmp_path, rows, is_there=True, faults=faults)
+    summary = job.run_virtual(stop_after=20)
+    assert (summary.exit_code, summary.as_dict()["list"]["added"]) == (130, 110)
+    assert job.run_virtual().exit_code == 0
+    _check(job, rows, is_there=True)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_kills_at_any_moment_lose_nothing_and_attribute_nothing_wrongly(tmp_path, monkeypatch, seed):
     monkeypatch.setattr("uploader.jobs.opening.Checkpoint", KillableCheckpoint)

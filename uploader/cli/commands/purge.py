@@ -15,6 +15,7 @@ from uploader.cli.plans.each_step import after_steps
 from uploader.cli.project_file import Plan, checkpoint_argument, checkpoint_of
 from uploader.cli.typed_answer import answer
 from uploader.errors import DeclinedError, SettingsError
+from uploader.jobs.follow_ups import read_progress
 from uploader.plans.record_file import record_path
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path, undo_path
@@ -45,10 +46,12 @@ def command(checkpoint: Path, *, keep_results: bool, unfinished: bool, yes: bool
     try:
         with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
             state, around = opened.state(), files_around(checkpoint, opened)
-        if state.state != "complete" and not unfinished:
+            left = [one.line for one in read_progress(opened).values() if one.open]
+        if (state.state != "complete" or left) and not unfinished:
+            what = f"{state.tallies.open:,} rows are open" if state.state != "complete" else "; ".join(left)
             raise SettingsError(
                 f"{checkpoint}: this job is not finished, and cannot be resumed without its checkpoint "
-                f"({state.tallies.open:,} rows are open); to delete it anyway, add --unfinished"
+                f"({what}); to delete it anyway, add --unfinished"
             )
         found = [one for one in find(checkpoint) if not (keep_results and one.is_result)]
         print_message(f"to be deleted, {len(found)} files:")
@@ -62,13 +65,13 @@ def command(checkpoint: Path, *, keep_results: bool, unfinished: bool, yes: bool
     finally:
         lock.release()
     print_lines([f"deleted {len(found)} files of {checkpoint.name}"])
-    left = [one for one in around if one.path.exists()]
-    if left:
-        print_message(f"left, as they may hold personal data, too: {len(left)} files")
-    for one in left[:_MOST_LEFT]:
+    stay = [one for one in around if one.path.exists()]
+    if stay:
+        print_message(f"left, as they may hold personal data, too: {len(stay)} files")
+    for one in stay[:_MOST_LEFT]:
         print_message(f"{one.path}: {one.what}")
-    if len(left) > _MOST_LEFT:
-        print_message(f"and {len(left) - _MOST_LEFT:,} more")
+    if len(stay) > _MOST_LEFT:
+        print_message(f"and {len(stay) - _MOST_LEFT:,} more")
     return 0
 
 
