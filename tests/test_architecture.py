@@ -61,6 +61,7 @@ DO_IO = """
     pipeline.requests.attempts pipeline.requests.contact_reader pipeline.requests.write_outage_probe
     pipeline.searched_records pipeline.sender pipeline.worker pipeline.worker_pool
     settings.output settings.sign_in
+    lists.addition
     associations.link_writer associations.links_list associations.results_of_another_job associations.run
     jobs.early_ending jobs.opening jobs.outcome_stream jobs.preflight jobs.resume_checks jobs.scans.duplicates
     jobs.pipeline jobs.scans.link_values jobs.scans.survey jobs.session jobs.upload
