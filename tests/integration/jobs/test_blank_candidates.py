@@ -57,7 +57,7 @@ def test_the_options_work_when_they_are_pasted(tmp_path):
 
 def read_options(entries):
     nothing = dict.fromkeys(("mapped", "ignored", "only", "cleared", "date_orders", "decimals"), ())
-    nothing |= dict.fromkeys(("option_readings", "timezones", "associations"), ())
+    nothing |= dict.fromkeys(("option_readings", "timezones", "associations", "create_missing"), ())
     nothing |= dict.fromkeys(("on_bad_value", "owner_map", "mapping", "values"))
     return column_settings({**nothing, "blank_values": tuple(entries)})["blank_values"]
 

@@ -4,6 +4,7 @@ import pytest
 
 from uploader.cli.options.columns import column_settings, read_owner_map
 from uploader.errors import SettingsError
+from uploader.model.associations import LinkColumn
 from uploader.records.columns import MappingError
 from uploader.records.mapping_file import parse_mapping
 
@@ -26,7 +27,7 @@ blank_values = ["="]
 """
 NOTHING = {
     "mapped": (), "ignored": (), "only": (), "cleared": (), "date_orders": (), "decimals": (),
-    "option_readings": (), "blank_values": (), "associations": (),
+    "option_readings": (), "blank_values": (), "associations": (), "create_missing": (),
     "timezones": (), "on_bad_value": None, "owner_map": None, "mapping": None, "values": None,
 }  # fmt: skip
 
@@ -132,3 +133,24 @@ def test_a_wrong_list_of_owners_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(SettingsError, match="--owner-map"):
         read_owner_map(path)
+
+
+def test_link_columns_of_options_go_before_those_of_the_file(tmp_path):
+    path = tmp_path / "m.toml"
+    path.write_text(
+        """
+        [columns]
+        A = { associate = "companies", by = "sf_id" }
+        B = { associate = "deals", results = "deals.csv.results.csv", by = "external_id" }
+        C = { associate = "deals", by = "id", separator = ";" }
+        """
+    )
+    given = {**NOTHING, "mapping": path, "associations": ("A=companies.id:Primary", "D=deals.id")}
+    parsed = column_settings({**given, "ignored": ("C",)})
+    assert parsed["associations"] == (
+        LinkColumn("B", "deals", "external_id", results=str(tmp_path / "deals.csv.results.csv")),
+        LinkColumn("A", "companies", "id", "Primary"),
+        LinkColumn("D", "deals", "id"),
+    )
+    with pytest.raises(SettingsError, match="--associate 'A' is not"):
+        column_settings({**NOTHING, "associations": ("A",)})

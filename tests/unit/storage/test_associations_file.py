@@ -1,12 +1,14 @@
 """The links that rows ask for: written before the checkpoint, and the same again after a kill."""
 
 import pytest
+from hypothesis import given, strategies as st
 
 from support.builders import record
 from uploader.errors import CheckpointError
 from uploader.model.associations import LinkColumn, LinkOutcome, LinkValue, RowLinks
 from uploader.model.outcomes import Outcome
 from uploader.model.settled_rows import Refusal, Settlement
+from uploader.model.watermark import Progress
 from uploader.storage.associations_file import AssociationsFile, ListedLink
 from uploader.storage.files_to_purge import find
 
@@ -107,3 +109,29 @@ def test_the_file_holds_personal_data_and_is_purged(file):
     file.path.with_name("a.csv.links.csv").write_text("row,key,hubspot_id,column,object\n")
     found = [one.path.name for one in find(checkpoint)]
     assert found[:2] == ["a.csv.checkpoint.links", "a.csv.links.csv"]
+
+
+_STRETCHES = st.lists(st.integers(1, 4), max_size=6)
+
+
+@given(st.integers(0, 5), _STRETCHES)
+def test_what_is_forgotten_are_the_links_of_the_rows_that_are_read_again(
+    tmp_path_factory, watermark, stretches
+):
+    """`stretches`: of open rows, of settled ones, and so on, above the watermark."""
+    ranges, position = [], watermark
+    for at, length in enumerate(stretches):
+        if at % 2:
+            ranges.append((position, position + length))
+        position += length
+    progress = Progress(position, watermark, tuple(ranges))
+    file = AssociationsFile(tmp_path_factory.mktemp("links") / "a.csv.checkpoint")
+    file.create("job", _COLUMNS)
+    try:
+        file.add([_links(one, "a") for one in range(position + 3)])
+        file.commit([])
+        file.forget_open(progress)
+        kept = {one.row - 2 for one in file.listed()}
+    finally:
+        file.close()
+    assert kept == {one for one in range(position + 3) if progress.is_settled(one)}

@@ -94,7 +94,7 @@ class RowLinksReader:
         if isinstance(cell, _Cell) and cell.fault:
             return (LinkValue(link.number, 0, "", cell.fault),)
         if column.separator:
-            texts = [part.strip() for text in texts for part in text.split(column.separator)]
+            texts = [part for text in texts for part in _parts(text, column.separator)]
         kept = [
             text
             for text in self._replaced(column.column, texts)
@@ -109,6 +109,13 @@ class _Link(NamedTuple):
     number: int  #: in the job's settings
     column: LinkColumn
     blank_words: frozenset[str]
+
+
+def _parts(text: str, separator: str) -> list[str]:
+    """Return the trimmed parts of a text. Blanks of the separator that were trimmed off its ends count."""
+    before = separator[: len(separator) - len(separator.lstrip())]
+    after = separator[len(separator.rstrip()) :]
+    return [part.strip() for part in f"{before}{text}{after}".split(separator)]
 
 
 def _cell(place: int, content: Content) -> str | _Cell:

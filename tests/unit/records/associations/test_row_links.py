@@ -142,6 +142,21 @@ def test_a_row_has_the_same_links_alone_and_among_others(given_rows, as_fields):
         assert together.get(place) == links(content, header=header).get(0)
 
 
+_PARTS = st.lists(st.sampled_from(["", " ", "1", " 22 ", "NULL", "none", "-", "A"]), max_size=5)
+
+
+@given(_PARTS, st.sampled_from([";", ", ", "|"]), st.booleans())
+def test_the_values_of_a_cell_are_its_parts_without_blanks(parts, separator, as_list):
+    column = LinkColumn("AccountId", "companies", "sf_id", separator=separator)
+    words = {"blank_values": {"": ("-",)}}
+    wanted = [part.strip() for part in parts if part.strip() and part.strip() not in {"NULL", "none", "-"}]
+    if as_list:
+        found = links({"email": "a@x.com", "AccountId": parts}, associations=(column,), header=None, **words)
+    else:
+        found = links(cells(separator.join(parts)), associations=(column,), **words)
+    assert found.get(0, []) == [LinkValue(0, at, value) for at, value in enumerate(wanted)]
+
+
 def test_without_link_columns_rows_are_not_read_for_links(monkeypatch):
     rules = Rules()
     mapper = Mapper(0, rules, None, resolve_columns(("email",), rules, None))
