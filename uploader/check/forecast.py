@@ -28,7 +28,7 @@ def workload_of(report: Report, settings: Settings, session: Session | None) -> 
         sent = max(1, sent - found.repeated_rows)
     bytes_sent = found.row_bytes * sent // max(1, found.rows)
     batches = max(-(-sent // MAX_INPUTS), -(-bytes_sent // MAX_BATCH_BYTES))
-    searches = batches if settings.rules.is_searched else 0
+    searches = 2 * batches if settings.rules.is_searched else 0  # what is not there is searched twice
     reads = searches + (batches if settings.reads_first else 0)
     for_links = sum(map(_requests_for_links, report.links))
     searches += sum(_lookups(one) for one in report.links if is_searched(one.column))

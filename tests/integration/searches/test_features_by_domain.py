@@ -86,7 +86,7 @@ def test_check_accepts_the_key_and_counts_the_searches(tmp_path):
     report = check(job_by_domain(tmp_path, rows, HELD))
     assert report.problems == []
     ahead = report.workload.forecast
-    assert (report.workload.batches, ahead.requests) == (25, 50)
+    assert (report.workload.batches, ahead.requests) == (25, 75)
     assert ahead.seconds > 5.0
 
 

@@ -381,7 +381,7 @@ def _forecast(run: Run) -> list[str]:
     share = view.share_written if view and reads_first else None
     rows = max(0, run.rows_estimated - settled)
     reads, writes = rows if reads_first else 0, rows if share is None else share * rows
-    searches = math.ceil(rows / MAX_INPUTS) if settings.rules.is_searched else 0
+    searches = 2 * math.ceil(rows / MAX_INPUTS) if settings.rules.is_searched else 0
     requests = searches + math.ceil(reads / MAX_INPUTS) + math.ceil(writes / MAX_INPUTS)
     return forecast_lines(
         rows,

@@ -14,10 +14,15 @@ from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.reply_decoding import decode_next_page
 from uploader.hubspot.requests import MAX_FOUND_IN_ALL, MAX_SEARCH_BYTES, MAX_SEARCHED, encode_search
+from uploader.model.records import DOMAIN
 from uploader.pipeline.reply_verdict import Action, classify_search
 from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task
 from uploader.pipeline.requests.retry import READING, History, Next
 from uploader.records.values.respellings import searchable
+
+#: How accounts may have a domain: HubSpot is said to keep it bare, which is not documented. What the first
+#: search does not find is searched for once more.
+_PREFIXES = ("", "www.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +49,15 @@ class RecordSearch:
         """
         forms = {value: searchable(self.name, value) for value in values}
         question = _Question(self)
-        for chunk in chunks(self.name, sorted(set(forms.values()) - {""})):
-            await self.attempts.run(question, [Piece(chunk)])
-        while question.pages:
-            items, after = question.pages.pop()
-            page = _Question(self, items, after, question)
-            await self.attempts.run(page, [Piece(items)])
+        for prefix in _PREFIXES if self.name == DOMAIN else ("",):
+            question.prefix = prefix
+            rest = set(forms.values()) - {"", *question.ids, *question.unknown}
+            for chunk in chunks(self.name, [prefix + form for form in sorted(rest)]):
+                forms_of_chunk = [value.removeprefix(prefix) for value in chunk]
+                await self.attempts.run(question, [Piece(forms_of_chunk)])
+            while question.pages:
+                items, after = question.pages.pop()
+                await self.attempts.run(_Question(self, items, after, question), [Piece(items)])
         ids, unknown = question.ids, question.unknown
         return Found(
             {value: sorted(ids[form], key=_age) for value, form in forms.items() if form not in unknown},
@@ -95,6 +103,7 @@ class _Question(Task[str]):
         """
         self._search = search
         self._paged, self._after = paged, after
+        self.prefix: str = first.prefix if first else ""  #: of each value, as the account may have it
         self.ids: defaultdict[str, set[str]] = first.ids if first else defaultdict(set)
         self.unknown: dict[str, str] = first.unknown if first else {}
         #: Pages that are to follow: their values and their place.
@@ -103,7 +112,7 @@ class _Question(Task[str]):
     def call(self, items: Sequence[str]) -> Call:
         # Half of the values has other pages: it is asked for from the first one on.
         after = self._after if len(items) == len(self._paged) else ""
-        body = encode_search(self._search.name, items, after)
+        body = encode_search(self._search.name, [self.prefix + item for item in items], after)
         return Call("POST", self._search.path, body, is_search=True)
 
     def probe(self, items: Sequence[str]) -> Call:
