@@ -63,6 +63,7 @@ DO_IO = """
     settings.output settings.sign_in
     lists.addition
     associations.link_writer associations.links_list associations.results_of_another_job associations.run
+    jobs.corrected_rows
     jobs.early_ending jobs.opening jobs.outcome_stream jobs.preflight jobs.resume_checks jobs.scans.duplicates
     jobs.pipeline jobs.scans.link_values jobs.scans.survey jobs.session jobs.upload
     check.links

@@ -2,6 +2,7 @@
 
 account_day          when the account's day ends, and how long requests take until then and after
 column_rules         the mappers of a job: rules resolved against sources and account
+corrected_rows       files of a job's failed rows, and the later jobs that uploaded them
 early_ending         how a run is ended early: by a signal, for a cause, by a bug
 follow_ups           what follows the rows of a job, in its order
 keys_of_one_contact  contacts that several keys led to, read back at the end

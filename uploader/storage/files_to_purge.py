@@ -27,13 +27,14 @@ from uploader.storage.opt_outs_file import HEADER
 from uploader.system import sqlite
 from uploader.system.private_files import open_plain
 
+_OPT_OUTS = f"{HEADER}\n".encode()
 #: CSV files beside the sources: ending, description, first bytes.
 _LISTS = (
     (".results.csv", "the outcome of each row", b"row,key,hubspot_id,outcome,source"),
     (".differences.csv", "the differences that verify found", b"verdict,row,source,key,hubspot_id"),
     (".kept.csv", "what undo kept", b"outcome,row,source,key,hubspot_id"),
     (".links.csv", "the outcome of each link", b"row,key,hubspot_id,column"),
-    (".optouts.csv", "the addresses that opted out: import them in HubSpot first", f"{HEADER}\n".encode()),
+    (".optouts.csv", "the addresses that opted out, to be imported in HubSpot", _OPT_OUTS),
 )
 #: Options that name files without personal data.
 _SECRETS = frozenset({"--token-file", "--oauth-file"})
@@ -50,6 +51,7 @@ class JobFile:
     path: Path
     what: str
     is_result: bool = False  #: the outcome of each row, which some users have to keep
+    is_to_import: bool = False  #: whether it was imported in HubSpot, only the user knows
 
 
 def find(checkpoint: Path) -> list[JobFile]:
@@ -57,7 +59,8 @@ def find(checkpoint: Path) -> list[JobFile]:
     found = [one for one in _databases(checkpoint) if _is_database(one.path)]
     for path, what, head in _lists(checkpoint):
         if _begins_with(path, head):
-            found.append(JobFile(path, what, is_result=head.startswith(b"row,key")))
+            is_result = head.startswith(b"row,key")
+            found.append(JobFile(path, what, is_result, is_to_import=head == _OPT_OUTS))
     if _begins_with(shared := duplicates_path(checkpoint), b"{"):
         found.append(JobFile(shared, "which rows share a key"))
     if _begins_with(verified := verified_path(checkpoint), VERIFIED_HEAD):
@@ -84,6 +87,7 @@ def files_around(checkpoint: Path, job: Checkpoint) -> list[JobFile]:
         (path, "begins with the name of a source")
         for stem in dict.fromkeys(path.with_suffix("") for path in sources)
         for path in _beginning_with(stem)
+        if not path.name.endswith(sqlite.ENDINGS)  # they go with their database
     ]
     found: dict[Path, JobFile] = {}
     for path, what in [*((path, "a source") for path in sources), *named, *beside]:

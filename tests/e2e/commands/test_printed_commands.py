@@ -47,6 +47,7 @@ PRINTED = {
         "see the plan as pages: ",
     ),
     "cli.commands.migrate:_last_lines": ("to see all that was found: ",),
+    "cli.commands.purge:_say_left": ("a job that uploaded failed rows of this one: ",),
     "cli.commands.report:_next_commands": (
         "list keys that led to the same contact: ",
         "compare the records with the rows: ",
@@ -281,6 +282,18 @@ def test_the_undo_of_a_job_before_that_of_a_newer_one(shell, hubspot_mock):
     assert [line.split()[1] for line in codes] == ["undo", "undo"]
     assert shell.paste(undo)[0] == 0
     assert [one["archived"] for one in mock.contacts()] == [True]
+
+
+@shows("a job that uploaded failed rows of this one: ")
+def test_the_files_of_failed_rows_are_purged_after_those_of_their_job(shell, hubspot_mock):
+    (shell.folder / "rows.csv").write_text("email\na@example.com\nnonsense\n")
+    url = hubspot_mock(quota="100000/10").url
+    for words in (f"upload rows.csv --base-url {url}", "failures rows.csv.checkpoint -o 'the failed.csv'"):
+        shell.paste(f"uploader {words}")
+    shell.paste(f"uploader upload 'the failed.csv' --base-url {url}")
+    codes = shell.follow("uploader purge rows.csv.checkpoint --yes")
+    assert set(codes.values()) == {0}
+    assert {path.name for path in shell.folder.iterdir()} == {"rows.csv", "the failed.csv"}
 
 
 @shows("correct them, then upload them: ")

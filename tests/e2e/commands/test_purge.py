@@ -44,14 +44,25 @@ def test_all_of_a_job_goes_and_nothing_else(tmp_path, job):
 
 def test_what_is_left_is_named(tmp_path, job):
     (tmp_path / "contacts.failures.csv").write_text("email\n")
+    (tmp_path / "contacts.csv.optouts.csv").write_text("Email\nc1@example.com\n")
+    for name, source in (("failed.csv", "contacts.csv"), ("foreign.csv", "people.csv")):
+        (tmp_path / name).write_text(f"email,uploader_row,uploader_source\nx@x.com,7,{source}\n")
     done = run("purge", job, "--yes", "--keep-results", cwd=tmp_path)
     left = done.err.partition("left, as they may hold personal data, too: ")[2].splitlines()
-    assert left[0] == "3 files"
+    assert left[0] == "5 files"
     assert [(line.partition(": ")[0].rpartition("/")[2], line.partition(": ")[2]) for line in left[1:]] == [
+        ("contacts.csv.results.csv", "the outcome of each row"),
+        ("contacts.csv.optouts.csv", "the addresses that opted out, to be imported in HubSpot"),
+        ("failed.csv", "failed rows of this job"),
         ("contacts.csv", "a source"),
-        ("contacts.csv.results.csv", "begins with the name of a source"),
         ("contacts.failures.csv", "begins with the name of a source"),
     ]
+
+
+def test_the_list_of_opt_outs_goes_where_it_is_imported(tmp_path, job):
+    (tmp_path / "contacts.csv.optouts.csv").write_text("Email\nc1@example.com\n")
+    assert run("purge", job, "--yes", "--with-opt-outs", cwd=tmp_path).code == 0
+    assert names(tmp_path) == {"contacts.csv"}
 
 
 def test_results_are_kept_where_they_have_to_be(tmp_path, job):

@@ -227,6 +227,6 @@ def test_opt_outs_are_listed_also_when_the_run_is_killed(tmp_path, hubspot_mock)
     assert line in (tmp_path / "contacts.csv.checkpoint.report.html").read_text()
     ended = run("verify", "contacts.csv.checkpoint", "--base-url", mock.url, "--json", cwd=tmp_path)
     assert (ended.code, ended.summary["missing"]) == (0, 0)
-    ended = run("purge", "contacts.csv.checkpoint", "--yes", cwd=tmp_path)
+    ended = run("purge", "contacts.csv.checkpoint", "--yes", "--with-opt-outs", cwd=tmp_path)
     assert "contacts.csv.optouts.csv: the addresses that opted out" in ended.err
     assert not path.exists()
