@@ -5,7 +5,7 @@ import signal
 from support.processes import kill, run, start, wait_until
 
 ROWS = 300
-NAME = "From the old CRM"
+NAME = "From the old CRM: 50/50 € + more"
 
 
 def test_killed_while_the_list_is_filled_the_same_command_ends_it_and_undo_empties_it(tmp_path, hubspot_mock):

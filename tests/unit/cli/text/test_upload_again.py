@@ -40,6 +40,11 @@ def test_opt_outs_are_listed_again():
     assert command({"opt_outs": "list"}).endswith("--opt-outs list")
 
 
+def test_the_records_go_into_the_same_list():
+    kept = {"--add-to-list": ["Came in 2026"]}
+    assert command({}, **kept).endswith("--add-to-list 'Came in 2026'")
+
+
 def test_that_a_column_has_no_blank_words_is_left_to_the_mapping_file():
     """No option says so. Without the file, cells that the job sent would be blank."""
     settings = {**SETTINGS, "blank_values": {"": ["-"], "City": []}}
