@@ -17,6 +17,7 @@ from uploader.cli.text.forecast import reads_text
 from uploader.cli.text.numbers import duration, printable
 from uploader.hubspot.account import PRODUCTION
 from uploader.hubspot.object_types import noun
+from uploader.hubspot.requests import MAX_INPUTS
 from uploader.jobs.scans.bad_values import REPLACEABLE
 from uploader.jobs.scans.row_findings import Example, Group
 from uploader.jobs.summary import IMPORT_IT
@@ -55,7 +56,7 @@ def lines(report: Report, settings: Settings, typed: Sequence[str], width: int |
         *_row_lines(report, settings),
         *link_lines(report),
         *forecast_lines(report, settings),
-        *list_lines(report),
+        *list_lines(report, settings),
         *_unseen_lines(report),
     ]
     steps = next_steps(report, settings, typed)
@@ -100,10 +101,19 @@ def other_key_lines(report: Report, settings: Settings) -> list[str]:
     return [f"KEYS: {rows} no {' or '.join(settings.match)}; of these, {counts}: to send these, too, {what}"]
 
 
-def list_lines(report: Report) -> list[str]:
-    """What becomes of the list of --add-to-list."""
-    one = report.record_list
-    return [plan_text(one.name, one.found)] if one else []
+def list_lines(report: Report, settings: Settings) -> list[str]:
+    """What becomes of the list of --add-to-list, and what finding out its members may cost."""
+    one, reads = report.record_list, -(-report.findings.sendable // MAX_INPUTS)
+    if one is None:
+        return []
+    rules = settings.rules
+    is_known = settings.reads_first or rules.is_by_own_id or rules.is_searched or not reads
+    more = (
+        ""
+        if is_known
+        else f"; up to {_counted(reads, 'request', 'requests')} more read the ids of updated ones"
+    )
+    return [f"{plan_text(one.name, one.found)}{more}"]
 
 
 def _account_lines(report: Report) -> list[str]:

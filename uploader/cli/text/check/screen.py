@@ -58,7 +58,7 @@ def screen(report: Report, settings: Settings, typed: Sequence[str], width: int 
         *_blank_lines(report, settings.rules),
         *short_link_lines(report),
         *_cost_lines(report, settings),
-        *list_lines(report),
+        *list_lines(report, settings),
         *_unseen_lines(report),
     ]
     steps = next_steps(report, settings, typed)
