@@ -40,6 +40,7 @@ async def look_links_up(report: Report, values: LinkValues, session: Session | N
     report.links = await reader.run(lambda: values.counts(_NAMED))
     _note_unknown(report)
     _warn_of_none(report)
+    _warn_of_alike(report)
 
 
 async def label_problems(settings: Settings, tools: Tools) -> list[str]:
@@ -89,6 +90,18 @@ def _warn_of_none(report: Report) -> None:
     for one in report.links if report.findings.sendable else ():
         if not one.links:
             report.warnings.append(f"no row that can be sent has a link in column {one.column.column!r}")
+
+
+def _warn_of_alike(report: Report) -> None:
+    """Warn of ids that are two records in Salesforce, and one for HubSpot."""
+    for one in report.links:
+        if one.alike:
+            first, second = one.alike_example
+            report.warnings.append(
+                f"link column {one.column.column!r}: {one.alike:,} ids differ from another one only in upper "
+                f"and lower case, such as {first} and {second}; HubSpot takes both for the same record, so a "
+                "link may lead to the wrong one: export ids of 18 characters"
+            )
 
 
 def _why(found: FoundEnd) -> str:

@@ -87,6 +87,13 @@ def test_only_so_many_values_are_looked_up(tmp_path, monkeypatch):
     assert any("50 links of column 'account'" in text for text in report.not_checked)
 
 
+def test_short_ids_of_salesforce_that_only_differ_in_case_are_warned_of(tmp_path):
+    ids = ["001A0000006Vabc", "001A0000006VABC", "001A0000006Vabd", "acme.com", "ACME.com"]
+    (text,) = check(job_of(tmp_path, contacts_of(ids), _BY_ID)).warnings
+    assert "1 ids differ from another one only in upper and lower case, such as 001A0000006Vabc and" in text
+    assert check(job_of(tmp_path, contacts_of(ids[2:]), _BY_ID)).warnings == []
+
+
 def test_a_link_column_without_any_value_is_warned_of(tmp_path):
     job = job_of(tmp_path, contacts_of(["", "NULL"]), _BY_ID)
     assert [text for text in check(job).warnings if "has a link in column 'account'" in text]

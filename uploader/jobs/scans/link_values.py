@@ -17,10 +17,11 @@ from uploader.model.associations import LinkColumn, RowLinks
 from uploader.model.records import lock_key
 from uploader.system import sqlite
 
-#: `place`: the first column of the same kind of record. `why`: a value names no record; NULL: not known.
+#: `other`: another spelling of the same value. `place`: the first column of the same kind of record. `why`: a
+#: value names no record; NULL: not known.
 _SCHEMA = """
 CREATE TABLE counted (
-    number INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, links INTEGER NOT NULL,
+    number INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, links INTEGER NOT NULL, other TEXT,
     PRIMARY KEY (number, name)
 ) WITHOUT ROWID;
 CREATE TABLE ends (
@@ -30,7 +31,8 @@ CREATE TABLE ends (
 """
 _ADD = """
 INSERT INTO counted (number, name, value, links) VALUES (?, ?, ?, ?)
-ON CONFLICT (number, name) DO UPDATE SET links = links + excluded.links
+ON CONFLICT (number, name) DO UPDATE SET
+    links = links + excluded.links, other = iif(value = excluded.value, other, excluded.value)
 """
 _LIST = """
 INSERT INTO ends (place, name, value)
@@ -43,6 +45,13 @@ FROM counted JOIN ends USING (name) WHERE number = ? AND place = ? AND why != ''
 _UNKNOWN = """
 SELECT ifnull(sum(links), 0) FROM counted JOIN ends USING (name)
 WHERE number = ? AND place = ? AND why IS NULL
+"""
+
+
+#: Short ids of Salesforce. Two that differ in the case of a letter are two records there, and one in HubSpot.
+_ALIKE = """
+SELECT count(*), min(value), min(other) FROM counted
+WHERE number = ? AND other IS NOT NULL AND length(value) = 15 AND value NOT GLOB '*[^A-Za-z0-9]*'
 """
 
 
@@ -74,6 +83,8 @@ class LinkCounts:
     missing: int = 0  #: links whose other record is not in the account
     missing_values: int = 0  #: different ones
     unknown: int = 0  #: links that were not looked up
+    alike: int = 0  #: ids of Salesforce that differ from another one only in upper and lower case
+    alike_example: Sequence[str] = ()  #: two of these
     most_missing: Sequence[MissingEnd] = ()  #: the most frequent first
 
 
@@ -102,20 +113,17 @@ class LinkValues:
     def add(self, rows: Sequence[RowLinks]) -> None:
         """Count the links of some rows."""
         found = Counter[tuple[int, str]]()
-        spelled: dict[tuple[int, str], str] = {}
         for row in rows:
             for one in row.values:
                 if one.fault:
                     faults = self._faults[one.column]
                     faults[one.fault if one.fault in faults or len(faults) < _MOST_FAULTS else ""] += 1
                     continue
-                place = one.column, lock_key("", one.value)
-                found[place] += 1
-                spelled.setdefault(place, one.value)
+                found[one.column, one.value] += 1
         with self._storing():
             self._connection.execute("BEGIN")
             self._connection.executemany(
-                _ADD, [(*place, spelled[place], count) for place, count in found.items()]
+                _ADD, [(number, lock_key("", text), text, n) for (number, text), n in found.items()]
             )
             self._connection.execute("COMMIT")
 
@@ -159,6 +167,7 @@ class LinkValues:
         )
         missing, missing_values = self._one(f"SELECT ifnull(sum(links), 0), count(*) {_MISSING}", where)
         (unknown,) = self._one(_UNKNOWN, where)
+        alike, *example = self._one(_ALIKE, (number,))
         named = self._connection.execute(
             f"SELECT counted.value, links, why {_MISSING} ORDER BY links DESC, name LIMIT ?", (*where, most)
         )
@@ -171,6 +180,8 @@ class LinkValues:
             missing,
             missing_values,
             unknown,
+            alike,
+            example if alike else (),
             list(map(MissingEnd._make, named)),
         )
 
