@@ -182,3 +182,20 @@ def test_a_job_that_is_killed_again_and_again_creates_each_company_once(tmp_path
         one: name for one, name in wanted.items() if one not in unsure
     }
     assert len(unsure) < 5
+
+
+@pytest.mark.parametrize("rules", [{}, {"multi_status": False}, {"conflict": "batch"}])
+def test_a_unique_value_that_another_company_has_rejects_its_row_unless_it_is_freed(tmp_path, rules):
+    held = [{"domain": "a.com", "external_id": "1"}, {"domain": "b.com", "external_id": "2"}]
+    rows = [
+        {"domain": "new4.com", "external_id": "4"},
+        {"domain": "new3.com", "external_id": "2"},
+        {"domain": "a.com", "external_id": "9"},
+        {"domain": "new2.com", "external_id": "1"},  # freed by the row before
+    ]
+    job = job_by_domain(tmp_path, rows, held, rules=rules)
+    summary = job.run_virtual()
+    assert counts_of(summary, "created", "updated", "rejected") == (2, 1, 1)
+    (letter,) = job.dead_letters()
+    assert (letter.key, letter.category) == ("new3.com", "CONFLICT")
+    assert [domain for domain, _ in companies(job)] == ["a.com", "b.com", "new2.com", "new4.com"]
