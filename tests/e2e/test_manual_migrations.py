@@ -14,7 +14,7 @@ from support.processes import environment, run
 
 #: By the system: the heading, the file, and rows in the usual run; None: as many as on the page.
 MIGRATIONS = {
-    "salesforce": ("A report of Salesforce", "contacts.csv", 800),
+    "salesforce": ("A report of Salesforce", "contacts.csv", 500),
     "pipedrive": ("People of Pipedrive", "people.csv", None),
     "mailchimp": ("An audience of Mailchimp", "audience.csv", None),
     "dynamics": ("Contacts of Dynamics 365", "contacts.xlsx", None),
