@@ -95,8 +95,10 @@ class ListAddition:
 
     async def run(self, tools: Tools, checkpoint: Checkpoint) -> None:
         """Put the records of all settled rows into the list. StopRun if that is not possible now."""
+        self.text = "reading the ids of records for the list"
         await tools.writer.run(partial(self._begin, checkpoint))
         await self._collect(tools, checkpoint)
+        self.text = f"putting records into the list {self.list_name!r}"
         first = await tools.writer.run(self._file.first_open)
         if first is None:
             return

@@ -19,6 +19,7 @@ from uploader.check.report import Report
 from uploader.check.run import Check
 from uploader.errors import CheckpointError, DeclinedError, SettingsError, UploaderError
 from uploader.hubspot.account import Account
+from uploader.hubspot.object_types import type_id
 from uploader.jobs.early_ending import Ending
 from uploader.jobs.session import Connection, Seams, exact_clock, sleep_real_time
 from uploader.jobs.summary import EarlyEnd, Summary
@@ -126,6 +127,7 @@ class PlanRun:
                     f"step {one.name}: a plan reads each source twice, to check and to upload it, and "
                     "standard input (-) can be read only once; use a file"
                 )
+        self._refuse_shared_lists()
         self._file.acquire()
         timer = asyncio.ensure_future(self._end_in_time())
         try:
@@ -143,6 +145,19 @@ class PlanRun:
             with suppress(asyncio.CancelledError):
                 await timer
             self._file.release()
+
+    def _refuse_shared_lists(self) -> None:
+        """SettingsError if records of several object types would be put into one list."""
+        known: dict[str, Step] = {}
+        for one in self.steps:
+            name = one.settings.add_to_list
+            first = known.setdefault(name, one)
+            types = [step.settings.object_type for step in (first, one)]
+            if name and type_id(types[0]) != type_id(types[1]):
+                raise SettingsError(
+                    f"steps {first.name} and {one.name} put their records into the list {name!r}, and a list "
+                    "has records of one object type: give each step an add_to_list of its own"
+                )
 
     async def _end_in_time(self) -> None:
         if self._longest is not None:

@@ -8,6 +8,7 @@ from support.follow_ups.list_runs import NAME, listing, members, names, requests
 from support.jobs import contacts
 from support.mock_transport import make_simulator
 from support.plans.runs import Plan
+from uploader.cli import progress
 from uploader.cli.commands import status
 from uploader.errors import SettingsError
 from uploader.lists import membership_task
@@ -196,6 +197,31 @@ def test_only_the_rows_of_a_step_of_a_plan_are_followed_at_its_end(tmp_path):
     requests_before = plan.simulator.stats()["requests"]
     assert plan.run().exit_code == 0
     assert plan.simulator.stats()["requests"] == requests_before
+
+
+def test_a_list_of_several_object_types_is_refused_before_a_plan_begins(tmp_path):
+    plan = Plan(tmp_path, make_simulator(quota="100/10"), rows=3)
+    plan.write()
+    with pytest.raises(SettingsError, match="steps companies and contacts put their records into the list"):
+        plan.run(add_to_list=NAME)
+    assert plan.simulator.stats()["requests"] == 0
+
+
+def test_the_display_says_what_is_done_after_the_rows(tmp_path):
+    seen = []
+    faults = [{"kind": "delay", "seconds": 5, "endpoint": endpoint} for endpoint in ("memberships", "read")]
+    job = listing(tmp_path, contacts(20), contacts(10), faults=faults)
+
+    def look(run):
+        if run.following is not None:
+            seen.append(progress._before(run))
+            assert progress._view(run, progress.Pace()) is None
+
+    job.run_virtual(on_tick=look)
+    assert list(dict.fromkeys(seen)) == [
+        "all rows are settled; reading the ids of records for the list",
+        f"all rows are settled; putting records into the list '{NAME}'",
+    ]
 
 
 def test_nothing_is_made_where_no_record_was_written(tmp_path):
