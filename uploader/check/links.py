@@ -6,9 +6,12 @@ Raise StopRun, StorageError.
 """
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from uploader.associations import other_ends
+from uploader.associations.results_of_another_job import check_results
 from uploader.associations.types import find_type, lacks_label, read_types
 from uploader.associations.work_list import End, FoundEnd
 from uploader.check.report import Report
@@ -16,6 +19,7 @@ from uploader.errors import SettingsError
 from uploader.hubspot.requests import MAX_INPUTS, MAX_SEARCHED, paths
 from uploader.jobs.scans.link_values import LinkValues
 from uploader.jobs.session import Session
+from uploader.model.associations import LinkColumn
 from uploader.pipeline.follow_up import Tools
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.pipeline.requests.record_search import RecordSearch
@@ -41,6 +45,17 @@ async def look_links_up(report: Report, values: LinkValues, session: Session | N
     _note_unknown(report)
     _warn_of_none(report)
     _warn_of_alike(report)
+
+
+def results_problems(columns: Sequence[LinkColumn]) -> list[str]:
+    """What is wrong with the results files that columns name. Blocks."""
+    problems = []
+    for path in dict.fromkeys(one.results for one in columns if one.results):
+        try:
+            check_results(Path(path))
+        except SettingsError as error:
+            problems.append(str(error))
+    return problems
 
 
 async def label_problems(settings: Settings, tools: Tools) -> list[str]:

@@ -29,7 +29,7 @@ from uploader.check.columns import (
     with_orders,
 )
 from uploader.check.forecast import warn_of_record_limit, workload_of
-from uploader.check.links import label_problems, look_links_up
+from uploader.check.links import label_problems, look_links_up, results_problems
 from uploader.check.mapping_draft import Draft
 from uploader.check.missing_properties import MissingProperties
 from uploader.check.report import Report
@@ -131,6 +131,10 @@ class Check:
         report.sources = sources
         report.origins = [recognize(source.shape.columns) for source in sources]
         self.bytes_total = total_bytes(sources)
+        if self._note_links is None:  # in a plan an earlier step may write them
+            report.problems += await unless_ended(
+                reader.run(partial(results_problems, settings.associations))
+            )
         if settings.offline:
             report.not_checked.append(
                 "the account: without a token it is unknown whether the properties exist, which values "

@@ -90,7 +90,7 @@ def _lacking_scopes(
 
 def property_problem(one: LinkColumn, schema: Schema) -> str:
     """Why records of another type cannot be found by the property of a link column; "" if they can."""
-    if one.by == OWN_ID or one.results:
+    if one.by == OWN_ID:
         return ""
     where, many = f"links of column {one.column!r}: ", noun(one.object_type).many
     if one.by not in schema.labels:

@@ -148,6 +148,17 @@ def test_links_that_can_never_be_made_stop_the_job_before_it_starts(tmp_path, co
     assert job.simulator.stats()["upserts"] == 0
 
 
+def test_a_results_file_that_is_none_is_a_problem(tmp_path):
+    (tmp_path / "other.csv").write_text("a,b\n")
+    for name, text in (("other.csv", "is not a results file of uploader"), ("gone.csv", "cannot read")):
+        column = LinkColumn("account", "companies", "external_id", results=str(tmp_path / name))
+        job = job_of(tmp_path, contacts_of(["A1"]), column)
+        (problem,) = check(job).problems
+        assert text in problem
+        with pytest.raises(SettingsError, match=text):
+            job.run_virtual()
+
+
 def test_a_name_that_the_user_says_is_unique_is_taken(tmp_path):
     job = job_of(tmp_path, contacts_of(["A1"]), LinkColumn("account", "companies", "name", unique_names=True))
     assert check(job).problems == []
