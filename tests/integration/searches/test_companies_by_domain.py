@@ -199,3 +199,17 @@ def test_a_unique_value_that_another_company_has_rejects_its_row_unless_it_is_fr
     (letter,) = job.dead_letters()
     assert (letter.key, letter.category) == ("new3.com", "CONFLICT")
     assert [domain for domain, _ in companies(job)] == ["a.com", "b.com", "new2.com", "new4.com"]
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_a_company_that_the_job_created_and_somebody_deleted(tmp_path, reads):
+    """Its later rows are rejected by name, or it is created anew where it is read before it is written."""
+    rows = [{"domain": f"d{n % 10}.com", "name": f"Name {n}"} for n in range(20)]
+    job = job_by_domain(tmp_path, rows, rules={"search_lag_seconds": 1e6})
+    assert job.run_virtual(limit=10).tallies.settled == 10
+    ids = [one["id"] for one in job.simulator.objects(1e9, "companies")]
+    job.simulator.change_records(job._clock, [], ids[:3], "companies")
+    summary = job.run_virtual(skip_unchanged=reads, accept_changed_settings=True)
+    assert counts_of(summary, "created", "updated", "rejected") == ((13, 7, 0) if reads else (10, 7, 3))
+    assert len(companies(job)) == (10 if reads else 7)
+    assert {letter.category for letter in job.dead_letters()} <= {"OBJECT_NOT_FOUND"}
