@@ -6,6 +6,7 @@ import pytest
 
 from support.follow_ups.list_runs import NAME, listing, members, requests
 from support.jobs import contacts
+from support.links.runs import PLAIN, account, make_job
 from support.mock_transport import make_simulator
 from support.model.cases import Stop
 from support.model.running import KillableCheckpoint, run_process
@@ -102,6 +103,23 @@ def test_a_signal_stops_while_records_are_sent_and_the_same_command_ends_it(tmp_
     assert summary.tallies.open == 0
     assert job.run_virtual().exit_code == 0
     _check(job, rows, is_there=True)
+
+
+def test_links_come_first_and_a_list_that_stops_leaves_them_as_they_are(tmp_path):
+    rows = [{"email": f"c{n}@x.com", "account": f"A{n % 3}"} for n in range(30)]
+    fault = {"kind": "status", "status": 503, "endpoint": "memberships"}
+    simulator = account(["A0", "A1"], faults=[fault])
+    job = make_job(tmp_path / "contacts.csv", rows, simulator, [PLAIN], add_to_list=NAME)
+    stopped = job.run_virtual()
+    assert (stopped.cause, stopped.exit_code) == (Cause.OUTAGE, 75)
+    left = {name: bool(one.open) for name, one in stopped.follow_ups.items()}
+    assert left == {"links": False, "list": True}
+    simulator.change_scenario(account(()).scenario)
+    ended = job.run_virtual()
+    assert (ended.state, ended.exit_code) == ("complete", 1)  # for the links to A2, which is not there
+    assert len(members(job)) == 30
+    assert ended.as_dict()["links"] == stopped.as_dict()["links"]
+    assert requests(job)["batch/create"] == 0
 
 
 def test_a_signal_waits_for_the_requests_in_flight(tmp_path):
