@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from support.mock_transport import MockTransport
 from support.virtual_loop import run_virtual
 from uploader.jobs.session import Seams
 from uploader.storage.checkpoint import Checkpoint
-from uploader.verify.corrections import find_corrections
 from uploader.verify.judge import Finding
 from uploader.verify.run import Report, Verification, find_sources, job_settings
 
@@ -37,9 +35,7 @@ def verify(job: Job, *, stop_after=None, sample=None, source=(), **options) -> t
             token="test-token",
             **options,
         )
-        stack = ExitStack()
-        corrections, job.left_out = find_corrections(checkpoint, stack, token="test-token")
-        verification = Verification(settings, checkpoint, seams, sample=sample, corrections=corrections)
+        verification = Verification(settings, checkpoint, seams, sample=sample)
         if stop_after is not None:
             loop.call_later(stop_after, verification.ending.stop, 2)
         try:
@@ -47,7 +43,6 @@ def verify(job: Job, *, stop_after=None, sample=None, source=(), **options) -> t
             return report, [finding for _, _, finding in verification.file.findings()]
         finally:
             verification.file.close()
-            stack.close()
             checkpoint.close()
             job._clock = loop.time()
 

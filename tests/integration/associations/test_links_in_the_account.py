@@ -6,12 +6,21 @@ from dataclasses import replace
 import pytest
 
 from support.jobs import contacts
-from support.links.runs import KEY, PLAIN, PRIMARY, account, check_links, counts, labels, listed, make_job
+from support.links.runs import (
+    KEY,
+    PLAIN,
+    PRIMARY,
+    account,
+    check_links,
+    counts,
+    labels,
+    listed,
+    make_job,
+    stored,
+)
 from uploader.errors import SettingsError
 from uploader.model.associations import LinkColumn
 from uploader.records.write_policy import Only
-from uploader.storage.associations_file import AssociationsFile
-from uploader.storage.checkpoint import Checkpoint
 
 
 def _rows(count, companies, **more):
@@ -112,21 +121,10 @@ def test_what_a_link_took_the_place_of_is_kept_for_undo(tmp_path):
     job = make_job(tmp_path / "a.csv", rows, simulator, [PLAIN, PRIMARY])
     job.run_virtual()
     ids = {one["properties"][KEY]: one["id"] for one in simulator.objects(1e9, "companies")}
-    assert _stored(job, "SELECT value, before, displaced FROM links ORDER BY id") == [
+    assert stored(job, "SELECT value, before, displaced FROM links ORDER BY id") == [
         ("C", "", ""),
         ("B", "HUBSPOT_DEFINED=279", ids["A"]),
     ]
-
-
-def _stored(job, query):
-    checkpoint = Checkpoint.open(job.settings(**job.options).checkpoint_path, read_only=True)
-    file = AssociationsFile(checkpoint.path)
-    file.open(checkpoint.job_id(), read_only=True)
-    try:
-        return file._all(query)
-    finally:
-        file.close()
-        checkpoint.close()
 
 
 def test_links_of_rows_without_a_record_end_with_the_rows_reason(tmp_path):
@@ -228,6 +226,8 @@ def test_rows_by_another_object_type_are_linked_from_their_end(tmp_path):
         ("ann@x.com", "B"): {"Primary"},
         ("bob@x.com", "A"): {"Primary"},
     }
+    (former,) = [one["id"] for one in simulator.objects(1e9, "companies") if one["properties"][KEY] == "A"]
+    assert stored(job, "SELECT displaced FROM links ORDER BY id") == [("",), ("",), (former,)]
 
 
 def test_labels_of_the_account_are_found_by_name(tmp_path):
@@ -283,3 +283,29 @@ def test_more_than_a_page_of_links_is_read(tmp_path):
     rows = [{KEY: "A", "people": ";".join(addresses)}]
     job = make_job(tmp_path / "a.csv", rows, simulator, [column], object_type="companies", id_property=KEY)
     assert counts(job.run_virtual()) == {"already": 1_050, "linked": 50}
+
+
+@pytest.mark.parametrize("version", ["2026-03", "2026-09"])
+def test_links_are_made_by_every_version_of_the_api(tmp_path, version):
+    simulator = account(["A"], ["c0@example.com"], rules={"link_statuses": "reported"})
+    job = make_job(tmp_path / "a.csv", _rows(4, ["A", "gone"]), simulator, [PLAIN], api_version=version)
+    assert counts(job.run_virtual()) == {"linked": 2, "missing": 2}
+
+
+def test_ids_that_no_answer_named_are_read_100_a_request(tmp_path):
+    """One read for 100 contacts, one for the links of 1,000, one request for 1,000 links."""
+    rows = _rows(1_200, ["A", "B"])
+    simulator = account(["A", "B"], [row["email"] for row in rows])
+    job = make_job(tmp_path / "a.csv", rows, simulator, [PLAIN])
+    assert counts(job.run_virtual()) == {"linked": 1_200}
+    assert _paths(job) == {"linked": 2, "looked": 2, "read": 12 + 1}
+
+
+def test_a_company_that_hubspot_makes_is_not_primary_where_the_label_says_so(tmp_path):
+    simulator = account(["A"], account={"companies_from_domains": True})
+    rows = [{"email": f"c{n}@firm{n}.com", "main": "A"} for n in range(3)]
+    job = make_job(tmp_path / "a.csv", rows, simulator, [PRIMARY])
+    assert counts(job.run_virtual()) == {"linked": 3}
+    held = labels(simulator)
+    assert len(held) == 6
+    assert {pair[1] for pair, names in held.items() if "Primary" in names} == {"A"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.jobs import contacts
-from support.links.runs import PLAIN, PRIMARY, account, check_links, counts, labels, listed, make_job
+from support.links.runs import PLAIN, PRIMARY, account, check_links, counts, labels, listed, make_job, stored
 from uploader.cli.commands.status import read_summary
 from uploader.cli.text.summary import summary_text
 from uploader.mockserver.faults.scenario import Scenario
@@ -204,3 +204,26 @@ def test_a_second_signal_drops_the_requests_in_flight_and_nothing_is_lost(tmp_pa
     summary = job.run_virtual(on_tick=lambda run: [stop(run), stop(run)])
     assert (summary.exit_code, counts(summary)) == (130, {"open": 40})
     assert counts(job.run_virtual()) == {"linked": 40}
+
+
+def test_what_was_there_before_the_first_request_is_kept_when_links_are_sent_again(tmp_path):
+    """The first request was applied, and the process ended before its answer came."""
+    fault = {"kind": "delay", "seconds": 5, "endpoint": "associate", "times": 1}
+    simulator = account(
+        ["A", "B"], ["ann@x.com"], [("ann@x.com", "B", ""), ("ann@x.com", "A", "")], faults=[fault]
+    )
+    rows = [{"email": "ann@x.com", "main": "A"}]
+    job = make_job(tmp_path / "a.csv", rows, simulator, [PRIMARY])
+
+    def abort(run):
+        if job.transport.paths[-1].endswith("batch/create"):
+            run.stop(2)
+            run.stop(2)
+
+    assert counts(job.run_virtual(on_tick=abort)) == {"open": 1}
+    assert labels(simulator)["ann@x.com", "A"] == {"Primary"}
+    assert counts(job.run_virtual()) == {"linked": 1}
+    (former,) = [
+        one["id"] for one in simulator.objects(1e9, "companies") if one["properties"]["sf_id"] == "B"
+    ]
+    assert stored(job, "SELECT before, displaced FROM links") == [("HUBSPOT_DEFINED=279", former)]

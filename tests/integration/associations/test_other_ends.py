@@ -121,6 +121,18 @@ def test_created_companies_are_known_as_such_whatever_happens_to_the_answers(tmp
     assert counts(summary) == {"linked": 300, "others_created": 149}
 
 
+def test_a_company_whose_creation_was_not_answered_counts_as_created(tmp_path):
+    lost = {"kind": "status", "status": 502, "keys": ["A1"], "times": 1, "applied": True}
+    job = make_job(
+        tmp_path / "a.csv",
+        _rows(4, ["A0", "A1"]),
+        account(["A0"], faults=[lost]),
+        [PLAIN],
+        create_missing=frozenset({"companies"}),
+    )
+    assert counts(job.run_virtual()) == {"linked": 4, "others_created": 1}
+
+
 def test_a_company_that_cannot_be_created_is_missing_with_the_reason(tmp_path):
     simulator = account([])
     refuse = {"kind": "reject", "keys": ["B"]}

@@ -16,6 +16,8 @@ from support.mock_transport import make_simulator
 from uploader.jobs.summary import Summary
 from uploader.mockserver.simulator import Simulator
 from uploader.model.associations import LinkColumn
+from uploader.storage.associations_file import AssociationsFile
+from uploader.storage.checkpoint import Checkpoint
 
 #: The unique property of companies.
 KEY = "sf_id"
@@ -133,3 +135,15 @@ def check_links(job: Job, rows: Rows, summary: Summary, before: Labels, there: I
     assert links["read"] == read == sum(found.values())
     assert links["open"] == 0
     assert found["linked"] + found["already"] == len(wanted)
+
+
+def stored(job: Job, query: str) -> list[Any]:
+    """What a query finds in the file of links."""
+    checkpoint = Checkpoint.open(job.settings(**job.options).checkpoint_path, read_only=True)
+    file = AssociationsFile(checkpoint.path)
+    file.open(checkpoint.job_id(), read_only=True)
+    try:
+        return file._all(query)
+    finally:
+        file.close()
+        checkpoint.close()
