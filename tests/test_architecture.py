@@ -69,7 +69,7 @@ DO_IO = """
     check.links
     properties.creation properties.creation_record
     preview.overlay preview.run
-    undo.batch_worker undo.record_list undo.other_jobs undo.run undo.undo_file undo.work_list
+    undo.batch_worker undo.links undo.record_list undo.other_jobs undo.run undo.undo_file undo.work_list
     verify.result_file verify.run verify.verify_file
     plans.other_files plans.record_file plans.run
     api.options api.uploader
@@ -77,11 +77,12 @@ DO_IO = """
     cli.commands.help cli.commands.init cli.commands.migrate
     cli.commands.mock_server cli.commands.preview cli.commands.properties cli.commands.purge
     cli.commands.report cli.commands.status cli.commands.undo cli.commands.upload cli.commands.verify
-    cli.demo_files cli.guide.run cli.guide.terminal cli.list_undo cli.logs cli.main cli.option_variables
+    cli.demo_files cli.guide.run cli.guide.terminal cli.logs cli.main cli.option_variables cli.undo.links
+    cli.undo.record_list
     cli.options.columns cli.options.connection cli.options.suppression_file cli.output cli.pages
     cli.plans.each_step cli.plans.overview cli.plans.sections cli.plans.watcher
     cli.progress
-    cli.project_file cli.property_undo cli.signals cli.status_watch cli.summary_file
+    cli.project_file cli.undo.properties cli.signals cli.status_watch cli.summary_file
     cli.text.check.details cli.text.check.next_steps
     cli.text.project_draft cli.text.undo_state cli.text_file cli.typed_answer cli.terminal cli.work_display
     cli.workbook

@@ -3,7 +3,6 @@
 commands          one module a command
 demo_files        the files that `uploader demo` makes
 guide             `init --guide`: a project file completed by questions
-list_undo         `undo` of the list that records were put into
 logs              log lines on stderr, for people or as JSON
 main              the list of commands, and how an error reaches the user
 option_variables  options given by environment variables
@@ -14,7 +13,6 @@ plans             plans: files with several steps, each of which is a project fi
 progress          what is seen while a run is under way
 project_file      the project file: options in TOML
 project_schema    the JSON Schema of the project file
-property_undo     the undo of created properties
 signals           signals that stop a command
 status_watch      `status --watch`: a job of another process, followed
 suggestions       what a mistyped command or option was meant to be
@@ -23,6 +21,7 @@ terminal          lines as a terminal shows them
 text              findings and summaries as text
 text_file         small text files that options name
 typed_answer      a line typed at the terminal
+undo              `undo` of what is no record: list, links, properties
 work_display      what is seen while undo and verify are under way
 workbook          texts in an Excel workbook
 """

@@ -65,6 +65,13 @@ def encode_links(pairs: Iterable[tuple[Pair, AssociationType]]) -> bytes:
 _ENCODER = msgspec.json.Encoder()
 
 
+def encode_ended_links(pairs: Iterable[Pair]) -> bytes:
+    """The body of batch/archive."""
+    return _ENCODER.encode(
+        {"inputs": [{"from": {"id": pair.from_id}, "to": [{"id": pair.to_id}]} for pair in pairs]}
+    )
+
+
 def encode_label(label: str) -> bytes:
     """The body that creates a label. The name, which nobody sees, has to be unique among labels."""
     name = "_".join(_WORD.findall(label.lower()))

@@ -39,6 +39,8 @@ class Paths:
     search: str
     associations: str  #: `{to}` stands for the type of the associated objects
     associate: str
+    dissociate: str  #: ends links altogether
+    end_labels: str  #: ends labels of links
     properties: str
     owners: str
     lists: str
@@ -63,6 +65,8 @@ _TABLES: Mapping[str, Paths] = {
         search="/crm/v3/objects/{}/search",
         associations="/crm/v4/associations/{}/{to}/batch/read",
         associate="/crm/v4/associations/{}/{to}/batch/create",
+        dissociate="/crm/v4/associations/{}/{to}/batch/archive",
+        end_labels="/crm/v4/associations/{}/{to}/batch/labels/archive",
         properties="/crm/v3/properties/{}",
         owners="/crm/v3/owners",
         lists="/crm/v3/lists",
@@ -81,6 +85,8 @@ _TABLES: Mapping[str, Paths] = {
         search="/crm/objects/2026-03/{}/search",
         associations="/crm/associations/2026-03/{}/{to}/batch/read",
         associate="/crm/associations/2026-03/{}/{to}/batch/create",
+        dissociate="/crm/associations/2026-03/{}/{to}/batch/archive",
+        end_labels="/crm/associations/2026-03/{}/{to}/batch/labels/archive",
         properties="/crm/properties/2026-03/{}",
         owners="/crm/owners/2026-03",
         lists="/crm/lists/2026-03",
@@ -100,6 +106,8 @@ _TABLES: Mapping[str, Paths] = {
         search="/crm/objects/2026-09/{}/search",
         associations="/crm/associations/2026-09/{}/{to}/batch/read",
         associate="/crm/associations/2026-09/{}/{to}/batch/create",
+        dissociate="/crm/associations/2026-09/{}/{to}/batch/archive",
+        end_labels="/crm/associations/2026-09/{}/{to}/batch/labels/archive",
         properties="/crm/properties/2026-09/{}",
         owners="/crm/owners/2026-09",
         lists="/crm/lists/2026-09",

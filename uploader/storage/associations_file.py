@@ -31,6 +31,7 @@ from uploader.system import sqlite
 #: `before`: the types of the pair before that, as texts such as "HUBSPOT_DEFINED=1", separated by commas;
 #: NULL where it was not read.
 #: `displaced`: the record that had lost the label by it, which only one record can have; "" for none.
+#: `undone`: what `undo` has made of it, "" if nothing yet, and why.
 #: `ends.place`: the first column with this type of records and this `by`; `name`: the value, as compared.
 #: `created`: 1 if the job has created it, 2 if it may have.
 _SCHEMA = """
@@ -45,6 +46,7 @@ CREATE TABLE links (
     value TEXT NOT NULL, fault TEXT NOT NULL, to_id TEXT NOT NULL DEFAULT '',
     sent INTEGER NOT NULL DEFAULT 0, before TEXT, displaced TEXT NOT NULL DEFAULT '',
     outcome TEXT NOT NULL DEFAULT '', why TEXT NOT NULL DEFAULT '',
+    undone TEXT NOT NULL DEFAULT '', undo_why TEXT NOT NULL DEFAULT '',
     UNIQUE (position, number, ordinal)
 );
 CREATE TABLE ends (

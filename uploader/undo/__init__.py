@@ -3,6 +3,9 @@
 associated_records  whether calls, notes, deals or tickets keep a created record
 association_reader  reads which objects are associated with records
 batch_worker        reads one batch of contacts, then archives or restores them
+link_plan           what of a job's links between two records ends, and what goes back
+links               one undo of the links that a job made
+made_links          the links that a job made, in pages, and what became of them
 other_jobs          jobs of the same folder that wrote some of the same records
 plan                what of a contact is still the job's, and goes back
 record_list         what the job has put into a list is taken out again

@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from uploader.cli.list_undo import find_list, list_dict, list_lines, undo_list
 from uploader.cli.logs import configure_messages, print_message
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, connection_options, connection_settings
@@ -24,6 +23,9 @@ from uploader.cli.text.canary import kind_text
 from uploader.cli.text.numbers import duration, printable
 from uploader.cli.text.undo_state import newer_jobs_lines, undone_text, unkept_dict, unkept_lines
 from uploader.cli.typed_answer import answer
+from uploader.cli.undo.before_records import Before
+from uploader.cli.undo.links import find_links, undo_links
+from uploader.cli.undo.record_list import find_list, undo_list
 from uploader.cli.work_display import Work, WorkDisplay
 from uploader.errors import CheckpointError, SettingsError, UploaderError
 from uploader.hubspot.account import Account
@@ -37,7 +39,6 @@ from uploader.storage.file_names import snapshot_path
 from uploader.storage.rows_without_snapshot import list_rows_without_snapshot
 from uploader.undo.associated_records import NOT_KNOWN
 from uploader.undo.plan import UndoOutcome
-from uploader.undo.record_list import ListReport
 from uploader.undo.run import Approve, Report, Undo, undo_settings
 from uploader.undo.undo_file import UndoFile, find
 
@@ -95,7 +96,8 @@ def command(
     **connection: object,
 ) -> int:
     """Undo a job that was run with --snapshot: archive what it created, restore what it changed. Records that
-    it has put into a list (--add-to-list) are taken out first, also without a snapshot.
+    it has put into a list (--add-to-list) are taken out first, and links that it made (--associate) are taken
+    back, also without a snapshot.
 
     CHECKPOINT is the job's checkpoint, or a snapshot that --restart kept (...checkpoint.snapshot.1). It may
     also be a record that create-properties wrote (...created.json): then the properties that no record has a
@@ -119,20 +121,23 @@ def command(
     if is_record(checkpoint):
         what = "this file records properties"
         _refuse_options(what, output=output, restart=restart, archive_touched=archive_touched)
-        from uploader.cli.property_undo import undo_properties  # noqa: PLC0415  # jobs do without it
+        from uploader.cli.undo.properties import undo_properties  # noqa: PLC0415  # jobs do without it
 
         return undo_properties(checkpoint, dry_run=dry_run, yes=yes, as_json=as_json, connection=connection)
     has_snapshot, place = _has_snapshot(checkpoint), find_list(checkpoint)
-    listed = None
-    if place is not None:
-        if not has_snapshot:
-            what = "this job was run without --snapshot"
-            _refuse_options(what, output=output, restart=restart, archive_touched=archive_touched)
-        job = UndoFile(find(checkpoint)[0]).about["job"] if has_snapshot else ""
-        listed = undo_list(*place, job, dry_run=dry_run, yes=yes, connection=connection)
-    if listed is not None and (listed.end is not None or not has_snapshot):
-        _print_list(listed, as_json=as_json)
-        return listed.exit_code
+    job = UndoFile(find(checkpoint)[0]).about["job"] if has_snapshot else ""
+    linked = find_links(checkpoint, job)
+    if not has_snapshot and (place is not None or linked is not None):
+        what = "this job was run without --snapshot"
+        _refuse_options(what, output=output, archive_touched=archive_touched)
+    before = Before(
+        undo_list(*place, job, dry_run=dry_run, yes=yes, connection=connection) if place else None
+    )
+    if linked is not None and not before.is_stopped:
+        before.links = undo_links(linked, dry_run=dry_run, restart=restart, yes=yes, connection=connection)
+    if before.is_stopped or (not has_snapshot and not before.is_empty):
+        _print_before(before, as_json=as_json)
+        return before.exit_code
     snapshot, checkpoint = find(checkpoint)
     is_named = output is not None
     output = output or _beside(snapshot)
@@ -151,14 +156,14 @@ def command(
         report = asyncio.run(_undo(make, write, yes=yes))
     finally:
         file.close()
-    _print_report(report, output, listed, as_json=as_json, dry_run=dry_run)
+    _print_report(report, output, before, as_json=as_json, dry_run=dry_run)
     if dry_run and snapshot == snapshot_path(checkpoint) and checkpoint.exists():
         for line in undone_text(checkpoint, sys.argv[1:]):
             print_message(f'{line} (counted above as "{_WORDS[UndoOutcome.AS_BEFORE]}")')
-    return report.exit_code or (listed.exit_code if listed else 0)
+    return report.exit_code or before.exit_code
 
 
-# --- the list that records were put into ---
+# --- what comes before the records ---
 
 
 def _has_snapshot(named: Path) -> bool:
@@ -169,16 +174,16 @@ def _has_snapshot(named: Path) -> bool:
     return True
 
 
-def _print_list(report: ListReport, *, as_json: bool) -> None:
+def _print_before(before: Before, *, as_json: bool) -> None:
     with contextlib.suppress(OSError):
         if as_json:
-            print_json({"list": list_dict(report)})
+            print_json(before.as_dict())
         else:
-            print_lines(list_lines(report))
-    if report.end is None:
+            print_lines(before.lines())
+    if not before.is_stopped:
         print_message(
             "nothing was written; run the command without --dry-run to do it"
-            if report.is_dry
+            if before.is_dry
             else "the records themselves stay as they are: the job was run without --snapshot"
         )
 
@@ -355,9 +360,7 @@ def _beside(snapshot: Path) -> Path:
     return snapshot.with_name(f"{head.removesuffix('.checkpoint')}.kept{number}.csv")
 
 
-def _print_report(
-    report: Report, output: Path, listed: ListReport | None, *, as_json: bool, dry_run: bool
-) -> None:
+def _print_report(report: Report, output: Path, before: Before, *, as_json: bool, dry_run: bool) -> None:
     counts, end = report.counts, report.end
     with contextlib.suppress(OSError):
         if as_json:
@@ -369,7 +372,7 @@ def _print_report(
                 "values_kept": report.values_kept,
                 "keys_absent_twice": report.twice_absent,
                 **unkept_dict(report.unkept),
-                **({"list": list_dict(listed)} if listed else {}),
+                **before.as_dict(),
                 "dry_run": dry_run,
                 "requests": report.requests,
                 "elapsed_seconds": round(report.elapsed_seconds, 3),
@@ -378,8 +381,7 @@ def _print_report(
             }
             print_json(document)
         else:
-            of_list = list(list_lines(listed)) if listed else []
-            print_lines([*of_list, *_lines(report, dry_run=dry_run)])
+            print_lines([*before.lines(), *_lines(report, dry_run=dry_run)])
     if report.is_old:
         print_message("nothing was done: the job was undone before (--restart looks at every record again)")
     if end is not None:

@@ -1,0 +1,46 @@
+"""`undo` of a job with links as a user runs it: shown first, taken back with the records, or alone."""
+
+from support.processes import run
+
+KEY = "external_id"
+
+
+def account(hubspot_mock):
+    mock = hubspot_mock(quota="100000/10")
+    mock.reset(objects={"companies": [{"properties": {KEY: f"c{n}"}} for n in range(5)]})
+    return mock
+
+
+def upload(tmp_path, mock, *options):
+    rows = "".join(f"p{n}@x.com,c{n % 5}\n" for n in range(200))
+    (tmp_path / "contacts.csv").write_text(f"email,account\n{rows}")
+    job = ("--associate", f"account=companies.{KEY}", "--base-url", mock.url, "--rate", "1000/1", "--json")
+    done = run("upload", "contacts.csv", *job, *options, cwd=tmp_path)
+    assert (done.code, done.summary["links"]["linked"]) == (0, 200), done
+    assert len(mock.links()) == 200
+
+
+def undo(tmp_path, mock, *options):
+    job = ("contacts.csv.checkpoint", "--base-url", mock.url, "--yes")
+    return run("undo", *job, *options, cwd=tmp_path)
+
+
+def test_links_go_before_the_records(tmp_path, hubspot_mock):
+    mock = account(hubspot_mock)
+    upload(tmp_path, mock, "--snapshot")
+    dry = undo(tmp_path, mock, "--dry-run")
+    assert "links that the job made: 200: 200 to be taken back" in dry.out, dry
+    assert len(mock.links()) == 200
+    done = undo(tmp_path, mock, "--json")
+    assert (done.code, done.summary["links"]["unlinked"], done.summary["archived"]) == (0, 200, 200), done
+    assert mock.links() == []
+
+
+def test_without_a_snapshot_links_alone_are_taken_back(tmp_path, hubspot_mock):
+    mock = account(hubspot_mock)
+    upload(tmp_path, mock)
+    done = undo(tmp_path, mock)
+    assert (done.code, mock.links()) == (0, []), done
+    assert "links that the job made: 200: 200 taken back" in done.out
+    assert "the records themselves stay as they are" in done.err
+    assert len([one for one in mock.contacts() if not one["archived"]]) == 200

@@ -1,0 +1,241 @@
+"""`undo` takes back exactly the links that the job made; what others have linked or labelled since stays."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+
+import pytest
+
+from support.jobs import Job, contacts
+from support.links.runs import KEY, PLAIN, PRIMARY, Labels, account, labels, make_job
+from support.mock_transport import make_simulator
+from support.model.running import KillableTransport, KillableWriter, Killed
+from support.virtual_loop import run_virtual
+from uploader.errors import CheckpointError, DeclinedError, StorageError
+from uploader.jobs.session import Seams
+from uploader.mockserver.account.associations.links import Links
+from uploader.model.associations import LinkColumn
+from uploader.storage.associations_file import AssociationsFile
+from uploader.storage.checkpoint import Checkpoint
+from uploader.undo.link_plan import LinkUndo
+from uploader.undo.links import LinksReport, LinksUndo, links_settings
+
+
+def undo(job: Job, *, kill_after=None, portal=None, restart=False, **options) -> LinksReport | None:
+    """One invocation of the undo of a job's links; None if it was killed."""
+
+    async def run() -> LinksReport | None:
+        loop = asyncio.get_running_loop()
+        loop._jumping.now = job._clock
+        killed = Killed()
+        transport = job.transport = KillableTransport(job.simulator, killed)
+        seams = Seams(
+            transport=lambda _: transport,
+            offload=lambda _: KillableWriter(killed),
+            random_number=random.Random(job.seed).random,
+            wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
+        )
+        path = job.settings().checkpoint_path
+        with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
+            opened, identity = checkpoint.job_id(), checkpoint.identity()
+        file = AssociationsFile(path)
+        file.open(opened)
+        settings = links_settings(file, path, identity.settings["object_type"], restart=restart, token="t")
+        undoing = LinksUndo(settings, file, portal or identity.portal, seams, **options)
+
+        def strike() -> None:
+            killed.is_dead = True
+            undoing.ending.stop(9)
+            undoing.ending.stop(9)
+
+        if kill_after is not None:
+            loop.call_later(kill_after, strike)
+        try:
+            report = await undoing.run()
+        except StorageError:
+            assert killed.is_dead
+            return None
+        finally:
+            file.close()
+            job._clock = loop.time()
+        return None if killed.is_dead else report
+
+    return run_virtual(run())
+
+
+def counts(report: LinksReport) -> dict[str, int]:
+    return {one.value: count for one, count in report.counts.items() if count}
+
+
+def change(job: Job, *, add=(), remove=()) -> None:
+    """What others do: links as address, company, label."""
+
+    def named(links: Sequence[tuple[str, str, str]]):
+        return [
+            {
+                "from": {"type": "contacts", "email": address},
+                "to": {"type": "companies", KEY: key},
+                **({"label": label} if label else {}),
+            }
+            for address, key, label in links
+        ]
+
+    job.simulator.account.associations.change(named(add), named(remove))
+
+
+A, B = "a@x.com", "b@x.com"
+
+
+@pytest.mark.parametrize("held", [[], [A, B]], ids=["contacts created", "contacts updated"])
+def test_links_of_new_and_old_contacts_are_taken_back(tmp_path, held):
+    rows = [{"email": A, "account": "c1"}, {"email": B, "account": "c2"}]
+    job = make_job(tmp_path / "c.csv", rows, account(["c1", "c2"], held), [PLAIN])
+    job.run_virtual()
+    assert len(labels(job.simulator)) == 2
+    report = undo(job)
+    assert (counts(report), report.made, report.left, report.exit_code) == ({"unlinked": 2}, 2, 0, 0)
+    assert labels(job.simulator) == {}
+    again = undo(job)
+    assert (counts(again), again.exit_code) == ({"unlinked": 2}, 0)
+
+
+def test_what_was_linked_before_stays_and_loses_only_the_label(tmp_path):
+    before = [(A, "c1", "Primary"), (A, "c2", ""), (B, "c1", "")]
+    simulator = account(["c1", "c2"], [A, B], before)
+    start = labels(simulator)
+    rows = [{"email": A, "main": "c2"}, {"email": B, "main": "c1"}, {"email": A, "main": "c2"}]
+    job = make_job(tmp_path / "c.csv", rows, simulator, [PRIMARY])
+    job.run_virtual()
+    assert labels(simulator) != start
+    report = undo(job)
+    assert (counts(report), report.exit_code) == ({"unlinked": 1}, 0)
+    assert labels(simulator) == start
+
+
+def test_a_primary_company_gets_its_place_back_over_several_that_the_job_made(tmp_path):
+    simulator = account(["c0", "c1", "c2"], [A], [(A, "c0", "")])
+    start = labels(simulator)
+    rows = [{"email": A, "main": "c1"}, {"email": A, "main": "c2"}]
+    job = make_job(tmp_path / "c.csv", rows, simulator, [PRIMARY])
+    job.run_virtual()
+    assert labels(simulator)[A, "c2"] == {"Primary"}
+    report = undo(job)
+    assert counts(report) == {"unlinked": 2}
+    assert labels(simulator) == start
+
+
+def test_what_others_have_changed_since_stays(tmp_path):
+    label = {"object_type": "contacts", "to": "companies", "label": "Buyer"}
+    simulator = account(["c0", "c1", "c2"], [A, B], [(A, "c0", "")], association_labels=[label])
+    rows = [{"email": A, "main": "c1"}, {"email": B, "main": "c2"}]
+    job = make_job(tmp_path / "c.csv", rows, simulator, [PRIMARY])
+    job.run_virtual()
+    change(job, add=[(A, "c2", "Primary"), (B, "c2", "Buyer")])
+    report = undo(job)
+    assert counts(report) == {"unlinked": 1, "kept": 1}
+    assert report.exit_code == 1
+    assert report.reasons[0] == ("others have changed since which one is the primary one", 1)
+    found = labels(simulator)
+    assert found[A, "c2"] == {"Primary"}
+    assert (A, "c1") not in found
+    assert "Buyer" in found[B, "c2"]
+
+
+def test_a_link_that_others_have_ended_is_gone(tmp_path):
+    job = make_job(tmp_path / "c.csv", [{"email": A, "account": "c1"}], account(["c1"]), [PLAIN])
+    job.run_virtual()
+    change(job, remove=[(A, "c1", "")])
+    report = undo(job)
+    assert (counts(report), report.exit_code) == ({"gone": 1}, 0)
+
+
+def test_companies_give_contacts_their_primary_company_back(tmp_path):
+    """The primary company is the contact's, which is the other end of these links."""
+    simulator = account(["c0", "c1"], [A], [(A, "c0", "")])
+    start = labels(simulator)
+    column = LinkColumn("person", "contacts", "email", label="Primary")
+    options = {"object_type": "companies", "match": (KEY,)}
+    job = make_job(tmp_path / "c.csv", [{KEY: "c1", "person": A}], simulator, [column], **options)
+    assert job.run_virtual().exit_code == 0
+    assert labels(simulator)[A, "c1"] == {"Primary"}
+    assert counts(undo(job)) == {"unlinked": 1}
+    assert labels(simulator) == start
+
+
+def test_a_dry_run_writes_nothing_and_tells_what_would_be_done(tmp_path):
+    job = make_job(tmp_path / "c.csv", [{"email": A, "account": "c1"}], account(["c1"]), [PLAIN])
+    job.run_virtual()
+    held = labels(job.simulator)
+    report = undo(job, dry=True)
+    assert (counts(report), labels(job.simulator)) == ({"unlinked": 1}, held)
+    assert not any("archive" in path for path in job.transport.paths)
+
+
+def test_declined_or_with_the_token_of_another_account_nothing_is_written(tmp_path):
+    job = make_job(tmp_path / "c.csv", [{"email": A, "account": "c1"}], account(["c1"]), [PLAIN])
+    job.run_virtual()
+    held = labels(job.simulator)
+
+    async def decline(account, report) -> bool:
+        assert report.left == 1
+        return False
+
+    with pytest.raises(DeclinedError):
+        undo(job, approve=decline)
+    with pytest.raises(CheckpointError, match="belongs to account 7"):
+        undo(job, portal="7")
+    assert labels(job.simulator) == held
+
+
+def test_a_refused_batch_is_halved_and_the_link_at_fault_is_tried_again(tmp_path):
+    rows = [{**one, "account": f"c{n % 7}"} for n, one in enumerate(contacts(40))]
+    job = make_job(tmp_path / "c.csv", rows, account([f"c{n}" for n in range(7)]), [PLAIN])
+    job.run_virtual()
+    refused = {"kind": "status", "status": 400, "endpoint": "dissociate", "requests": [1, 999]}
+    quiet = job.simulator.scenario
+    job.simulator.change_scenario(make_simulator(faults=[refused]).scenario)
+    report = undo(job)
+    assert (counts(report), report.exit_code) == ({"failed": 40}, 1)
+    job.simulator.change_scenario(quiet)
+    report = undo(job)
+    assert (counts(report), labels(job.simulator)) == ({"unlinked": 40}, {})
+
+
+def test_a_link_that_stays_although_hubspot_accepted_its_end_has_failed(tmp_path, monkeypatch):
+    job = make_job(tmp_path / "c.csv", [{"email": A, "account": "c1"}], account(["c1"]), [PLAIN])
+    job.run_virtual()
+    monkeypatch.setattr(Links, "remove", lambda self, link: None)
+    report = undo(job)
+    assert (counts(report), report.exit_code) == ({"failed": 1}, 1)
+    assert report.reasons == [("HubSpot accepted the request, and nothing has changed", 1)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_again_and_again_under_faults_the_account_is_as_before(tmp_path, seed):
+    draw = random.Random(seed)
+    keys = [f"c{n}" for n in range(30)]
+    rows = [
+        {**one, "account": draw.choice(["", *keys]), "main": draw.choice(["", *keys])}
+        for one in contacts(300)
+    ]
+    held = [row["email"] for row in rows if draw.random() < 0.5]
+    before = [(one, draw.choice(keys), draw.choice(["", "Primary"])) for one in held if draw.random() < 0.7]
+    simulator = account(keys, held, before)
+    start: Labels = labels(simulator)
+    job = make_job(tmp_path / "c.csv", rows, simulator, [PLAIN, PRIMARY])
+    assert job.run_virtual().exit_code == 0
+    faults = [
+        {"kind": "status", "status": 503, "endpoint": one, "rate": 0.2}
+        for one in ("dissociate", "associations", "associate")
+    ]
+    faults += [{"kind": "reset", "applied": True, "endpoint": "dissociate", "rate": 0.3}]
+    job.simulator.change_scenario(make_simulator(faults=faults, latency_seconds=0.3).scenario)
+    for _ in range(4):
+        undo(job, kill_after=draw.uniform(0.5, 3.0))
+    report = undo(job)
+    assert (report.left, report.exit_code) == (0, 0)
+    assert report.made == report.counts[LinkUndo.UNLINKED] + report.counts[LinkUndo.GONE]
+    # A contact whose first company the job linked: that was its primary one.
+    assert labels(simulator) == start

@@ -1,0 +1,112 @@
+"""`uploader undo` of the links that a job made: it comes before that of the records."""
+
+import asyncio
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uploader.cli.logs import is_json, print_message
+from uploader.cli.options.connection import connection_settings
+from uploader.cli.signals import stop_on_signals
+from uploader.cli.text.canary import kind_text
+from uploader.cli.text.numbers import printable
+from uploader.cli.typed_answer import answer
+from uploader.errors import SettingsError
+from uploader.hubspot.account import Account
+from uploader.jobs.summary import advice
+from uploader.storage.associations_file import AssociationsFile
+from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.file_names import SNAPSHOT_ENDING, associations_path
+from uploader.undo.link_plan import LinkUndo
+from uploader.undo.links import LinksReport, LinksUndo, links_settings
+
+
+@dataclass(frozen=True, slots=True)
+class JobWithLinks:
+    checkpoint: Path
+    job: str
+    portal: str
+    object_type: str
+
+
+def find_links(named: Path, job: str) -> JobWithLinks | None:
+    """The job with the links, given any of its files; None if it has none. `job`: that of the snapshot, or
+    ""; the links of another job stay as they are.
+    """
+    head, dot, number = named.name.rpartition(SNAPSHOT_ENDING)
+    checkpoint = named.with_name(head) if dot and head and not number else named
+    if not associations_path(checkpoint).is_file() or not checkpoint.is_file():
+        return None
+    with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
+        found, identity = opened.job_id(), opened.identity()
+    if job not in ("", found):
+        return None
+    return JobWithLinks(checkpoint, found, identity.portal, identity.settings["object_type"])
+
+
+def undo_links(
+    found: JobWithLinks, *, dry_run: bool, restart: bool, yes: bool, connection: Mapping[str, Any]
+) -> LinksReport | None:
+    """Undo the links of a job; None if it has made none."""
+    with closing(AssociationsFile(found.checkpoint)) as file:
+        file.open(found.job)
+        options = connection_settings(connection)
+        settings = links_settings(file, found.checkpoint, found.object_type, restart=restart, **options)
+        approve = None if yes else _approve
+        report = asyncio.run(_run(LinksUndo(settings, file, found.portal, approve=approve, dry=dry_run)))
+    return report if report.made or report.end else None
+
+
+async def _run(undo: LinksUndo) -> LinksReport:
+    stop_on_signals(undo.ending.stop)
+    return await undo.run()
+
+
+async def _approve(account: Account, report: LinksReport) -> bool:
+    where = f"account {account.portal}, {kind_text(account)}"
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) or is_json():
+        if account.may_be_production:
+            raise SettingsError(
+                f"account {account.portal} is {kind_text(account)}, and there is no terminal to ask for "
+                "confirmation: check with --dry-run, then add --yes"
+            )
+        return True
+    print_message(f"take back up to {report.left:,} links in {where}? [y/N] ", end="")
+    return (await answer()).strip().lower() in {"y", "yes"}
+
+
+_WORDS = {
+    LinkUndo.UNLINKED: "taken back",
+    LinkUndo.GONE: "not there any more",
+    LinkUndo.KEPT: "kept",
+    LinkUndo.FAILED: "failed",
+}
+
+
+def links_dict(report: LinksReport) -> dict[str, object]:
+    """The report as JSON."""
+    return {
+        "made": report.made,
+        **{one.value: report.counts[one] for one in LinkUndo},
+        "left": report.left,
+        "reasons": dict(report.reasons),
+        "dry_run": report.is_dry,
+        "requests": report.requests,
+        "state": "stopped" if report.end else "complete",
+        "reason": report.end.reason if report.end else "",
+    }
+
+
+def links_lines(report: LinksReport) -> Iterator[str]:
+    """The report as lines for people."""
+    words = {**_WORDS, LinkUndo.UNLINKED: "to be taken back"} if report.is_dry else _WORDS
+    parts = [f"{report.counts[one]:,} {words[one]}" for one in LinkUndo if report.counts[one]]
+    parts += [f"{report.left:,} left"] if report.left else []
+    yield f"links that the job made: {report.made:,}: {', '.join(parts) or 'none'}"
+    for why, count in report.reasons:
+        yield f"  {count:,}  {printable(why)}"
+    if report.end is not None:
+        yield f"stopped: {printable(report.end.reason)}; {advice(report.end.cause)}"
