@@ -349,7 +349,8 @@ def _known(target: str, whose: str) -> _Guess:
 _SAMPLES, _SHOWN = 3, 24
 _OPT_OUT_TEXT = (
     "HubSpot keeps opt-outs as subscriptions, not as a property: skip these rows, or have their addresses "
-    'listed (opt_outs = "list" above, or --opt-outs list), and import that list before any mail is sent'
+    'listed with --opt-outs list (in a project file opt_outs = "list"), and import that list before any mail '
+    "is sent"
 )
 
 

@@ -59,7 +59,7 @@ def test_a_messy_file_of_twenty_columns_fits_one_screen_and_no_word_is_broken(tm
     cost = next(at for at, line in enumerate(shown) if " requests are left today" in line)
     assert 0 < table < rows < cost < len(shown) - 1
     assert all(
-        line.startswith(("PROBLEM: ", "OPT-OUTS: ", "NOT ", "account ", "  "))
+        line.startswith(("PROBLEM: ", "OPT-OUTS: ", "KEYS: ", "NOT ", "account ", "  "))
         for line in shown[1 : table - 1]
     )
     whole = set(words_of(screen(report, settings, WORDS)))
