@@ -492,8 +492,8 @@ def test_a_file_of_few_keys_ends_right_and_status_says_why_it_is_slow(tmp_path, 
 def test_a_killed_job_knows_the_companies_that_it_created(tmp_path, hubspot_mock):
     """HubSpot's search does not find them yet, and creates a second one if it is asked twice."""
     rules = {"search_lag_seconds": 3_600}
-    mock = hubspot_mock(scenario=holding(1, endpoint="search", rules=rules))
-    rows = [f"d{n % 130}.com,Name {n}" for n in range(260)]
+    mock = hubspot_mock(scenario=holding(0, endpoint="update", rules=rules))
+    rows = [f"d{n % 100}.com,Name {n}" for n in range(200)]
     (tmp_path / "rows.csv").write_text("\n".join(["domain,name", *rows, ""]), encoding="utf-8")
     key = ("--object-type", "companies", "--id-property", "domain", "--on-duplicate", "in-order")
     command = ("upload", "rows.csv", "--base-url", mock.url, *key, "--json")
@@ -502,8 +502,8 @@ def test_a_killed_job_knows_the_companies_that_it_created(tmp_path, hubspot_mock
     kill(process)
     mock.change_scenario({"rules": rules})
     ended = run(*command, cwd=tmp_path)
-    assert (ended.code, ended.summary["rows"], ended.summary["open"]) == (0, 260, 0)
-    assert ended.summary["created"] + ended.summary["updated"] == 260
+    assert (ended.code, ended.summary["rows"], ended.summary["open"]) == (0, 200, 0)
+    assert ended.summary["created"] + ended.summary["updated"] == 200
     held = {one["properties"]["domain"]: one["properties"]["name"] for one in mock.objects("companies")}
-    assert held == {f"d{n}.com": f"Name {130 + n}" for n in range(130)}
-    assert len(mock.objects("companies")) == 130
+    assert held == {f"d{n}.com": f"Name {100 + n}" for n in range(100)}
+    assert len(mock.objects("companies")) == 100
