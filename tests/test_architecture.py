@@ -70,7 +70,7 @@ DO_IO = """
     properties.creation properties.creation_record
     preview.overlay preview.run
     undo.batch_worker undo.links undo.record_list undo.other_jobs undo.run undo.undo_file undo.work_list
-    verify.result_file verify.run verify.verify_file
+    verify.corrections verify.result_file verify.run verify.verify_file
     plans.other_files plans.record_file plans.run
     api.options api.uploader
     cli.commands.check cli.commands.create_properties cli.commands.demo cli.commands.failures

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from support.mock_transport import MockTransport
 from support.virtual_loop import run_virtual
 from uploader.jobs.session import Seams
 from uploader.storage.checkpoint import Checkpoint
+from uploader.verify.corrections import find_corrections
 from uploader.verify.judge import Finding
 from uploader.verify.run import Report, Verification, find_sources, job_settings
 
@@ -35,7 +37,9 @@ def verify(job: Job, *, stop_after=None, sample=None, source=(), **options) -> t
             token="test-token",
             **options,
         )
-        verification = Verification(settings, checkpoint, seams, sample=sample)
+        stack = ExitStack()
+        corrections, job.left_out = find_corrections(checkpoint, stack, token="test-token")
+        verification = Verification(settings, checkpoint, seams, sample=sample, corrections=corrections)
         if stop_after is not None:
             loop.call_later(stop_after, verification.ending.stop, 2)
         try:
@@ -43,6 +47,7 @@ def verify(job: Job, *, stop_after=None, sample=None, source=(), **options) -> t
             return report, [finding for _, _, finding in verification.file.findings()]
         finally:
             verification.file.close()
+            stack.close()
             checkpoint.close()
             job._clock = loop.time()
 

@@ -1,5 +1,6 @@
 """`verify`: read the records of a job back and compare them with its rows.
 
+corrections      the later jobs that uploaded failed rows, and are verified with the job
 expected_values  what each contact should hold, by the settings that applied to its rows
 judge            compares a contact with what is expected
 result_file      the result of the last verify, for the report

@@ -39,19 +39,19 @@ class PeriodMapping:
 
 
 def find_period_mappings(
-    settings: Settings, periods: Sequence[Period], sources: list[Source], account: Account
+    settings: Settings, periods: Sequence[Period], sources: list[Source], account: Account, first: int = 0
 ) -> list[PeriodMapping]:
-    """The mapping of each period. `settings`: those of the last period."""
+    """The mapping of each period. `settings`: those of the last one. `first`: number of the first source."""
     present = periods[-1].settings
     assert present is not None
-    now = _period_mapping(settings, present, sources, account)
+    now = _period_mapping(settings, present, sources, account, first)
     mappings = []
     for period in periods[:-1]:
         mapping = replace(now, doubt=Doubt.UNKNOWN if period.settings is None else Doubt.UNUSABLE)
         former = former_settings(settings, period)
         if former is not None and period.settings is not None:
             with suppress(SettingsError):
-                mapping = _period_mapping(former, period.settings, sources, account)
+                mapping = _period_mapping(former, period.settings, sources, account, first)
         mappings.append(mapping)
     return [*mappings, now]
 
@@ -68,7 +68,7 @@ def former_settings(settings: Settings, period: Period) -> Settings | None:
 
 
 def _period_mapping(
-    settings: Settings, known: Mapping[str, Any], sources: list[Source], account: Account
+    settings: Settings, known: Mapping[str, Any], sources: list[Source], account: Account, first: int
 ) -> PeriodMapping:
     """The mapping of one period, with its columns as they were resolved then: labels may have changed.
 
@@ -79,7 +79,7 @@ def _period_mapping(
         recorded = {int(column): name for column, name in names.items()} if names else None
         columns = recorded_columns(source.shape.columns, recorded) if recorded is not None else None
         try:
-            mappers.append(Mapper(index, rules_of(settings.rules, source), account.schema, columns))
+            mappers.append(Mapper(first + index, rules_of(settings.rules, source), account.schema, columns))
         except MappingError as error:
             raise SettingsError(str(error)) from error
     return PeriodMapping(settings.match, mappers, overwriting_rules(settings, sources, account))
@@ -104,14 +104,24 @@ class Builder:
     """Writes the expected values into the file, row by row, each by the settings that applied to it."""
 
     def __init__(
-        self, file: VerificationFile, main: str, periods: Sequence[Period], mappings: Sequence[PeriodMapping]
+        self,
+        file: VerificationFile,
+        main: str,
+        periods: Sequence[Period],
+        mappings: Sequence[PeriodMapping],
+        *,
+        is_linked: bool,
+        first: int = 0,
     ) -> None:
-        """`mappings`: one for each period. `main`: the job's main id property."""
+        """`mappings`: one for each period. `main`: the job's main id property. `is_linked`: rows of any job
+        in the file have several. `first`: number of the first source; above 0, rows are corrected ones.
+        """
         self._file = file
         self._main = main
         self._periods = periods
         self._mappings = mappings
-        self._is_linked = len({name for mapping in mappings for name in mapping.match}) > 1
+        self._is_linked = is_linked
+        self._first = first
         self._wanted: list[tuple[tuple[str, ...], Wanted, Doubt]] = []
         self._rows = _Rows(0, 0, ())
 
@@ -157,7 +167,7 @@ class Builder:
             self._wanted.append((record.lock_keys, _wanted_of_unsent(record), doubt))
         else:
             nameless = Wanted(0, self._main, "", record.row, record.source, {})
-            self._wanted.append(((f"{self._main}=\nrow {position}",), nameless, doubt))
+            self._wanted.append(((f"{self._main}=\nrow {self._first} {position}",), nameless, doubt))
 
     def _may_have_been_sent(self, position: int, formers: Sequence[PeriodMapping]) -> None:
         """Note the values of a row that was not written but may have been sent under other settings."""
@@ -171,9 +181,10 @@ class Builder:
     def _store(self) -> None:
         wanted, self._wanted = self._wanted, []
         if self._is_linked:
-            self._file.add_linked_rows(wanted)
+            self._file.add_linked_rows(wanted, are_corrected=bool(self._first))
         else:
-            self._file.add_rows([(values[0], contact, doubt) for values, contact, doubt in wanted])
+            rows = [(values[0], contact, doubt) for values, contact, doubt in wanted]
+            self._file.add_rows(rows, are_corrected=bool(self._first))
 
 
 def _wanted_of_record(record: Record, doubt: Doubt, overwriting: WritePolicy) -> Wanted:

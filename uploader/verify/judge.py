@@ -117,11 +117,20 @@ class Job:
     """The job, as far as histories show it."""
 
     app: str  #: the id of its app; "" if not known
-    began: float
-    ended: float  #: both by HubSpot's clock, as far as the clocks agree
+    #: When it ran, and the jobs that corrected its rows, by HubSpot's clock, as far as the clocks agree
+    spans: Sequence[tuple[float, float]]
+
+    @property
+    def began(self) -> float:
+        return min(began for began, _ in self.spans)
+
+    @property
+    def ended(self) -> float:
+        return max(ended for _, ended in self.spans)
 
     def wrote(self, version: Version) -> bool:
-        return is_of_app(version, self.app) and self.began <= (version.at or 0.0) <= self.ended
+        at = version.at or 0.0
+        return is_of_app(version, self.app) and any(began <= at <= ended for began, ended in self.spans)
 
 
 def in_question(checked: Checked) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from itertools import accumulate
 from pathlib import Path
 
 from uploader.errors import CheckpointError
@@ -23,6 +24,7 @@ from uploader.jobs.session import Seams, Session, early_end, exact_clock
 from uploader.jobs.summary import EarlyEnd
 from uploader.model.outcomes import Outcome
 from uploader.model.settings_periods import Period
+from uploader.model.settled_rows import Tallies
 from uploader.model.stop import StopRun
 from uploader.pipeline.read_matching import with_other_keys
 from uploader.pipeline.requests.contact_reader import Reader
@@ -33,6 +35,7 @@ from uploader.storage.created_records_file import CreatedRecordsFile
 from uploader.storage.file_names import verification_path
 from uploader.system.blocking_calls import Offload
 from uploader.system.private_files import Lock
+from uploader.verify.corrections import Correction
 from uploader.verify.expected_values import Builder, doubts_of, find_period_mappings, former_settings
 from uploader.verify.judge import Checked, Job, Verdict, Wanted, in_question, judge, with_history
 from uploader.verify.verify_file import VerificationFile
@@ -41,6 +44,15 @@ _READERS = 32
 #: How far a machine's clock may differ from HubSpot's.
 _CLOCKS_DIFFER_SECONDS = 300.0
 _NOT_WRITTEN = (Outcome.REJECTED, Outcome.INVALID, Outcome.SKIPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """What a later job did with failed rows of this one."""
+
+    name: str  #: of its source
+    rows: int
+    rows_written: int
 
 
 @dataclass(slots=True)
@@ -53,6 +65,8 @@ class Report:
     rows: int = 0  #: rows of the sources
     rows_written: int = 0  #: rows that were written, or may have been; several may be of one record
     rows_open: int = 0  #: rows that were read and have no outcome yet; few of them may have been sent
+    rows_failed: int = 0
+    corrected: list[Corrected] = field(default_factory=list)  #: by later jobs, whose rows are verified, too
     is_finished: bool = True  #: the job has sent all rows of its sources
     is_sample: bool = False
     requests: int = 0
@@ -82,8 +96,11 @@ class Verification:
         seams: Seams | None = None,
         *,
         sample: int | None = None,
+        corrections: Sequence[Correction] = (),
     ) -> None:
-        """`settings`: from `job_settings`; with `settings.restart` an earlier verification is discarded."""
+        """`settings`: from `job_settings`; with `settings.restart` an earlier verification is discarded.
+        `corrections`: later jobs that uploaded failed rows, which are applied after the rows of the job.
+        """
         self.settings = settings
         self.session: Session | None = None  #: None before the first request
         self.ending = Ending()
@@ -96,6 +113,7 @@ class Verification:
         self._checkpoint = checkpoint
         self._sample = sample
         self._periods = checkpoint.periods()
+        self._corrections = corrections
         self._created: CreatedRecordsFile | None = None
 
     async def run(self) -> Report:
@@ -139,23 +157,28 @@ class Verification:
                     known for one in self._periods[:-1] if (known := former_settings(self.settings, one))
                 ]
                 account = await unless_ended(session.with_named_values(sources, account, former))
+                for one in self._corrections:
+                    account = await unless_ended(
+                        session.with_named_values(one.sources, account, [one.settings])
+                    )
                 if self.settings.rules.is_searched:
                     self._created = CreatedRecordsFile(self._checkpoint.path, read_only=True)
                     stack.callback(self._created.close)
                 stack.callback(writer.finish)
-                await self._verify(session, identity, sources, account, writer)
+                await self._verify(session, sources, account, writer)
 
     async def _verify(
         self,
         session: Session,
-        identity: Identity,
         sources: list[Source],
         account: Account,
         writer: Offload,
     ) -> None:
-        about = {"job": fingerprint(self._checkpoint, identity, self._periods), "sample": self._sample}
+        checkpoints = [self._checkpoint, *(one.checkpoint for one in self._corrections)]
+        jobs = [fingerprint(one, one.identity(), one.periods()) for one in checkpoints]
+        about = {"job": jobs, "sample": self._sample}
         self.is_resumed = self.file.open(about, restart=self.settings.restart)
-        build = self._build(identity, sources, account, writer)
+        build = self._build(sources, account, writer)
         try:
             await self.ending.unless_ended(self.ending.guard(build))
             await writer.run(self._fill_report)
@@ -176,29 +199,35 @@ class Verification:
         state = self._checkpoint.state()
         tallies = state.tallies
         self.report.rows, self.report.rows_open = tallies.rows, tallies.open
-        not_written = sum(tallies.outcomes[outcome] for outcome in _NOT_WRITTEN)
-        self.report.rows_written = tallies.rows - tallies.open - not_written
+        self.report.rows_failed = tallies.failed
+        self.report.rows_written = _written(tallies)
         self.report.is_finished = state.state == "complete"
+        states = [(one.name, one.checkpoint.state().tallies) for one in self._corrections]
+        self.report.corrected = [Corrected(name, theirs.rows, _written(theirs)) for name, theirs in states]
 
     # --- expected values ---
 
-    async def _build(
-        self, identity: Identity, sources: list[Source], account: Account, writer: Offload
-    ) -> None:
+    async def _build(self, sources: list[Source], account: Account, writer: Offload) -> None:
         """Build the expected values in slices, so that signals are handled in between."""
         if await writer.run(lambda: self.file.is_built):
             return
         await writer.run(self.file.clear)
-        mappings = find_period_mappings(self.settings, self._periods, sources, account)
-        builder = Builder(self.file, identity.settings["id_property"], self._periods, mappings)
-        steps = builder.steps(sources, doubts_of(self._checkpoint, self._in_doubt_below()))
-        while (rows := await writer.run(lambda: next(steps, None))) is not None:
-            self.rows = rows
+        jobs = [(self.settings, self._checkpoint, sources)]
+        jobs += [(one.settings, one.checkpoint, one.sources) for one in self._corrections]
+        firsts = [0, *accumulate(len(some) for _, _, some in jobs)]
+        mapped = [
+            find_period_mappings(settings, checkpoint.periods(), some, account, first)
+            for (settings, checkpoint, some), first in zip(jobs, firsts, strict=False)
+        ]
+        matches = {name for mappings in mapped for mapping in mappings for name in mapping.match}
+        for (_, checkpoint, some), mappings, first in zip(jobs, mapped, firsts, strict=False):
+            main = checkpoint.identity().settings["id_property"]
+            periods, is_linked, before = checkpoint.periods(), len(matches) > 1, self.rows
+            builder = Builder(self.file, main, periods, mappings, is_linked=is_linked, first=first)
+            steps = builder.steps(some, doubts_of(checkpoint, _in_doubt_below(checkpoint)))
+            while (rows := await writer.run(lambda steps=steps: next(steps, None))) is not None:  # type: ignore[misc]
+                self.rows = before + rows
         await writer.run(lambda: self.file.finish(self._sample))
-
-    def _in_doubt_below(self) -> int:
-        state, lock = self._checkpoint.state(), Lock(self._checkpoint.path)
-        return max(state.in_doubt_below, lock.read_note())
 
     # --- values in HubSpot ---
 
@@ -243,17 +272,28 @@ class Verification:
 
     async def _job(self, session: Session) -> Job | None:
         """The job as histories show it; None if an earlier version did not store when it ran."""
-        ran = self._checkpoint.invocations()
-        if not ran:
+        checkpoints = [self._checkpoint, *(one.checkpoint for one in self._corrections)]
+        runs = [ran for checkpoint in checkpoints if (ran := checkpoint.invocations())]
+        if len(runs) < len(checkpoints):
             return None
         app = await session.preflight.read_app_id(self.settings.token)
-        return Job(app, ran[0].began - _CLOCKS_DIFFER_SECONDS, ran[-1].seen + _CLOCKS_DIFFER_SECONDS)
+        off = _CLOCKS_DIFFER_SECONDS
+        return Job(app, [(ran[0].began - off, ran[-1].seen + off) for ran in runs])
 
     async def _read(self, reader: Reader, batch: list[Wanted]) -> Reply:
         """Read a batch of contacts. A contact that makes the request fail is left out of the reply."""
         names = {name for contact in batch for name in contact.cells}
         asked = with_other_keys(names | {batch[0].id_property})
         return await reader.read_by(batch[0].id_property, [contact.key for contact in batch], asked)
+
+
+def _written(tallies: Tallies) -> int:
+    """The number of rows that were written, or may have been."""
+    return tallies.rows - tallies.open - sum(tallies.outcomes[outcome] for outcome in _NOT_WRITTEN)
+
+
+def _in_doubt_below(checkpoint: Checkpoint) -> int:
+    return max(checkpoint.state().in_doubt_below, Lock(checkpoint.path).read_note())
 
 
 def job_settings(identity: Identity, checkpoint: Checkpoint, **options: object) -> Settings:

@@ -72,19 +72,23 @@ class VerificationFile(sqlite.Database):
             connection.execute("DELETE FROM shared")
             connection.execute("DELETE FROM owned")
 
-    def add_rows(self, wanted: Sequence[tuple[str, Wanted, Doubt]]) -> None:
-        """Apply rows in file order: for each, the contact's lock key, what it asks for, and its doubt."""
+    def add_rows(self, wanted: Sequence[tuple[str, Wanted, Doubt]], *, are_corrected: bool = False) -> None:
+        """Apply rows in file order: for each, the contact's lock key, what it asks for, and its doubt.
+        `are_corrected`: rows that failed before, so that it does not matter whether they were written then.
+        """
+        settled = Doubt.UNSURE if are_corrected else Doubt.NONE
         with self._transaction() as connection:
             connection.executemany(
                 """
                 INSERT INTO contacts (value, id_property, key, wanted, others, row, source, doubt)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                 ON CONFLICT (value) DO UPDATE SET
                     key = excluded.key, wanted = json_patch(wanted, excluded.wanted),
                     others = json_patch(others, excluded.others), row = excluded.row,
-                    source = excluded.source, doubt = CASE WHEN doubt = '' THEN excluded.doubt ELSE doubt END
+                    source = excluded.source,
+                    doubt = CASE WHEN doubt IN ('', ?9) THEN excluded.doubt ELSE doubt END
                 """,
-                [(value, *_packed(contact), doubt.value) for value, contact, doubt in wanted],
+                [(value, *_packed(contact), doubt.value, settled.value) for value, contact, doubt in wanted],
             )
 
     def allow_values(self, value: str, others: Mapping[str, Collection[str]], doubt: Doubt) -> None:
@@ -97,20 +101,27 @@ class VerificationFile(sqlite.Database):
                 (_packed_others(others), doubt.value, value, value),
             )
 
-    def add_linked_rows(self, wanted: Sequence[tuple[tuple[str, ...], Wanted, Doubt]]) -> None:
+    def add_linked_rows(
+        self, wanted: Sequence[tuple[tuple[str, ...], Wanted, Doubt]], *, are_corrected: bool = False
+    ) -> None:
         """Apply rows that are matched by several properties: for each, all unique values.
 
         A row belongs to an earlier row's record if that row wrote this row's key as another unique value. If
-        the record has a different value since, both are in doubt.
+        the record has a different value since, both are in doubt. `are_corrected`: see `add_rows`.
         """
+        settled = Doubt.UNSURE if are_corrected else Doubt.NONE
         with self._transaction() as connection:
             for values, contact, doubt in wanted:
-                number = self._apply(connection, values[0], contact, doubt)
+                number = self._apply(connection, values[0], contact, doubt, settled)
                 for value in values:
                     self._assign_value(connection, value, number)
 
-    def _apply(self, connection: sqlite3.Connection, value: str, contact: Wanted, doubt: Doubt) -> int:
-        """Add the values of a row to its contact, which is made if needed. Returns the contact's number."""
+    def _apply(
+        self, connection: sqlite3.Connection, value: str, contact: Wanted, doubt: Doubt, settled: Doubt
+    ) -> int:
+        """Add the values of a row to its contact, which is made if needed. Returns the contact's number.
+        `settled`: a doubt of the contact that the row ends.
+        """
         found = connection.execute("SELECT number FROM owned WHERE value = ?", (value,)).fetchone()
         id_property, key, cells, others, row, source = _packed(contact)
         if found is not None and found[0] < 0:
@@ -125,8 +136,8 @@ class VerificationFile(sqlite.Database):
             return int(cursor.lastrowid or 0)
         connection.execute(
             "UPDATE contacts SET wanted = json_patch(wanted, ?), others = json_patch(others, ?), row = ?, "
-            "source = ?, doubt = CASE WHEN doubt = '' THEN ? ELSE doubt END WHERE number = ?",
-            (cells, others, row, source, doubt.value, found[0]),
+            "source = ?, doubt = CASE WHEN doubt IN ('', ?) THEN ? ELSE doubt END WHERE number = ?",
+            (cells, others, row, source, settled.value, doubt.value, found[0]),
         )
         return int(found[0])
 

@@ -5,7 +5,7 @@ import pytest
 from uploader.hubspot.replies import Result, Version
 from uploader.verify.judge import Checked, Finding, Job, Verdict, with_history
 
-JOB = Job(app="7", began=0.0, ended=3_600.0)
+JOB = Job(app="7", spans=[(0.0, 3_600.0)])
 KEPT = Finding(
     Verdict.ADJUSTED, "stage", "lead", "customer", 2, 0, "a stage does not go back", is_in_question=True
 )

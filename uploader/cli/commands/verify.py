@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from uploader.settings import Settings
 from uploader.sources.names import is_pattern
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.sqlite import remove_database
+from uploader.verify.corrections import Correction, find_corrections
 from uploader.verify.judge import Finding, Verdict
 from uploader.verify.result_file import write_result
 from uploader.verify.run import Report, Verification, find_sources, job_settings
@@ -68,7 +70,8 @@ def command(
     """Read the records of a job back and compare them with the values of its rows.
 
     Changes that HubSpot makes by itself are reported apart from differences: addresses in lower case, a
-    lifecycle stage that does not go back, another notation of numbers and dates. If interrupted, the same
+    lifecycle stage that does not go back, another notation of numbers and dates. Failed rows that were
+    uploaded later from a file of `failures`, in the same folder, are compared, too. If interrupted, the same
     command continues; after it has finished, it begins anew.
 
     \b
@@ -86,7 +89,8 @@ def command(
     refuse_foreign(output, _HEADER, "no list of differences")
     # A variable may hold the pattern that `upload` was given; the checkpoint has the files.
     sources = () if any(map(is_pattern, sources)) and is_by_variable("sources") else sources
-    with contextlib.closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
+    with contextlib.ExitStack() as stack:
+        opened = stack.enter_context(contextlib.closing(Checkpoint.open(checkpoint, read_only=True)))
         identity = opened.identity()
         settings = job_settings(
             identity,
@@ -95,22 +99,30 @@ def command(
             restart=restart,
             **connection_settings(connection),
         )
-        names = [source.name for source in identity.sources]
+        corrections, left_out = find_corrections(opened, stack, **connection_settings(connection))
+        jobs = [identity, *(one.checkpoint.identity() for one in corrections)]
+        names = [source.name for job in jobs for source in job.sources]
         say_settings(click.get_current_context())
+        for line in left_out:
+            print_message(line)
         undone = undone_text(checkpoint, sys.argv[1:])
         for line in undone:
             print_message(line)
         listed = partial(_write, output=output, names=names, keeps_empty=is_named)
-        report = asyncio.run(_verify(settings, opened, sample, listed))
+        report = asyncio.run(_verify(settings, opened, sample, corrections, listed))
     many, undo = noun(settings.object_type).many, undone_dict(checkpoint) if undone else None
     _print_report(report, many, output, undo, as_json=as_json)
     return report.exit_code
 
 
 async def _verify(
-    settings: Settings, checkpoint: Checkpoint, sample: int | None, write: Callable[[Verification], None]
+    settings: Settings,
+    checkpoint: Checkpoint,
+    sample: int | None,
+    corrections: Sequence[Correction],
+    write: Callable[[Verification], None],
 ) -> Report:
-    run = Verification(settings, checkpoint, sample=sample)
+    run = Verification(settings, checkpoint, sample=sample, corrections=corrections)
     stop_on_signals(run.ending.stop)
     with contextlib.closing(run.file):
         async with WorkDisplay(partial(_work, run, checkpoint.state().tallies.rows)):
@@ -191,6 +203,7 @@ def _print_report(
                 "rows_written": report.rows_written,
                 "rows_open": report.rows_open,
                 "is_finished": report.is_finished,
+                "corrected": [asdict(one) for one in report.corrected],
                 **{verdict.name.lower(): counts[verdict] for verdict in Verdict},
                 "not_checked_because": report.doubts,
                 "left": report.left,
@@ -221,6 +234,16 @@ _WORDS = {
 }
 
 
+def _corrected_line(report: Report) -> str:
+    """How many failed rows later jobs have written."""
+    written = sum(one.rows_written for one in report.corrected)
+    names = ", ".join(f"{one.name} ({one.rows_written:,} of {one.rows:,} rows)" for one in report.corrected)
+    return (
+        f"{written:,} of {report.rows_failed:,} failed rows were written later, from {names}, and are "
+        f"compared above; {max(0, report.rows_failed - written):,} are left"
+    )
+
+
 def _lines(report: Report, many: str) -> list[str]:
     lines = [f"{count:>12,}  {_WORDS[verdict]}" for verdict, count in report.counts.items()]
     lines += [f"{'':>12}    {count:,}: {why}" for why, count in report.doubts.items()]
@@ -228,13 +251,16 @@ def _lines(report: Report, many: str) -> list[str]:
         lines.append(f"{report.left:>12,}  left to read")
     lines.append(f"{report.records:>12,}  {many}{' (a sample)' if report.is_sample else ''}")
     if report.rows and not report.is_sample:
-        again = report.rows_written - report.records
+        written_later = sum(one.rows_written for one in report.corrected)
+        again = report.rows_written + written_later - report.records
         lines.append(
             f"{report.rows_written:,} of {report.rows:,} rows were written"
             + (f", {again:,} of them with a key of an earlier row" if again > 0 else "")
             + f"; {report.rows - report.rows_written - report.rows_open:,} were not (rejected, invalid or "
             "skipped)"
         )
+    if report.corrected:
+        lines.append(_corrected_line(report))
     if not report.is_finished:
         read = f"{report.rows_open:,} of the rows read are" if report.rows_open else "the others are"
         lines.append(f"the job has not sent all rows: {read} still to be sent, and not compared")
