@@ -28,6 +28,7 @@ PARTS = {"cli.text.project_draft:project_text"}
 PRINTED = {
     "cli.commands.check:_say_next": ("next: upload all steps: ",),
     "cli.commands.check:_write_properties": ("review them, then create them: ",),
+    "cli.commands.create_properties:command": ("next: check the rows again, with these properties: ",),
     "cli.commands.create_properties:say_end": ("properties again while they are empty: ",),
     "cli.commands.demo:next_lines": (
         "state of the job: ",
@@ -194,7 +195,11 @@ def verbs_of(codes):
     return {line.split()[1] for line in codes}
 
 
-@shows("review them, then create them: ", "properties again while they are empty: ")
+@shows(
+    "review them, then create them: ",
+    "properties again while they are empty: ",
+    "next: check the rows again, with these properties: ",
+)
 def test_properties_are_drafted_created_and_archived(shell, hubspot_mock):
     mock = hubspot_mock(quota="100000/10")
     (shell.folder / "contacts.csv").write_text("email,Shoe size\na@example.com,42\n")
@@ -205,6 +210,11 @@ def test_properties_are_drafted_created_and_archived(shell, hubspot_mock):
     (create,) = [line for line in printed_commands(text) if "create-properties" in line]
     codes = shell.follow(create)
     assert verbs_of(codes) == {"create-properties", "undo"}
+    (shell.folder / "contacts.toml").write_text('source = "contacts.csv"\n')
+    _, text = shell.paste(f"{create} -f contacts.toml")
+    (check,) = [line for line in printed_commands(text) if " check " in line]
+    code, text = shell.paste(check)
+    assert (code, "Shoe size  shoe_size" in text) == (0, True)
 
 
 def test_every_place_that_prints_a_command_is_listed_and_shown():

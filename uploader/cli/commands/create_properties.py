@@ -22,6 +22,7 @@ from uploader.cli.options.connection import (
 )
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.output import print_json, print_lines
+from uploader.cli.project_file import project_in_use, words_beyond
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.canary import kind_text, refusal_text
 from uploader.cli.text.new_properties import created_dict, created_lines, plan_lines
@@ -87,7 +88,11 @@ def command(
             print_json(created_dict(report))
         else:
             print_lines(created_lines(report))
-    say_end(report, account_words(account_options(connection)), dry_run=dry_run)
+    words, project = account_words(account_options(connection)), project_in_use()
+    say_end(report, words, dry_run=dry_run)
+    if project and report.exit_code == 0 and not dry_run:
+        again = command_line("check", "-f", project.path, *words_beyond(project, words))
+        print_message(f"next: check the rows again, with these properties: {again}")
     return report.exit_code
 
 
