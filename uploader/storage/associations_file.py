@@ -31,7 +31,7 @@ from uploader.system import sqlite
 #: `before`: the types of the pair before that, as texts such as "HUBSPOT_DEFINED=1", separated by commas;
 #: NULL where it was not read.
 #: `displaced`: the record that had lost the label by it, which only one record can have; "" for none.
-#: `undone`: what `undo` has made of it, "" if nothing yet, and why.
+#: `undone`: what `undo` has made of a link or of a created record, "" if nothing yet, and why.
 #: `ends.place`: the first column with this type of records and this `by`; `name`: the value, as compared.
 #: `created`: 1 if the job has created it, 2 if it may have.
 _SCHEMA = """
@@ -52,6 +52,7 @@ CREATE TABLE links (
 CREATE TABLE ends (
     place INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, state TEXT NOT NULL DEFAULT '',
     hubspot_id TEXT NOT NULL DEFAULT '', created INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT '',
+    undone TEXT NOT NULL DEFAULT '', undo_why TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (place, name)
 ) WITHOUT ROWID;
 """
@@ -201,6 +202,11 @@ class AssociationsFile(sqlite.Database):
     def created_ends(self) -> int:
         """How many other records the job has created."""
         ((count,),) = self._all("SELECT count(*) FROM ends WHERE created = 1")
+        return int(count)
+
+    def may_have_created(self) -> int:
+        """How many other records the job has created, or may have."""
+        ((count,),) = self._all("SELECT count(*) FROM ends WHERE created AND hubspot_id != ''")
         return int(count)
 
     def listed(self) -> Iterator[ListedLink]:

@@ -3,6 +3,7 @@ restore, read it again. What is decided follows from what is there, so a killed 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -18,10 +19,11 @@ from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply, whole_error
 from uploader.hubspot.requests import paths
 from uploader.jobs.early_ending import Ending
-from uploader.jobs.session import Seams, Session, early_end
+from uploader.jobs.session import Connection, Seams, Session, early_end
 from uploader.jobs.summary import EarlyEnd
 from uploader.model.associations import AssociationType, LinkColumn
 from uploader.model.records import OWN_ID
+from uploader.model.settled_rows import Tallies
 from uploader.model.stop import StopRun
 from uploader.pipeline.follow_up import Tools
 from uploader.pipeline.requests.attempts import Piece
@@ -31,8 +33,10 @@ from uploader.settings import Settings
 from uploader.storage.associations_file import AssociationsFile
 from uploader.system.blocking_calls import Offload
 from uploader.system.private_files import Lock
+from uploader.undo.created_others import CreatedOthers
 from uploader.undo.link_plan import LinkPlan, LinkUndo, MadePair, by_outcome, plan
 from uploader.undo.made_links import MadeLinks, count_outcomes
+from uploader.undo.plan import UNDONE, UndoOutcome
 
 #: Pairs that are looked at together: as many links as one request may have.
 _PAGE = 1_000
@@ -48,6 +52,8 @@ class LinksReport:
     made: int = 0
     counts: dict[LinkUndo, int] = field(default_factory=lambda: dict.fromkeys(LinkUndo, 0))
     reasons: Sequence[tuple[str, int]] = ()  #: why links were kept or failed
+    others_made: int = 0  #: records that the job created for its links, or may have
+    others: dict[UndoOutcome, int] = field(default_factory=dict)  #: what became of them
     is_dry: bool = False  #: nothing was written: `counts` is what would be done
     requests: int = 0
     end: EarlyEnd | None = None
@@ -60,7 +66,8 @@ class LinksReport:
     def exit_code(self) -> int:
         if self.end is not None:
             return self.end.exit_code(has_begun=any(self.counts.values()))
-        return int(bool(self.counts[LinkUndo.KEPT] + self.counts[LinkUndo.FAILED]))
+        is_left = any(count for outcome, count in self.others.items() if outcome not in UNDONE)
+        return int(is_left or bool(self.counts[LinkUndo.KEPT] + self.counts[LinkUndo.FAILED]))
 
 
 #: Called before anything is written.
@@ -91,6 +98,7 @@ class LinksUndo:
         self._seams = seams or Seams()
         self._approve = approve
         self._dry = dry
+        self._tallies = Tallies()
 
     async def run(self) -> LinksReport:
         """Undo the links of the job. UploaderError if that can't start."""
@@ -103,15 +111,37 @@ class LinksUndo:
                 stack.callback(lock.release)
                 stack.callback(writer.finish)
                 with suppress(StopRun):
-                    async with Session(self.settings, self._seams, self.ending) as session:
-                        await self.ending.unless_ended(self._run(session, writer))
+                    async with Connection(self.settings, self._seams) as connection:
+                        session = self._session(connection, self.settings.object_type)
+                        async with session:
+                            await self.ending.unless_ended(self._run(session, writer))
+                        await self.ending.unless_ended(self._archive_others(connection, writer))
         finally:
             writer.close()
         if self.ending.crash is not None:
             raise self.ending.crash
-        self.report.requests = session.sender.tallies.requests if session else 0
+        self.report.requests = self._tallies.requests
         self.report.end = early_end(self.ending, session)
         return self.report
+
+    def _session(self, connection: Connection, object_type: str) -> Session:
+        settings = replace(self.settings, object_type=object_type)
+        return Session(settings, self._seams, self.ending, self._tallies, connection=connection)
+
+    async def _archive_others(self, connection: Connection, writer: Offload) -> None:
+        """Archive the records that the job created for its links."""
+        counts: Counter[UndoOutcome] = Counter()
+        for place, column in enumerate(await writer.run(self._file.columns)):
+            others = CreatedOthers(self._file, place, column.by)
+            if not await writer.run(partial(others.page, "")):
+                counts.update(await writer.run(others.counts))
+                continue
+            async with self._session(connection, column.object_type) as session:
+                account = await session.read_properties(await session.read_account())
+                app = await session.preflight.read_app_id(self.settings.token)
+                found = await others.run(session, account, app, writer, is_dry=self._dry)
+            counts.update(found if self._dry else await writer.run(others.counts))
+        self.report.others = dict(counts)
 
     async def _run(self, session: Session, writer: Offload) -> None:
         account = await session.read_account()
@@ -133,7 +163,13 @@ class LinksUndo:
         if not self._dry:
             report.counts = await writer.run(work.counts)
             report.counts[LinkUndo.FAILED] = 0  # they are tried again
-        if report.left and self._approve and not self._dry and not await self._approve(account, report):
+        report.others_made = await writer.run(self._file.may_have_created)
+        if (
+            report.left + report.others_made
+            and self._approve
+            and not self._dry
+            and not await self._approve(account, report)
+        ):
             raise DeclinedError("nothing was undone")
         undo = _Pages(self.settings, work, tools, report)
         try:

@@ -21,6 +21,7 @@ from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.checkpoint import Checkpoint
 from uploader.undo.link_plan import LinkUndo
 from uploader.undo.links import LinksReport, LinksUndo, links_settings
+from uploader.undo.plan import UndoOutcome
 
 
 def undo(job: Job, *, kill_after=None, portal=None, restart=False, **options) -> LinksReport | None:
@@ -210,6 +211,29 @@ def test_a_link_that_stays_although_hubspot_accepted_its_end_has_failed(tmp_path
     report = undo(job)
     assert (counts(report), report.exit_code) == ({"failed": 1}, 1)
     assert report.reasons == [("HubSpot accepted the request, and nothing has changed", 1)]
+
+
+def test_companies_that_were_created_for_links_are_archived_unless_others_worked_with_them(tmp_path):
+    simulator = account(["c0"], [A])
+    rows = [
+        {"email": A, "account": "c0"},
+        {"email": B, "account": "n1"},
+        {"email": "d@x.com", "account": "n2"},
+    ]
+    options = {"create_missing": frozenset({"companies"})}
+    job = make_job(tmp_path / "c.csv", rows, simulator, [PLAIN], **options)
+    assert job.run_virtual().exit_code == 0
+    companies = {one["properties"][KEY]: one["id"] for one in simulator.objects(1e9, "companies")}
+    note = {"from": {"type": "companies", "id": companies["n2"]}, "to": {"type": "notes", "id": 5}}
+    simulator.account.associations.change([note], [])
+    dry = undo(job, dry=True)
+    assert (dry.others, dry.others_made) == ({UndoOutcome.ARCHIVED: 1, UndoOutcome.KEPT: 1}, 2)
+    report = undo(job)
+    assert (report.others, report.exit_code) == ({UndoOutcome.ARCHIVED: 1, UndoOutcome.KEPT: 1}, 1)
+    live = [one["properties"][KEY] for one in simulator.objects(1e9, "companies") if not one["archived"]]
+    assert sorted(live) == ["c0", "n2"]
+    again = undo(job)
+    assert again.others == report.others
 
 
 @pytest.mark.parametrize("seed", range(4))

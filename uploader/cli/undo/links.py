@@ -57,7 +57,7 @@ def undo_links(
         settings = links_settings(file, found.checkpoint, found.object_type, restart=restart, **options)
         approve = None if yes else _approve
         report = asyncio.run(_run(LinksUndo(settings, file, found.portal, approve=approve, dry=dry_run)))
-    return report if report.made or report.end else None
+    return report if report.made or report.others_made or report.end else None
 
 
 async def _run(undo: LinksUndo) -> LinksReport:
@@ -74,7 +74,8 @@ async def _approve(account: Account, report: LinksReport) -> bool:
                 "confirmation: check with --dry-run, then add --yes"
             )
         return True
-    print_message(f"take back up to {report.left:,} links in {where}? [y/N] ", end="")
+    others = f" and archive up to {report.others_made:,} created for them" if report.others_made else ""
+    print_message(f"take back up to {report.left:,} links{others} in {where}? [y/N] ", end="")
     return (await answer()).strip().lower() in {"y", "yes"}
 
 
@@ -92,6 +93,8 @@ def links_dict(report: LinksReport) -> dict[str, object]:
         "made": report.made,
         **{one.value: report.counts[one] for one in LinkUndo},
         "left": report.left,
+        "others_created": report.others_made,
+        **{f"others_{one.name.lower()}": count for one, count in report.others.items()},
         "reasons": dict(report.reasons),
         "dry_run": report.is_dry,
         "requests": report.requests,
@@ -108,5 +111,8 @@ def links_lines(report: LinksReport) -> Iterator[str]:
     yield f"links that the job made: {report.made:,}: {', '.join(parts) or 'none'}"
     for why, count in report.reasons:
         yield f"  {count:,}  {printable(why)}"
+    if report.others_made:
+        others = ", ".join(f"{count:,} {one.value}" for one, count in report.others.items() if count)
+        yield f"records that the job created for its links: {report.others_made:,}: {others or 'left'}"
     if report.end is not None:
         yield f"stopped: {printable(report.end.reason)}; {advice(report.end.cause)}"

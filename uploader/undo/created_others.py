@@ -1,0 +1,116 @@
+"""Archives the records that a job created for its links (--create-missing), unless others have worked with
+them since: by the same rules as records of rows.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from uploader.hubspot.account import Account
+from uploader.hubspot.missing_scopes import PROPERTIES
+from uploader.jobs.session import Session
+from uploader.model.stop import Cause
+from uploader.pipeline.read_matching import with_reason
+from uploader.storage.associations_file import AssociationsFile
+from uploader.system.blocking_calls import Offload
+from uploader.undo.batch_worker import LEFT_OUT, BatchWorker
+from uploader.undo.plan import Finding, Portal, Trace, UndoOutcome
+from uploader.undo.record_writer import LastUpdated
+
+#: Records that are read and archived together.
+_PAGE = 100
+_PAGE_OF = """
+SELECT name, value, hubspot_id, created FROM ends
+WHERE place = ? AND created AND hubspot_id != '' AND undone IN ('', 'failed') AND name > ?
+ORDER BY name LIMIT ?
+"""
+_NOTE = "UPDATE ends SET undone = ?, undo_why = ? WHERE place = ? AND name = ?"
+
+
+class CreatedOther(NamedTuple):
+    name: str  #: as compared
+    value: str
+    hubspot_id: str
+    created: int  #: as `ends.created`
+
+
+class CreatedOthers:
+    """The records that a job created for a column of links. All but `run` belongs to the file's thread."""
+
+    def __init__(self, file: AssociationsFile, place: int, by: str) -> None:
+        """`by`: the property that the records were created with."""
+        self._file = file
+        self._place = place
+        self._by = by
+
+    def page(self, after: str) -> list[CreatedOther]:
+        with self._file.reading() as connection:
+            found = connection.execute(_PAGE_OF, (self._place, after, _PAGE))
+            return list(map(CreatedOther._make, found))
+
+    def note(self, outcomes: Sequence[tuple[CreatedOther, UndoOutcome, str]]) -> None:
+        values = [(outcome.value, why, self._place, one.name) for one, outcome, why in outcomes]
+        with self._file.transaction() as connection:
+            connection.executemany(_NOTE, values)
+
+    def counts(self) -> dict[UndoOutcome, int]:
+        with self._file.reading() as connection:
+            query = "SELECT undone, count(*) FROM ends WHERE place = ? AND undone != '' GROUP BY undone"
+            return {UndoOutcome(name): count for name, count in connection.execute(query, (self._place,))}
+
+    async def run(
+        self, session: Session, account: Account, app: str, writer: Offload, *, is_dry: bool
+    ) -> dict[UndoOutcome, int]:
+        """Archive them, and return what became of those that were looked at. `session` and `account`: of
+        these records' type. `app`: the id of the token's app. StopRun if it cannot go on.
+        """
+        schema = account.schema
+        if schema is None:
+            why = f"the token may not read the properties of the account (scope {account.scope(PROPERTIES)})"
+            raise session.ending.stopped(Cause.SCOPE, why)
+        worker = BatchWorker(
+            session,
+            Portal(app, frozenset(schema.labels.keys() - schema.read_only), schema.kinds),
+            last_updated=LastUpdated(),
+            refused={},
+            is_tail=lambda: True,
+            archive_touched=False,
+        )
+        counts: Counter[UndoOutcome] = Counter()
+        after = ""
+        while page := await writer.run(partial(self.page, after)):
+            session.ending.raise_if_ending()
+            after = page[-1].name
+            plans, left_out = await worker.plan([_trace(n, one, self._by) for n, one in enumerate(page)])
+            findings = {number: with_reason(LEFT_OUT, why) for number, why in left_out.items()}
+            gone: Mapping[int, Finding] = {}
+            if not is_dry:
+                failed, gone = await worker.carry_out([one for one in plans if one.archive])
+                findings |= {number: one.why for number, one in failed.items()}
+            outcomes = [(page[number], UndoOutcome.FAILED, why) for number, why in findings.items()]
+            outcomes += [
+                (
+                    page[one.number],
+                    UndoOutcome.GONE if one.number in gone else one.outcome,
+                    "; ".join(dict.fromkeys(finding.why for finding in one.findings)),
+                )
+                for one in plans
+                if one.number not in findings
+            ]
+            counts.update(outcome for _, outcome, _ in outcomes)
+            if not is_dry:
+                await writer.run(partial(self.note, outcomes))
+        return counts
+
+
+def _trace(number: int, one: CreatedOther, by: str) -> Trace:
+    return Trace(
+        number,
+        one.hubspot_id,
+        was_absent=True,
+        was_there=False,
+        former={},
+        sent={by: [one.value.strip()]},
+        is_named=one.created == 1,
+    )
