@@ -166,11 +166,11 @@ def _by_newer(plan_: Plan, trace: Trace, portal: Portal) -> Plan:
         newer = one.why in {_NOT_SENT, _OTHER_APP} and written_by_newer(
             one.property, one.now, trace.others, lambda name, sent, text: is_stored(name, sent, text, portal)
         )
-        found.append(replace(one, why=f"{_BY_NEWER}: {newer}; undo that first") if newer else one)
+        found.append(replace(one, why=f"{BY_NEWER}: {newer}; undo that first") if newer else one)
     return replace(plan_, findings=found)
 
 
-_BY_NEWER = "a newer job has written it"
+BY_NEWER = "a newer job has written it"
 #: Why a contact is gone, or was never found.
 DELETED_SINCE = "it was deleted since the job"
 MERGED_SINCE = "it was merged into another contact since the job"

@@ -62,6 +62,21 @@ def test_the_job_and_its_corrected_rows_have_one_verdict(tmp_path):
     assert (finding.property, finding.wanted, finding.found, finding.source) == ("city", "Bonn", "Rome", 1)
 
 
+def test_the_report_of_the_job_tells_of_its_corrected_rows(tmp_path):
+    def page_of(job):
+        assert main.run(["report", f"{job.source}.checkpoint", "-o", str(tmp_path / "page.html")]) == 0
+        return (tmp_path / "page.html").read_text()
+
+    job = first_job(tmp_path)
+    write = "write the failed rows to a file"
+    assert write in page_of(job)
+    later = corrected(job, "the rest.csv", tier="silver")
+    line = "A later job uploaded 3 of the failed rows, from the rest.csv{}: 1 failed again."
+    assert (line.format("") in page_of(job), write in page_of(job)) == (True, False)
+    undo(later)
+    assert (line.format(", and was undone") in page_of(job), write in page_of(job)) == (True, True)
+
+
 def test_rows_that_were_corrected_twice_count_as_of_the_first_job(tmp_path):
     job = first_job(tmp_path)
     second = corrected(job, "second.csv", tier="copper")

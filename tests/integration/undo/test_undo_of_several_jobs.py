@@ -6,6 +6,7 @@ import pytest
 
 from support.jobs import Job, write_csv
 from support.undo_runs import archived, by, change_records, counts, state, undo, uploaded
+from uploader.cli.commands.undo import _next_steps
 from uploader.undo.undo_file import UndoFile
 
 C0, C1, C2 = (f"c{n}@example.com" for n in range(3))
@@ -82,3 +83,6 @@ def test_a_newer_job_that_is_not_undone_is_named(tmp_path):
     assert counts(report) == {"archived": 1, "kept": 2}
     why = "a newer job has written it: contacts.failures.csv.checkpoint; undo that first"
     assert {one.finding.why for one in kept} == {why}
+    newer, touched = _next_steps(2, "contacts", [f"kept: phone: {one.finding.why}" for one in kept])
+    assert "undo those jobs first" in newer
+    assert "--archive-touched" in touched

@@ -2,10 +2,10 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import click
@@ -22,6 +22,7 @@ from uploader.cli.text.numbers import duration
 from uploader.cli.text.summary import SKIP_RULES, ending_text, opt_out_lines
 from uploader.cli.text.undo_state import undone_text
 from uploader.errors import SettingsError
+from uploader.jobs.corrected_rows import correcting_jobs
 from uploader.jobs.summary import Summary
 from uploader.model.outcomes import Outcome
 from uploader.model.settled_rows import Tallies
@@ -193,6 +194,7 @@ def render(path: Path, *, with_values: bool = False, folder: Path = Path()) -> b
 def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> dict[str, Any]:
     """The variables of the template."""
     identity, invocations = checkpoint.identity(), checkpoint.invocations()
+    uploads = list(_uploads_of_failed_rows(checkpoint))
     dead = _dead_letters(checkpoint, identity, with_values=with_values)
     intervals = checkpoint.timeline()
     summary = read_summary(path)
@@ -215,6 +217,7 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> dict[s
         "elapsed": duration(summary.elapsed_seconds),
         "verdict": verdict(summary.tallies),
         "verified": _verified(path, checkpoint),
+        "corrected": [one.line for one in uploads],
         "repeated": most_repeated_keys(path, checkpoint),
         "outcomes": outcome_lines(summary.tallies),
         "skips": [(SKIP_RULES.get(rule, rule), count) for rule, count in summary.tallies.skips.items()],
@@ -239,8 +242,29 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> dict[s
             summary,
             seen_from(Path.cwd(), checkpoint.repeated_options()),
             can_verify=all(source.name != STDIN for source in identity.sources),
+            uploaded_again=sum(one.rows for one in uploads),
         ),
     }
+
+
+class _Upload(NamedTuple):
+    """A later job that uploaded failed rows."""
+
+    rows: int
+    line: str
+
+
+def _uploads_of_failed_rows(checkpoint: Checkpoint) -> Iterator[_Upload]:
+    for path in correcting_jobs(checkpoint):
+        with closing(Checkpoint.open(path, read_only=True)) as job:
+            names = ", ".join(source.name.rpartition("/")[2] for source in job.identity().sources)
+            tallies = job.state().tallies
+        undone = ", and was undone" if undone_text(path) else ""
+        line = (
+            f"A later job uploaded {tallies.rows:,} of the failed rows, from {names}{undone}: "
+            f"{tallies.failed:,} failed again."
+        )
+        yield _Upload(0 if undone else tallies.rows, line)
 
 
 def _verified(path: Path, checkpoint: Checkpoint) -> str:
@@ -386,16 +410,21 @@ def _column_texts(identity: Identity) -> list[str]:
 
 
 def _next_commands(
-    path: Path, summary: Summary, repeated: Mapping[str, Sequence[str]], *, can_verify: bool
+    path: Path,
+    summary: Summary,
+    repeated: Mapping[str, Sequence[str]],
+    *,
+    can_verify: bool,
+    uploaded_again: int,
 ) -> list[tuple[str, str]]:
     """What to do next, each with its command. `repeated`: options of the job. `can_verify`: the rows can be
-    read again.
+    read again. `uploaded_again`: number of failed rows that later jobs have uploaded.
     """
     job, found = job_words(path, repeated), []
     with_account = job_words(path, repeated, account=True)
     if summary.state == "stopped":
         found.append(("continue", "run the job's own command again"))
-    if summary.tallies.failed:
+    if summary.tallies.failed > uploaded_again:
         found.append(("write the failed rows to a file, to correct them", failures_command(path)))
     if summary.tallies.aliases:
         found.append(("list keys that led to the same contact", command_line("status", "--aliases", *job)))

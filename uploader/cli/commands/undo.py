@@ -38,7 +38,7 @@ from uploader.properties.creation_record import is_record
 from uploader.storage.file_names import snapshot_path
 from uploader.storage.rows_without_snapshot import list_rows_without_snapshot
 from uploader.undo.associated_records import NOT_KNOWN
-from uploader.undo.plan import UndoOutcome
+from uploader.undo.plan import BY_NEWER, UndoOutcome
 from uploader.undo.run import Approve, Report, Undo, undo_settings
 from uploader.undo.undo_file import UndoFile, find
 
@@ -302,7 +302,13 @@ def _write(run: Undo, output: Path, *, keeps_empty: bool) -> None:
 
 def _next_steps(touched: int, object_type: str, reasons: Iterable[str]) -> Iterator[str]:
     """What the user can do about kept records. `touched`: how many --archive-touched would archive."""
+    reasons = list(reasons)
     word = noun(object_type).one if touched == 1 else noun(object_type).many
+    if any(BY_NEWER in reason for reason in reasons):
+        yield (
+            "what newer jobs have written is kept: undo those jobs first, as named above, then run this "
+            "command again with --restart"
+        )
     if touched:
         yield (
             f"{touched:,} {word} that the job created {'is' if touched == 1 else 'are'} kept, because "
