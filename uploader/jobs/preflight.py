@@ -89,6 +89,7 @@ class Preflight:
         self.listed: Sequence[object] = ()  #: the entries of all properties read so far
         self._info: TokenInfo | None = None  # None until it is read
         self._kept = {} if kept is None else kept
+        self._asked: set[str] = set()  # paths: a job that asks again wants to know what has changed
 
     async def read_account(self, token: str) -> Account:
         """Read which account the token belongs to, without its properties. StopRun if later requests would
@@ -244,7 +245,9 @@ class Preflight:
     ) -> Reply:
         """As `_ask`, for what another job on the same connection may have asked a while ago."""
         at, kept = self._kept.get(call.path, (-math.inf, None))
-        if kept is not None and self._attempts.clock() - at < _FRESH_SECONDS:
+        is_again = call.path in self._asked
+        self._asked.add(call.path)
+        if kept is not None and not is_again and self._attempts.clock() - at < _FRESH_SECONDS:
             self._note_lacking(asked, kept)
             return kept
         reply = await self._ask(call, asked, is_optional=is_optional, tries=tries)
