@@ -34,14 +34,18 @@ _BLOCK = 10_000
 def check_place(path: Path) -> None:
     """SettingsError if there is a file that is no such list."""
     try:
-        with open_plain(path) as file:
-            head = file.readline(200)
-    except FileNotFoundError:
-        return
+        is_other = path.exists() and not is_links_list(path)
     except OSError as error:
         raise SettingsError(f"the list of links cannot be written to {path}: {error.strerror}") from error
-    if head and not head.startswith(",".join(HEADER[:4]).encode()):
+    if is_other:
         raise SettingsError(f"{path} is in the place of the list of links, and is no such list; move it away")
+
+
+def is_links_list(path: Path) -> bool:
+    """Whether a file is such a list, or empty. OSError if it can't be read."""
+    with open_plain(path) as file:
+        head = file.readline(200)
+    return not head or head.startswith(",".join(HEADER[:4]).encode())
 
 
 def write_links_list(path: Path, file: AssociationsFile, sources: Sequence[str], main: str) -> None:

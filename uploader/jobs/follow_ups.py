@@ -11,6 +11,7 @@ from uploader.pipeline.follow_up import FollowUp
 from uploader.settings import Settings
 from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.file_names import links_list_path
 from uploader.storage.list_file import ListFile
 
 
@@ -39,7 +40,9 @@ def read_progress(checkpoint: Checkpoint) -> Mapping[str, Progress]:
     if checkpoint.has_links_file():
         with closing(AssociationsFile(checkpoint.path)) as links:
             links.open(checkpoint.job_id(), read_only=True)
-            found[LinksFollowUp.name] = read_link_progress(links)
+            listed = links_list_path(checkpoint.path)
+            name = listed.name if listed.exists() else ""
+            found[LinksFollowUp.name] = read_link_progress(links, listed_in=name)
     with closing(ListFile(checkpoint.path)) as file:
         if file.open(read_only=True) and file.about["job"] == checkpoint.job_id():
             found[ListAddition.name] = file.progress(checkpoint.state().tallies.settled)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from uploader.associations.links_list import is_links_list
 from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
 from uploader.hubspot.schema import Kind
@@ -361,7 +362,12 @@ def _open_associations(
 
 def _refuse_sources(settings: OutputSettings) -> None:
     """CheckpointError if an output file is a source under another name, such as a link."""
-    paths = (settings.checkpoint_path, settings.results_path, settings.opt_outs_path)
+    paths = (
+        settings.checkpoint_path,
+        settings.results_path,
+        settings.links_path,
+        settings.opt_outs_path,
+    )
     written = [path for path in paths if path and path.exists()]
     for source in settings.sources:
         for path in written:
@@ -433,6 +439,8 @@ def _discard_job(settings: OutputSettings, in_doubt_below: int) -> None:
         snapshot.put_aside(snapshot_path(path), associations_path(path), list_path(path))
         if settings.results_path:
             settings.results_path.unlink(missing_ok=True)
+        if settings.links_path and settings.links_path.exists() and is_links_list(settings.links_path):
+            settings.links_path.unlink()
         if settings.opt_outs_path:
             put_opt_outs_aside(settings.opt_outs_path)
     except OSError as error:

@@ -72,6 +72,7 @@ class OutputSettings(OptOutSettings, SourceSettings):
         named = [("the source", source) for source in self.sources if self.is_file(source)]
         named.append(("the checkpoint", str(self.checkpoint_path)))
         named += [("the results file", str(self.results_path))] if self.results_path else []
+        named += [("the list of links", str(self.links_path))] if self.links_path else []
         named += [("the list of opt-outs", str(self.opt_outs_path))] if self.opt_outs_path else []
         seen: dict[str, str] = {}
         for what, path in named:

@@ -55,5 +55,6 @@ def matches_nothing_of_ours(name: str) -> bool:
     return _OURS.search(name) is None
 
 
-#: Checkpoints and the files beside them, results files, lists of differences and of opt-outs.
-_OURS = re.compile(r"\.(?:checkpoint(?:[.\-][^/]*)?|results\.csv|differences\.csv|optouts\.csv)$")
+#: Checkpoints and the files beside them; results files; lists of links, of differences, of what undo kept,
+#: and of opt-outs.
+_OURS = re.compile(r"\.(?:checkpoint(?:[.\-][^/]*)?|(?:results|links|differences|kept|optouts)\.csv)$")

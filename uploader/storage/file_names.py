@@ -20,6 +20,11 @@ def duplicates_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name}.repeats")
 
 
+def links_list_path(checkpoint: Path) -> Path:
+    """The list of links in its usual place."""
+    return checkpoint.with_name(f"{checkpoint.name.removesuffix(CHECKPOINT_ENDING)}.links.csv")
+
+
 def list_path(checkpoint: Path, number: str = "") -> Path:
     """The path of the records of a list, with the number of a renamed one."""
     return checkpoint.with_name(f"{checkpoint.name}{LIST_ENDING}{number}")

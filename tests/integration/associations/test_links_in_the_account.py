@@ -309,3 +309,28 @@ def test_a_company_that_hubspot_makes_is_not_primary_where_the_label_says_so(tmp
     held = labels(simulator)
     assert len(held) == 6
     assert {pair[1] for pair, names in held.items() if "Primary" in names} == {"A"}
+
+
+def test_the_list_of_links_is_no_source_of_the_next_run(tmp_path):
+    job = make_job(tmp_path / "a.csv", _rows(3, ["A"]), account(["A"]), [PLAIN])
+    source, job.source = job.source, tmp_path / "*.csv"
+    assert job.run_virtual(checkpoint_dir=tmp_path).exit_code == 0
+    assert list(tmp_path.glob("*.links.csv"))
+    again = job.run_virtual(checkpoint_dir=tmp_path, restart=True)
+    assert (again.tallies.rows, again.exit_code) == (3, 0)
+    assert source.exists()
+
+
+def test_a_job_begun_anew_removes_the_list_of_the_former_one(tmp_path):
+    job = make_job(tmp_path / "a.csv", _rows(3, ["A"]), account(["A"]), [PLAIN])
+    job.run_virtual()
+    path = tmp_path / "a.csv.links.csv"
+    seen = []
+    job.run_virtual(restart=True, on_start=lambda _: seen.append(path.exists()))
+    assert (seen, path.exists()) == ([False], True)
+
+
+def test_the_list_of_links_is_not_written_over_the_results(tmp_path):
+    job = make_job(tmp_path / "a.csv", _rows(1, ["A"]), account(["A"]), [PLAIN])
+    with pytest.raises(SettingsError, match="cannot be both the results file and the list of links"):
+        job.run_virtual(results=tmp_path / "a.csv.links.csv")
