@@ -98,6 +98,7 @@ class Check:
         self.ending = ending or Ending()
         self.passes = Passes(self.ending)
         self.bytes_total: int | None = None
+        self.link_values: LinkValues | None = None  #: the values of link columns, which are looked up last
         self._seams = seams or Seams()
         self._connection = connection
         self._note_records = note_records
@@ -165,6 +166,7 @@ class Check:
         }
         await self._find_orders(survey, reader)
         with LinkValues(place, settings.associations) as values:
+            self.link_values = values
             survey.link_values = values if settings.associations else None
             survey.note_records = self._note_records
             await self._check_rows(survey, reader)

@@ -364,6 +364,9 @@ def _now(run: Check) -> str:
         return survey_line(run.passes.step, run.bytes_total)
     if sender is not None and sender.pausing:
         return f"PAUSED {duration(sender.pause_seconds)}: {sender.pausing}"
+    values = run.link_values
+    if values is not None and values.noted < values.listed:
+        return f"looking up what links lead to: {values.noted:,} of {values.listed:,} values"
     return f"reading the account: {printable(sender.last_failure)}" if sender and sender.last_failure else ""
 
 

@@ -96,6 +96,8 @@ class LinkValues:
         self.columns = columns
         kinds = [(one.object_type, one.by, one.results) for one in columns]
         self.places = [kinds.index(kind) for kind in kinds]
+        self.listed = 0  #: values, once all rows are added
+        self.noted = 0  #: of these
         self._faults = [Counter[str]() for _ in columns]
         with self._storing():
             self._connection = sqlite.connect_unnamed(folder / "links", isolation_level=None)
@@ -132,7 +134,7 @@ class LinkValues:
         with self._storing():
             for place in dict.fromkeys(self.places):
                 numbers = [number for number, other in enumerate(self.places) if other == place]
-                self._connection.execute(_LIST, (place, str(numbers)))
+                self.listed += self._connection.execute(_LIST, (place, str(numbers))).rowcount
 
     def ends(self, place: int, after: int, most: int) -> list[End]:
         """The next values of the columns of a place after this id, the most frequent first."""
@@ -143,6 +145,7 @@ class LinkValues:
 
     def note(self, place: int, found: Mapping[str, str]) -> None:
         """Note why values, by name, name no record; "": they do."""
+        self.noted += len(found)
         with self._storing():
             self._connection.executemany(
                 "UPDATE ends SET why = ? WHERE place = ? AND name = ?",

@@ -40,6 +40,7 @@ def test_what_is_missing_is_told_by_column(values):
     values.add([_row((0, "A1"), (2, "B2")), _row((0, "B2")), _row((0, "B2")), _row((0, "C3"))])
     values.list_ends()
     values.note(0, {"=a1": "", "=b2": "no company B2"})
+    assert (values.listed, values.noted) == (3, 2)
     account, deal, partner = values.counts(5)
     assert (account.links, account.values, account.missing, account.missing_values) == (4, 3, 2, 1)
     assert account.most_missing == [MissingEnd("B2", 2, "no company B2")]
