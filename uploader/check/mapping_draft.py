@@ -29,7 +29,7 @@ from uploader.records.headers.tables import ASK, IGNORE, OPT_OUT, usual_target
 from uploader.records.known_headers import carries_consent, carries_opt_out, holds_whatever, names_ids
 from uploader.records.values.date_numbers import dates_text, needs_unit, readings
 from uploader.records.values.datetimes import DateOrder, as_moment, lacks_zone, orders_of
-from uploader.records.values.options import BOOLEANS, clash_in, clashing_options
+from uploader.records.values.options import BOOLEANS, Choices, clash_in, clashing_options
 
 #: Stands in a draft for the property that the user has to fill in.
 PROPERTY_TO_FILL_IN = "PROPERTY"
@@ -181,7 +181,10 @@ def draft(
             continue
         cells = [text for row in rows if (text := row[index].strip())]
         samples = tuple(dict.fromkeys(cells))
-        one = _drafted(column, _guess(column, origin, schema, near), schema, samples, key)
+        guess = _guess(column, origin, schema, near)
+        if not guess.target and near and schema:
+            guess = _kin(column, near, schema, samples) or guess
+        one = _drafted(column, guess, schema, samples, key)
         if one.links.partition(".")[0] == object_type:
             one = replace(one, links="")
         if one.property in taken and not one.ignore:
@@ -325,8 +328,27 @@ def _like(column: str, near: NearProperties | None) -> _Guess:
         several = f", and also of {' and '.join(same[1:])}" * (len(same) > 1)
         return _Guess(same[0], _SAME + several, is_sure=len(same) == 1)
     misspelled = near.misspelled(column)
-    why = "a similar name" if misspelled else "no property with a similar name"
-    return _Guess(misspelled, why, is_sure=False)
+    return _Guess(misspelled, "a similar name" if misspelled else NOTHING_SIMILAR, is_sure=False)
+
+
+def _kin(column: str, near: NearProperties, schema: Schema, samples: Sequence[str]) -> _Guess | None:
+    """The one property whose name ends alike and whose options the samples hold; None if there is none."""
+    found = []
+    for name in near.kin(column):
+        choices = Choices(schema.options.get(name, ()))
+        known = [sample for sample in samples if choices.has(sample)]
+        if known and name not in schema.read_only and not name.startswith(COSTLY):
+            found.append((name, known))
+    if len(found) != 1:
+        return None
+    (name, known), such_as = found[0], ", ".join(map(_shortened, found[0][1][:_SAMPLES]))
+    return _Guess(
+        name, f"a similar name, with {such_as} among its {len(schema.options[name])} options", is_sure=False
+    )
+
+
+#: Why a column has no property in a draft.
+NOTHING_SIMILAR = "no property with a similar name"
 
 
 _SAME = "the same name, apart from case and punctuation"

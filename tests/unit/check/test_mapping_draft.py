@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from support.source_files import EXPORTS, export, system_of
 from uploader.check.mapping_draft import draft
-from uploader.hubspot.schema import Schema
+from uploader.hubspot.schema import Option, Schema
 from uploader.mockserver.account.default_properties import properties_of
 from uploader.mockserver.account.object_types import CONTACTS
 from uploader.mockserver.account.properties import Catalogue
@@ -194,3 +194,16 @@ def test_ids_that_do_not_repeat_go_into_a_property_with_unique_values(unique, pr
     one, other = found.columns[1:]
     assert (one.property, one.is_sure, other.is_id) == (proposed, False, False)
     assert words in one.warnings[0]
+
+
+def test_a_property_whose_name_ends_alike_is_proposed_if_values_are_its_options():
+    tiers = (Option("Gold", "gold"), Option("Silver", "silver"))
+    labels = {"email": "Email", "tier": "Tier", "phone": "Phone", "visit": "Visit Type"}
+    schema = Schema(labels=labels, options={"tier": tiers, "visit": (Option("Visit", "visit"),)})
+    header, row = ["Email", "Customer Tier", "Assistant Phone", "Type"], ["a@x.com", "GOLD", "555", "new"]
+    _, tier, phone, kind = draft(header, schema, [row, ["b@x.com", "Platinum", "", ""]]).columns
+    assert (tier.property, tier.is_sure) == ("tier", False)
+    assert tier.why.startswith("a similar name, with GOLD among its 2 options")
+    assert (phone.property, kind.property) == ("", "")
+    (_, other, *_) = draft(header, schema, [["a@x.com", "Basic", "", ""]]).columns
+    assert other.property == ""

@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 
 from uploader.check.bad_columns import BadColumn, BadValue, owner_columns
 from uploader.check.blank_candidates import Candidate
-from uploader.check.mapping_draft import Drafted, free_unique, suppression
+from uploader.check.mapping_draft import NOTHING_SIMILAR, Drafted, free_unique, suppression
 from uploader.check.mapping_edits import (
     Value,
     decisions,
@@ -31,6 +31,7 @@ from uploader.model.column_names import folded
 from uploader.properties.draft import name_for
 from uploader.records.blank_words import words_of
 from uploader.records.columns import COSTLY, LIST
+from uploader.records.headers.near_properties import NearProperties
 from uploader.records.known_headers import bare, may_mean_either
 from uploader.records.mapping_file import MappingFile
 from uploader.records.repeated_keys import KeyCount
@@ -94,6 +95,9 @@ def _beside(drafted: Drafted, columns: Sequence[Column]) -> Mapping[str, str]:
 
 def _column_question(one: Drafted, schema: Schema) -> Question:
     properties = _properties(one.column, schema)
+    proposals = _proposals(one, list(properties), schema)
+    why = "no property of this name; these are the nearest" if proposals else one.why
+    one = replace(one, why=why) if one.why == NOTHING_SIMILAR else one
     new = Choice(
         f"create the property {name_for(one.column, schema.labels)}{', with unique values' * one.is_id}",
         write=partial(_with_new, column=one.column, schema=schema),
@@ -101,7 +105,7 @@ def _column_question(one: Drafted, schema: Schema) -> Question:
     return Question(
         one.column,
         _about(one),
-        [properties[name] for name in _proposals(one, list(properties), schema)],
+        [properties[name] for name in proposals],
         is_proposed=one.property in properties,
         letters={"s": _left_out(one.column), "c": new},
         known=list(properties.values()),
@@ -152,6 +156,7 @@ def _proposals(one: Drafted, names: Sequence[str], schema: Schema) -> list[str]:
     found = [one.property] if one.property in names else []
     if one.is_id:
         found += [name for name in free_unique(schema) if name in names]
+    found += NearProperties({name: schema.labels[name] for name in names}).kin(one.column)
     return list(dict.fromkeys([*found, *(by_text[text] for text in close)]))[:_PROPOSED]
 
 

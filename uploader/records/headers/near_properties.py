@@ -5,7 +5,9 @@ Out   names of properties.
 Raise nothing.
 Rules Names are compared word by word, so that `Account Name` is not `Account manager`, and `Mobile Phone` not
       `Phone`. A word is a misspelling of another one if it differs by a letter or two and is no word itself:
-      no word of a label, and none of the names that exports have. So a contract is no contact.
+      no word of a label, and none of the names that exports have. So a contract is no contact. Names of
+      which one ends with the other, such as `Customer Tier` and `tier`, are kin: only their values can tell
+      whether the same is meant.
 """
 
 import difflib
@@ -43,6 +45,12 @@ class NearProperties:
         """The one property whose name or label the column may be a misspelling of; "" if there is none."""
         found = self._near(words_of(column))
         return found[0] if len(found) == 1 else ""
+
+    def kin(self, column: str) -> tuple[str, ...]:
+        """The properties whose name or label ends with the column's name, or the other way round."""
+        words = words_of(column)
+        found = (name for name, others in self._words if words and others and _ends(words, others))
+        return tuple(dict.fromkeys(found))
 
     def _near(self, words: Sequence[str]) -> list[str]:
         alike = (
@@ -83,6 +91,11 @@ class NearProperties:
     @cached_property
     def _known(self) -> frozenset[str]:
         return tables().words.union(*(words for _, words in self._words))
+
+
+def _ends(words: Sequence[str], others: Sequence[str]) -> bool:
+    longer, shorter = (words, others) if len(words) > len(others) else (others, words)
+    return len(longer) > len(shorter) and tuple(longer[-len(shorter) :]) == tuple(shorter)
 
 
 def _by_bare(named: Sequence[tuple[str, str]]) -> Mapping[str, list[str]]:

@@ -259,3 +259,15 @@ def test_every_screen_fits_80_columns_and_holds_no_control_characters():
         assert max(map(len, lines)) <= 80, lines
         assert not any(line.endswith("...") for line in lines if "rows" in line), lines
         assert "\x1b" not in "".join(lines)
+
+
+def test_properties_whose_names_end_alike_are_listed_and_the_text_does_not_deny_them():
+    made = report()
+    made.columns.append(Column(0, "Customer Score Title", "", is_undecided=True))
+    labels = {**SCHEMA.labels, "title_code": "Title"}
+    made.account = Account(schema=replace(SCHEMA, labels=labels))
+    made.draft = draft(["Email", "Customer Score Title"], made.schema, [["a@x.com", "CTO"]])
+    (found,) = column_questions(made, FILE)
+    assert [one.name for one in found.choices] == ["title_code"]
+    assert not found.is_proposed
+    assert any("these are the nearest" in line for line in found.about)
