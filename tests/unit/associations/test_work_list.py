@@ -62,7 +62,7 @@ def _wanted(rows, kind):
 
 
 @given(_rows, st.integers(1, 4), st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 def test_links_of_one_wave_may_be_made_in_any_order(rows, most, chance):
     with tempfile.TemporaryDirectory() as folder:
         file = _file(rows, folder)
