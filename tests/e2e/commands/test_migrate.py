@@ -2,12 +2,15 @@
 
 import json
 import random
+import re
 import signal
 import stat
 from functools import partial
+from pathlib import Path
 
 import pytest
 
+import uploader
 from support.jobs import write_csv
 from support.processes import TOKEN, at_a_terminal, end, kill, run, start, wait_until
 
@@ -301,3 +304,17 @@ def test_the_check_of_a_plan_tells_links_to_its_files_from_links_to_nothing(tmp_
     assert text in migrated.err
     assert text in run("check", "-f", "plan.toml", cwd=tmp_path).out
     assert "links: 9 linked, 1 missing" in migrated.out
+
+
+def test_the_page_has_a_plan_for_a_file_of_two_objects(tmp_path, hubspot_mock):
+    page = (Path(uploader.__file__).parent / "docs/plans.md").read_text()
+    plans = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (plan,) = [one for one in plans if "on_duplicate" in one]
+    (tmp_path / "plan.toml").write_text(plan)
+    rows = [f"c{i}@example.com,F{i},Co {i % 2},k{i % 2}\n" for i in range(4)]
+    (tmp_path / "people.csv").write_text("email,First Name,Company,Company key\n" + "".join(rows))
+    mock = hubspot_mock(quota="100000/10")
+    ended = run("migrate", "plan.toml", "--base-url", mock.url, cwd=tmp_path)
+    assert ended.code == 0, ended.err
+    assert "step 2 of 2, contacts: no problem found" in ended.err
+    assert (len(mock.objects("companies")), len(mock.objects("contacts")), len(mock.links())) == (2, 4, 4)

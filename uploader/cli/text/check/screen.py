@@ -4,6 +4,7 @@ Values in, text out: nothing is printed here. Each function is one block, in the
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from uploader.check.bad_columns import BadColumn, BadValue
 from uploader.check.blank_candidates import mapping_lines
@@ -70,7 +71,10 @@ def screen(report: Report, settings: Settings, typed: Sequence[str], width: int 
 
 
 def brief(report: Report) -> list[str]:
-    """The report in a few lines: the verdict, what is wrong, and what becomes of the rows."""
+    """The report of a plan's step in a few lines: the verdict, what is wrong, and what becomes of the rows.
+    Whether other records are missing is a matter of all steps together.
+    """
+    report = replace(report, links=[replace(one, missing=0) for one in report.links])
     texts = [*_problem_lines(report), row_text(report), *_bad_value_lines(report), *_key_lines(report)]
     return [verdict(report), *texts]
 
