@@ -165,7 +165,7 @@ class Check:
             column.column for column in report.columns if column.property or column.is_undecided
         }
         await self._find_orders(survey, reader)
-        with LinkValues(place, settings.associations) as values:
+        with LinkValues(place, settings.associations, settings.object_type) as values:
             self.link_values = values
             survey.link_values = values if settings.associations else None
             survey.note_records = self._note_records

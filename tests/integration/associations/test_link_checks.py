@@ -69,6 +69,21 @@ def test_companies_by_domain_are_searched_for_and_ambiguous_ones_are_told(tmp_pa
     assert "ambiguous: 2 companies" in reasons["https://www.A0.com/"]
 
 
+def test_records_that_are_rows_of_the_same_file_will_be_there(tmp_path):
+    rows = [
+        {"external_id": "A1", "parent": ""},
+        {"external_id": "New", "parent": "A1"},
+        {"external_id": "B", "parent": "NEW"},
+        {"external_id": "C", "parent": "gone"},
+    ]
+    job = job_of(tmp_path, rows, LinkColumn("parent", "companies", "external_id", "Parent Company"))
+    job.options |= {"object_type": "companies", "id_property": "external_id"}
+    (one,) = as_dict(check(job))["links"]
+    assert (one["links"], one["missing"], one["unknown"]) == (3, 1, 0)
+    assert [missing["value"] for missing in one["most_missing"]] == ["gone"]
+    assert job.run_virtual().follow_ups["links"].as_dict()["linked"] == 2
+
+
 def test_ids_of_hubspot_are_looked_up(tmp_path):
     rows = contacts_of(["1", "2", "99999", "x"])
     job = job_of(tmp_path, rows, LinkColumn("account", "companies", "id"))

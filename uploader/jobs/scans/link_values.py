@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from uploader.model.associations import LinkColumn, RowLinks
-from uploader.model.records import lock_key
+from uploader.model.records import Record, lock_key
 from uploader.system import sqlite
 
+#: `own`: the keys of the rows themselves, which links to records of the same type may name.
 #: `other`: another spelling of the same value. `place`: the first column of the same kind of record. `why`: a
 #: value names no record; NULL: not known.
 _SCHEMA = """
@@ -24,6 +25,7 @@ CREATE TABLE counted (
     number INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, links INTEGER NOT NULL, other TEXT,
     PRIMARY KEY (number, name)
 ) WITHOUT ROWID;
+CREATE TABLE own (name TEXT NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (name, place)) WITHOUT ROWID;
 CREATE TABLE ends (
     id INTEGER PRIMARY KEY, place INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, why TEXT,
     UNIQUE (place, name)
@@ -52,6 +54,12 @@ WHERE number = ? AND place = ? AND why IS NULL
 _ALIKE = """
 SELECT count(*), min(value), min(other) FROM counted
 WHERE number = ? AND other IS NOT NULL AND length(value) = 15 AND value NOT GLOB '*[^A-Za-z0-9]*'
+"""
+
+
+_FIND_OWN = """
+UPDATE ends SET why = ''
+WHERE EXISTS (SELECT 1 FROM own WHERE own.name = ends.name AND own.place = ends.place)
 """
 
 
@@ -91,11 +99,13 @@ class LinkCounts:
 class LinkValues:
     """Counts the values of the rows of all sources. One thread at a time. Close it to free the disk."""
 
-    def __init__(self, folder: Path, columns: Sequence[LinkColumn]) -> None:
-        """`folder`: for a temporary file, where memory does not suffice."""
+    def __init__(self, folder: Path, columns: Sequence[LinkColumn], object_type: str = "") -> None:
+        """`folder`: for a temporary file, where memory does not suffice. `object_type`: of the rows."""
         self.columns = columns
         kinds = [(one.object_type, one.by, one.results) for one in columns]
         self.places = [kinds.index(kind) for kind in kinds]
+        own = [number for number, one in enumerate(columns) if one.object_type == object_type]
+        self._own = {columns[number].by: self.places[number] for number in own}  # places by property
         self.listed = 0  #: values, once all rows are added
         self.noted = 0  #: of these
         self._faults = [Counter[str]() for _ in columns]
@@ -112,8 +122,8 @@ class LinkValues:
     def _storing(self) -> AbstractContextManager[None]:
         return sqlite.storage_errors("cannot count the values of links")
 
-    def add(self, rows: Sequence[RowLinks]) -> None:
-        """Count the links of some rows."""
+    def add(self, rows: Sequence[RowLinks], records: Sequence[Record] = ()) -> None:
+        """Count the links of some rows. `records`: all that are made of these rows."""
         found = Counter[tuple[int, str]]()
         for row in rows:
             for one in row.values:
@@ -127,19 +137,33 @@ class LinkValues:
             self._connection.executemany(
                 _ADD, [(number, lock_key("", text), text, n) for (number, text), n in found.items()]
             )
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO own VALUES (?, ?)",
+                [
+                    (lock_key("", one.key), self._own[one.id_property])
+                    for one in (records if self._own else ())
+                    if one.id_property in self._own
+                ],
+            )
             self._connection.execute("COMMIT")
 
     def list_ends(self) -> None:
-        """List the other records that the rows name, once all rows are added."""
+        """List the other records that the rows name, once all rows are added. Those that are rows themselves
+        will be there.
+        """
         with self._storing():
             for place in dict.fromkeys(self.places):
                 numbers = [number for number, other in enumerate(self.places) if other == place]
                 self.listed += self._connection.execute(_LIST, (place, str(numbers))).rowcount
 
+            self.noted += self._connection.execute(_FIND_OWN).rowcount
+
     def ends(self, place: int, after: int, most: int) -> list[End]:
         """The next values of the columns of a place after this id, the most frequent first."""
         # `+`: in the order of ids. By the index of places all values would be sorted for each page.
-        query = "SELECT id, name, value FROM ends WHERE +place = ? AND id > ? ORDER BY id LIMIT ?"
+        query = (
+            "SELECT id, name, value FROM ends WHERE +place = ? AND id > ? AND why IS NULL ORDER BY id LIMIT ?"
+        )
         with self._storing():
             return list(map(End._make, self._connection.execute(query, (place, after, most))))
 

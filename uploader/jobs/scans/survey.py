@@ -96,7 +96,7 @@ class Survey:
                         if self.note_records is not None:
                             self.note_records(surveyor.records)
                         if self.link_values is not None:
-                            self.link_values.add(surveyor.links(position, rows))
+                            self.link_values.add(surveyor.links(position, rows), surveyor.records)
                         self._add_opt_outs(opt_outs, surveyor.opt_outs)
                     else:
                         self.findings.count(index, source.shape.columns, rows)
