@@ -251,20 +251,17 @@ class Run:
         make = partial(
             Pipeline, session, job, reader, writer, self._parts, rows_estimated=self.rows_estimated
         )
-        if canary is not None:
-            first = make(in_doubt_below=in_doubt_below, canary=canary)
-            await self._start(first)
-            if not first.has_sent_canary:
-                return first.collector.committed
+        pipeline = make(in_doubt_below=in_doubt_below, canary=canary)
+        await self._start(pipeline)
+        if pipeline.has_sent_canary and canary is not None:
             if not await self._is_approved(session, job, canary, writer):
-                await first.close()  # counts the requests of the review
-                return first.collector.committed
-            in_doubt_below = job.checkpoint.state().in_doubt_below
-        rest = make(in_doubt_below=in_doubt_below)
-        await self._start(rest)
+                await pipeline.close()  # counts the requests of the review
+                return pipeline.collector.committed
+            pipeline = make(in_doubt_below=job.checkpoint.state().in_doubt_below)
+            await self._start(pipeline)
         if await self._follow_rows(job.checkpoint, tools):
-            await rest.close()  # counts the requests since
-        return rest.collector.committed
+            await pipeline.close()  # counts the requests since
+        return pipeline.collector.committed
 
     async def _start(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline

@@ -334,3 +334,16 @@ def test_the_list_of_links_is_not_written_over_the_results(tmp_path):
     job = make_job(tmp_path / "a.csv", _rows(1, ["A"]), account(["A"]), [PLAIN])
     with pytest.raises(SettingsError, match="cannot be both the results file and the list of links"):
         job.run_virtual(results=tmp_path / "a.csv.links.csv")
+
+
+def test_a_canary_that_is_all_of_the_rows_is_followed_by_the_links(tmp_path):
+    job = make_job(tmp_path / "a.csv", _rows(10, ["A"]), account(["A"]), [PLAIN])
+    summary = job.run_virtual(canary=100)
+    assert (summary.state, summary.exit_code, counts(summary)) == ("complete", 0, {"linked": 10})
+
+
+def test_no_link_is_made_before_the_canary_is_approved(tmp_path):
+    job = make_job(tmp_path / "a.csv", _rows(10, ["A"]), account(["A"]), [PLAIN])
+    assert job.run_virtual(canary=5).exit_code == 3
+    assert labels(job.simulator) == {}
+    assert counts(job.run_virtual(approve_canary=True)) == {"linked": 10}

@@ -177,3 +177,15 @@ def test_what_cannot_be_created_is_said_at_once(column, text):
         Settings(
             sources=("a.csv",), token="t", associations=(column,), create_missing=frozenset({"companies"})
         )
+
+
+@pytest.mark.parametrize("other", ["p_cars", "deals", "tickets", "0-3"])
+def test_records_of_other_types_are_linked_too(tmp_path, other):
+    simulator = account([])
+    simulator.reset(0.0, objects={other: [{"properties": {}}, {"properties": {}}]})
+    ids = [one["id"] for one in simulator.objects(1e9, other)]
+    rows = [{"email": "a@x.com", "it": ";".join(ids)}, {"email": "b@x.com", "it": ids[0]}]
+    column = LinkColumn("it", other, "id", separator=";")
+    job = make_job(tmp_path / "a.csv", rows, simulator, [column])
+    assert counts(job.run_virtual()) == {"linked": 3}
+    assert len(list(simulator.links(1e9))) == 3
