@@ -46,7 +46,7 @@ from uploader.system.blocking_calls import Background, Offload
 _LOG = logging.getLogger("uploader")
 
 #: Batches under way at the start; `InFlightCap` finds the rest.
-_START_IN_FLIGHT = 32
+_START_IN_FLIGHT = 8
 _WATCH_SECONDS, _LOOK_SECONDS = 0.5, 1.0
 
 

@@ -1,7 +1,8 @@
-"""How many batches may be in flight at once: additive increase, multiplicative decrease. Time is an argument.
+"""How many batches may be in flight at once. Time is an argument.
 
 At a fixed send rate the number in flight follows (rate x latency). The cap is for a server that slows down or
-is overloaded: it is halved then, and raised one by one.
+is overloaded: it is halved then, and raised one by one. And where no quota limits the rate, it finds out how
+many the server answers side by side.
 """
 
 #: At rates that HubSpot grants, replies may take so long without the rate suffering.
@@ -13,12 +14,15 @@ class InFlightCap:
 
     The first batch goes alone, so that a fault of every row shows before a second request is spent. A few
     more may follow if its answer is slow. If no quota limits the rate, the start value is a guess: the cap is
-    raised while it is reached and replies get no slower. Beyond that, requests only queue up at the server.
+    raised while it is reached and replies get no slower, by a quarter in the time of a reply, and lowered
+    again where they do. Beyond that, requests only queue up at the server, and the records in them push
+    others out of the processor's cache.
     """
 
     #: With the requests before it, so many show a systemic fault at a price of less than twenty.
     _UNANSWERED = 16
     _SHRINK = 0.5
+    _STEP = 0.25  # a reply, until the server first pushes back
     _MANY = 20
     _SLOWER = 1.5  # times the least mean latency
 
@@ -62,8 +66,12 @@ class InFlightCap:
         if in_flight < self.limit:
             return
         self._note_latency(latency_seconds)
-        if self._limit < self._start or self._mean_latency <= self._SLOWER * self._least_latency:
-            self._limit = min(float(self.maximum), self._limit + 1 / self._limit)
+        was_pushed_back = self._shrunk_at > float("-inf")
+        step = 1 / self._limit if was_pushed_back else self._STEP
+        if self._limit < self._start or self._is_as_quick_as_ever:
+            self._limit = min(float(self.maximum), self._limit + step)
+        elif self._replies >= self._MANY:
+            self._limit = max(self._start, self._limit - step)
 
     def overloaded(self, now: float, sent_at: float, *, is_explicit: bool = True) -> None:
         """Lower the cap, because the server is overloaded. Requests that left before the last lowering are
@@ -77,6 +85,11 @@ class InFlightCap:
         if not is_accident and sent_at >= self._shrunk_at:
             self._limit = max(1.0, self._limit * self._SHRINK)
             self._shrunk_at = now
+
+    @property
+    def _is_as_quick_as_ever(self) -> bool:
+        """Whether replies that came while the cap was reached are no slower than others before them."""
+        return self._replies >= self._MANY and self._mean_latency <= self._SLOWER * self._least_latency
 
     def _note_latency(self, latency_seconds: float) -> None:
         self._replies += 1

@@ -120,3 +120,22 @@ def test_a_cap_is_not_raised_where_requests_merely_queue_up_at_the_other_end():
     for _ in range(20_000):
         cap.replied(cap.limit, cap.limit / 100)  # the same 100 a second, however many are in flight
     assert 32 < cap.limit < 56
+
+
+def test_until_the_server_pushes_back_the_cap_grows_by_a_quarter_in_the_time_of_a_reply():
+    cap = opened_cap(8)
+    reply_while_it_binds(cap, 19)  # how quick replies are is not known yet
+    assert cap.limit == 8
+    reply_while_it_binds(cap, 8)
+    assert cap.limit == 10
+    cap.overloaded(now=1.0, sent_at=0.5)
+    reply_while_it_binds(cap, 13)  # one by one
+    assert cap.limit == 7
+
+
+def test_the_cap_is_lowered_to_its_start_where_replies_get_slower():
+    cap = opened_cap(8)
+    reply_while_it_binds(cap, 500, latency=0.1)
+    assert cap.limit > 100
+    reply_while_it_binds(cap, 5_000, latency=1.0)
+    assert cap.limit == 8
