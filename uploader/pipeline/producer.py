@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import cast
 
 from uploader.errors import RowLimitError, SourceError
 from uploader.model.associations import RowLinks
@@ -115,14 +116,18 @@ class Producer:
     def _slice(self, source: int, first: int, rows: RowSlice) -> Slice:
         """Map rows to a slice, without those that are settled already."""
         mapped = self._mappers[source].map(first, rows.rows)
-        opt_outs = [address for one in mapped if one.opt_outs for address in one.opt_outs]
+        opt_outs: list[str] = []
+        if self._list_opt_outs is not None:
+            opt_outs = [address for one in mapped if one.opt_outs for address in one.opt_outs]
         if self._duplicates is not None:
             for position, repeat in self._duplicates.among(first, first + len(mapped)).items():
                 mapped[position - first] = self._duplicates.judge(mapped[position - first], repeat)
         if first < self._progress.rows:
             mapped = [one for one in mapped if not self._progress.is_settled(one.position)]
-        records = [one for one in mapped if isinstance(one, Record)]
-        unsent = [one for one in mapped if isinstance(one, Unsent)] if len(records) < len(mapped) else []
+        records, unsent = cast("list[Record]", mapped), list[Unsent]()
+        if Unsent in set(map(type, mapped)):
+            records = [one for one in mapped if isinstance(one, Record)]
+            unsent = [one for one in mapped if isinstance(one, Unsent)]
         if first < self._in_doubt_below:
             for record in records:
                 record.in_doubt = record.position < self._in_doubt_below
