@@ -61,12 +61,19 @@ class Uncommitted:
         return texts + locked + sum(map(_size_bytes, self.kept)) + sum(map(_size_bytes, self.settled))
 
     def copy(self) -> "Uncommitted":
-        return Uncommitted(*(getattr(self, one.name)[:] for one in fields(self)))
+        return Uncommitted(*(getattr(self, part)[:] for part in _PARTS))
+
+    def add(self, more: "Uncommitted") -> None:
+        for part in _PARTS:
+            getattr(self, part).extend(getattr(more, part))
 
     def drop(self, former: "Uncommitted") -> None:
         """Remove what `former`, an earlier copy, held."""
-        for one in fields(self):
-            del getattr(self, one.name)[: len(getattr(former, one.name))]
+        for part in _PARTS:
+            del getattr(self, part)[: len(getattr(former, part))]
+
+
+_PARTS = tuple(one.name for one in fields(Uncommitted))
 
 
 class Commits:
@@ -133,8 +140,7 @@ class Commits:
             added.settled += settlements
         for settlement in settlements if locked or added.settled else added.kept:
             _drop_contents(settlement)
-        for one in fields(added):
-            getattr(self._waiting, one.name).extend(getattr(added, one.name))
+        self._waiting.add(added)
         self.waiting_bytes += added.size_bytes
 
     def add_canary(self, sent: Sequence[CanaryRow]) -> None:
