@@ -10,8 +10,10 @@ Rules A link is confirmed where the reply names both ends of it. One that an err
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from uploader.hubspot.associations import LinkError, Pair, link_errors, linked_pairs
 from uploader.hubspot.object_types import noun, type_id

@@ -29,8 +29,7 @@ class LinkLimit:
     most: int = field(default_factory=lambda: MOST_LINKS)
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedLinks(Judged[Link]):
+class JudgedLinks(Judged[Link], frozen=True):
     """What a reply means for each link."""
 
     linked: Sequence[Link] = ()

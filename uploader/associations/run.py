@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from msgspec import structs
+
 from uploader.associations import other_ends
 from uploader.associations.creation import EndCreator, records_of
 from uploader.associations.existing_links import UNKNOWN, Linked, read_links
@@ -146,7 +148,9 @@ class _Worker:
 
     def __init__(self, tools: Tools, slots: Slots) -> None:
         self.is_in_flight = False  #: a request of this worker is in flight
-        self.attempts = replace(tools.attempts, sleep=self._sleep, note_in_flight=self._note_in_flight)
+        self.attempts = structs.replace(
+            tools.attempts, sleep=self._sleep, note_in_flight=self._note_in_flight
+        )
         self._slots = slots
         self._has_slot = False
 

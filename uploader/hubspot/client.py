@@ -10,11 +10,11 @@ import os
 import ssl
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
 import aiohttp
+import msgspec
 from aiohttp import http_exceptions
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
@@ -35,8 +35,7 @@ MAX_REPLY_BYTES = 32 * 1024 * 1024
 _MAX_HELD_BYTES, _SMALL_BYTES = 96 * 1024 * 1024, 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One request to be sent."""
 
     method: str

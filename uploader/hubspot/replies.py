@@ -6,6 +6,7 @@ From  https://developers.hubspot.com/docs/api-reference/error-handling and the o
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 import msgspec
 
@@ -13,8 +14,7 @@ from uploader.hubspot.error_objects import ErrorObject, PropertyFault, error_of
 from uploader.hubspot.json_values import as_moment
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaHeaders:
+class QuotaHeaders(msgspec.Struct, frozen=True):
     """The rate limit headers of a reply; None for each that is missing."""
 
     limit: int | None = None  #: requests in a window
@@ -70,6 +70,10 @@ class AssociationSpec(msgspec.Struct, frozen=True, gc=False, rename={"type_id": 
     label: str | None = None
 
 
+#: msgspec would copy an empty dict for each result.
+_NO_HISTORY: Mapping[str, tuple[Version, ...]] = MappingProxyType({})
+
+
 class Result(
     msgspec.Struct,
     frozen=True,
@@ -92,7 +96,7 @@ class Result(
     updated: str = ""  #: a timestamp
     created: str = ""  #: a timestamp
     url: str = ""  #: the object's page in HubSpot
-    history: Mapping[str, tuple[Version, ...]] = {}  #: of the properties read with history
+    history: Mapping[str, tuple[Version, ...]] = _NO_HISTORY  #: of the properties read with history
     #: In a read of associations: the other records; None if the reply does not say.
     associated: tuple[Associated, ...] | None = None
     next: object = None  #: in a read of associations: the next page, if there is one
@@ -123,8 +127,7 @@ class Result(
 BATCH_STATUSES = frozenset({"COMPLETE", "PENDING", "PROCESSING", "CANCELED"})
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """HubSpot's reply, decoded. `status` 0: no reply came, for the reason in `message`."""
 
     status: int

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from msgspec import structs
+
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
 from uploader.hubspot.client import Call
@@ -81,7 +83,7 @@ class Preflight:
             **{level: scopes.of_sensitive(level, "read") for level in SENSITIVITIES},
             **DOCUMENTED_SCOPES,
         }
-        self._attempts = replace(attempts, sleep=self._wait, is_early=True)
+        self._attempts = structs.replace(attempts, sleep=self._wait, is_early=True)
         self._sender = attempts.sender
         self._paths = paths
         self._outage_seconds = outage_seconds
@@ -300,7 +302,9 @@ class _Question(Task[Call]):
         if self._is_optional:
             return Verdict(Action.SETTLE)
         reason = f"{path}: {verdict.reason}"
-        return replace(verdict, action=Action.STOP, cause=verdict.cause or Cause.ADDRESS, reason=reason)
+        return structs.replace(
+            verdict, action=Action.STOP, cause=verdict.cause or Cause.ADDRESS, reason=reason
+        )
 
     async def settle_attempt(self, attempt: Attempt[Call]) -> None:
         self.reply = attempt.reply

@@ -12,6 +12,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
+from msgspec import structs
+
 from uploader.hubspot.account import Account
 from uploader.hubspot.client import HubSpot, Transport
 from uploader.hubspot.missing_scopes import OWNERS
@@ -267,7 +269,7 @@ class Session:
     def tools(self, account: Account, reader: Offload, writer: Offload) -> Tools:
         """What a follow-up of the job's rows works with."""
         return Tools(
-            replace(self.attempts, is_wanted=lambda: not self.ending.is_ending),
+            structs.replace(self.attempts, is_wanted=lambda: not self.ending.is_ending),
             self.paths,
             account,
             self.run_workers,

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from uploader.hubspot.client import Call
 from uploader.hubspot.lists import MOST_MEMBERS, Change, change_members, decode_change

@@ -13,10 +13,10 @@ From  https://developers.hubspot.com/docs/api-reference/error-handling
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.missing_scopes import lack_text, missing_scopes
@@ -40,16 +40,14 @@ class Action(StrEnum):
     STOP = "stop"  #: no batch can succeed until something is fixed, or for very long
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """A record that HubSpot refused, with the reason."""
 
     record: Record
     refusal: Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What a reply means for the records of a batch, and what to do next."""
 
     action: Action

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec import structs
 
 from uploader.hubspot.client import Call
 from uploader.hubspot.error_objects import is_value_taken
@@ -89,7 +90,7 @@ class Worker(Task[Record]):
         self._searched = searched
         self._begun: dict[int, Record] = {}  # to be created: noted on the disk, and certainly not sent
         self._in_doubt: list[Record] = []  # that may have been created
-        self._attempts = replace(
+        self._attempts = structs.replace(
             attempts,
             sleep=self._sleep,
             note_in_flight=self._note_in_flight,
@@ -246,7 +247,10 @@ class Worker(Task[Record]):
         for piece in pieces:
             records = [record for record in piece.items if record.position in positions]
             if records:
-                yield Piece(records, replace(piece.history, successes_seen=self._sender.write_successes))
+                yield Piece(
+                    records,
+                    structs.replace(piece.history, successes_seen=self._sender.write_successes),
+                )
 
     def _ask_for_less(self, contact: ReadContact) -> None:
         """Reduce a record to the properties that are to be written."""

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
+
+from msgspec import structs
 
 from uploader.hubspot.replies import Reply, Result
 from uploader.hubspot.requests import MAX_INPUTS_WITH_HISTORY, encode_read
@@ -62,7 +63,7 @@ class BatchWorker:
         self._sender = session.sender
         self._portal = portal
         self._archive_touched = archive_touched
-        attempts = replace(
+        attempts = structs.replace(
             session.attempts,
             note_in_flight=self._note_in_flight,
             is_wanted=lambda: not session.ending.is_ending,

@@ -5,7 +5,9 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
+
+from msgspec import structs
 
 from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
@@ -234,7 +236,10 @@ class Verification:
     async def _read_all(self, session: Session, account: Account, writer: Offload) -> None:
         batches = self.file.unsettled(MAX_INPUTS)
         kinds = account.schema.kinds if account.schema else {}
-        attempts, search = replace(session.attempts, is_early=True), session.key_search(self._created, writer)
+        attempts, search = (
+            structs.replace(session.attempts, is_early=True),
+            session.key_search(self._created, writer),
+        )
         reader = Reader(attempts, session.paths.read, search=search)
 
         async def work() -> None:

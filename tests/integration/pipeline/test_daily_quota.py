@@ -2,10 +2,10 @@
 
 import asyncio
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import MockTransport, make_simulator

@@ -1,6 +1,5 @@
 """Undo: the account is as it was before, but for what others have touched, and that is listed."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -523,7 +522,7 @@ def test_what_an_answer_lacks_the_history_of_is_kept_and_listed(tmp_path, monkey
                 )
                 for one in reply.results
             ]
-            return replace(reply, results=tuple(results))
+            return structs.replace(reply, results=tuple(results))
 
     job = uploaded(tmp_path, rows_for(2), people(1))
     held = state(job)

@@ -796,7 +796,7 @@ def test_settling_in_bulk_equals_settling_one_by_one(answer, size, columns):
     records = batch(size)
     at_once = classify(records, answer, columns)
     one_by_one = reconcile(records, answer, columns, BulkMatch((), (), records, answer.results))
-    for name in Verdict.__slots__:
+    for name in Verdict.__struct_fields__:
         here, there = getattr(at_once, name), getattr(one_by_one, name)
         assert (list(here) if isinstance(there, list | tuple) else here) == (
             list(there) if isinstance(there, list | tuple) else there

@@ -10,9 +10,11 @@ import math
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Generic, TypeVar
+
+import msgspec
+from msgspec.structs import replace
 
 from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply
@@ -35,16 +37,14 @@ from uploader.pipeline.sender import OutOfDateError, Sender
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True)
-class Piece(Generic[Item]):
+class Piece(msgspec.Struct, Generic[Item], frozen=True):
     """A batch, or what is left of it, with the attempts so far."""
 
     items: Sequence[Item]
-    history: History = field(default_factory=History)
+    history: History = History()
 
 
-@dataclass(frozen=True, slots=True)
-class Judged(Generic[Item]):
+class Judged(msgspec.Struct, Generic[Item], frozen=True):
     """What a reply means for a task."""
 
     verdict: Verdict
@@ -53,8 +53,7 @@ class Judged(Generic[Item]):
     is_final: bool = False  #: what is open is not sent again: it may be done, and would be done twice
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt(Generic[Item]):
+class Attempt(msgspec.Struct, Generic[Item], frozen=True):
     """One answered request, and what follows."""
 
     items: Sequence[Item]
@@ -123,8 +122,7 @@ class Task(ABC, Generic[Item]):
         return None
 
 
-@dataclass(frozen=True)
-class Attempts:
+class Attempts(msgspec.Struct, frozen=True):
     """Sends requests for a task. StopRun if no request can succeed, and if no more are wanted."""
 
     sender: Sender

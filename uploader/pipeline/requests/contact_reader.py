@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-import msgspec
+from msgspec import structs
 
 from uploader.hubspot.client import Call
 from uploader.hubspot.error_objects import ErrorObject
@@ -95,12 +95,12 @@ class Reader:
         errors += [
             _why_not_found(key, one, id_property) for key, one in holders.items() if not one.hubspot_id
         ]
-        return replace(reply, results=tuple(found), errors=tuple(errors))
+        return structs.replace(reply, results=tuple(found), errors=tuple(errors))
 
 
 def _with_key(result: Result, name: str, key: str) -> Result:
     """Return a result with its key as it was asked for, whatever its spelling is."""
-    return msgspec.structs.replace(result, properties={**result.properties, name: key})
+    return structs.replace(result, properties={**result.properties, name: key})
 
 
 def _why_not_found(key: str, holder: Holder, name: str) -> ErrorObject:
@@ -145,16 +145,20 @@ class _Question(Task[str]):
         del history
         verdict, later = self._reader.judge(reply), keys_to_retry(items, reply.errors)
         if verdict.action is Action.SETTLE:
-            return Judged(replace(verdict, action=Action.RETRY) if later else verdict, later, is_apart=True)
+            return Judged(
+                structs.replace(verdict, action=Action.RETRY) if later else verdict,
+                later,
+                is_apart=True,
+            )
         if verdict.action is Action.SPLIT:
             reason = f"reading back is refused: {verdict.reason}"
-            verdict = replace(verdict, action=Action.STOP, cause=Cause.ADDRESS, reason=reason)
+            verdict = structs.replace(verdict, action=Action.STOP, cause=Cause.ADDRESS, reason=reason)
         return Judged(verdict, items, is_apart=len(later) == len(items))
 
     async def settle_attempt(self, attempt: Attempt[str]) -> None:
         if attempt.is_answer:
             answered = [error for error in attempt.reply.errors if not (error.is_transient and error.ids)]
-            reply = replace(attempt.reply, errors=tuple(answered)) if attempt.open else attempt.reply
+            reply = structs.replace(attempt.reply, errors=tuple(answered)) if attempt.open else attempt.reply
             self._add(reply)
 
     async def give_up(self, attempt: Attempt[str]) -> None:

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply, whole_error

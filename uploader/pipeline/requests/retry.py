@@ -5,8 +5,10 @@ Out   a `Next` from a closed set.
 Units seconds.
 """
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
 
 from uploader.hubspot.error_objects import CONFLICTS
 from uploader.pipeline.reply_verdict import Action, Verdict
@@ -31,8 +33,7 @@ class Evidence(StrEnum):
     WRITES = "writes"  #: another write has succeeded since the failure before
 
 
-@dataclass(frozen=True, slots=True)
-class GiveUp:
+class GiveUp(msgspec.Struct, frozen=True):
     """When a failing piece is no longer sent as it is."""
 
     evidence: Evidence
@@ -67,8 +68,7 @@ class Next(StrEnum):
     STOP = "stop"
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(msgspec.Struct, frozen=True):
     """The attempts of a batch so far."""
 
     attempts: int = 0  #: counted ones

@@ -1,9 +1,8 @@
 """Whether and when a batch is sent again."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, strategies as st
+from msgspec.structs import replace
 
 from support.builders import batch, error, error_at, record, reply, written
 from uploader.hubspot.replies import no_reply
