@@ -21,6 +21,7 @@ from uploader.check.run import Check
 from uploader.cli.options.columns import parse_map
 from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
+from uploader.cli.text.check.screen import row_text
 from uploader.cli.text.numbers import printable
 from uploader.errors import SettingsError, SourceError
 from uploader.sources.open import open_source
@@ -186,7 +187,18 @@ def test_check_lists_what_is_no_row_with_its_text(tmp_path):
     (group,) = as_dict(report)["not_rows"]
     assert (group["category"], group["count"], report.exit_code) == ("NOT_A_ROW", 4, 0)
     assert "'Contact Report'" in group["examples"][0]["reason"]
-    assert any("4  skipped: no rows" in line for line in lines(report, run.settings(), ["check"]))
+    assert any("4  lines that are no rows" in line for line in lines(report, run.settings(), ["check"]))
+
+
+def test_check_counts_rows_and_cells_without_the_lines_that_are_no_rows(tmp_path):
+    bad = f"no address,Bob,{'x' * 70_000},\n"
+    run = job(tmp_path, HEADER + good(5) + bad + FOOTER)
+    report = check(run)
+    assert report.findings.columns[0, "email"].cells == 6
+    assert report.findings.columns[0, "firstname"].filled == 6
+    assert row_text(report) == (
+        "6 rows: 5 can be sent, 1 invalid (some with several problems); 4 more lines are no rows"
+    )
 
 
 def test_a_footer_in_a_workbook_is_skipped(tmp_path):

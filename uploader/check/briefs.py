@@ -54,7 +54,7 @@ def _unmapped_brief(columns: Sequence[str], project: str) -> str:
         what = (
             f"{columns[0]!r} is no property of the account"
             if len(columns) == 1
-            else f"{len(columns):,} columns (marked ?) are no properties"
+            else _are_no_properties(columns)
         )
         return (
             f"{what}: name properties in {project}, or {{ ignore = true }}; --write-properties FILE.toml "
@@ -67,9 +67,14 @@ def _unmapped_brief(columns: Sequence[str], project: str) -> str:
             f"{quoted(column)}"
         )
     return (
-        f'{len(columns):,} columns (marked ?) are no properties: --map "COLUMN=PROPERTY", --ignore "COLUMN", '
-        "or --write-mapping FILE.toml for a draft"
+        f'{_are_no_properties(columns)}: --map "COLUMN=PROPERTY", --ignore "COLUMN", or '
+        "--write-mapping FILE.toml for a draft"
     )
+
+
+def _are_no_properties(columns: Sequence[str]) -> str:
+    """So many columns, with the names of the first."""
+    return f"{len(columns):,} columns are no properties ({_listed(columns)})"
 
 
 def _opt_out_brief(columns: Sequence[str], project: str) -> str:

@@ -59,6 +59,7 @@ class Report:
     would_stop: bool  #: an upload would stop early because of too many failures
     rows: list[RowDetail]  #: the first ones, as many as asked for
     links: Sequence[tuple[LinkColumn, int]]  #: how many links each column asks for
+    match: Sequence[str] = ()  #: the properties that rows are matched by
 
     @property
     def end(self) -> EarlyEnd | None:
@@ -208,6 +209,7 @@ class Preview:
             would_stop=self.settings.max_failures.exceeded(tallies.failed, tallies.rows),
             rows=self._details.rows(),
             links=[(one, self._links[number]) for number, one in enumerate(self.settings.associations)],
+            match=self.settings.match,
         )
 
 

@@ -60,3 +60,11 @@ def test_with_a_project_file_all_addresses_of_nobody_are_blanked_by_one_line():
     assert file.blank_values == {"E-mail": ("none@none.com", "test@test.com")}
     assert file.mapped == {"E-mail": "email"}
     assert 'on_duplicate = "in-order"' in brief
+
+
+def test_columns_that_are_no_properties_are_counted_by_name():
+    """Marks in the table are also those of columns of opt-outs."""
+    names = ("Cats", "Dogs", "Email Opt Out")
+    columns = [Column(0, name, "", is_undecided=True) for name in names]
+    texts = list(column_briefs(columns, Rules(), None, "").values())
+    assert any(text.startswith("2 columns are no properties ('Cats', 'Dogs'): ") for text in texts), texts

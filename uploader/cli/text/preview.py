@@ -194,6 +194,8 @@ def _property_lines(report: Report) -> Iterator[str]:
         yield f"{printable(name, 40):<{width}}{cells}"
     if len(ranked) > _SHOWN_PROPERTIES:
         yield f"and {len(ranked) - _SHOWN_PROPERTIES:,} more properties (listed with --json)"
+    if keys := [name for name in report.match if name in tally.properties]:
+        yield f"of {' and '.join(keys)}, the key that a row is matched by is not counted unless it is refused"
 
 
 def _link_lines(report: Report) -> Iterator[str]:

@@ -247,9 +247,10 @@ class Surveyor:
         """Count the findings of rows from position `first` on; return the rows that have a key."""
         self._findings.rows += len(rows.rows)
         self._findings.row_bytes += rows.end.offset - rows.start.offset
-        for column in self._columns(self._mapper.read(rows.rows)):
-            self._look_at(column)
         mapped = self._mapper.map(first, rows.rows)
+        is_row = [type(one) is Record or one.category != NOT_A_ROW for one in mapped]
+        for column in self._columns(self._mapper.read(list(compress(rows.rows, is_row)))):
+            self._look_at(column)
         self._findings.note(mapped)
         self._note_opt_outs(mapped, rows.rows)
         self.records = [one for one in mapped if isinstance(one, Record)]

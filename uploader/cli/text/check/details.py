@@ -191,7 +191,7 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
             f"{found.suppressed:>12,}  skipped: suppressed (--suppress, --suppress-where, --opt-outs)"
         )
     if not_rows := found.not_rows.count:
-        texts.append(f"{not_rows:>12,}  skipped: no rows")
+        texts.append(f"{not_rows:>12,}  lines that are no rows, and are skipped")
         texts += _group_lines({(NOT_A_ROW, ""): found.not_rows}, report)
     if later := found.skipped - found.suppressed - not_rows:
         texts.append(f"{later:>12,}  skipped: superseded by a later row with the same key")

@@ -130,21 +130,25 @@ def row_text(report: Report) -> str:
     found = report.findings
     of_each = " of each source" if len(report.sources) > 1 else ""
     note = f" (the first{of_each})" if report.sample else ""
-    rows = f"{found.rows:,} {'row' if found.rows == 1 else 'rows'}{note}"
+    not_rows = found.not_rows.count
+    rows = f"{_rows(found.rows - not_rows)}{note}"
     if found.rows and not found.sendable + found.invalid + found.skipped:
         return f"{rows}, not checked: first decide what the columns mean"
     counts = [(found.sendable, "can be sent"), (found.invalid, "invalid")]
     parts = [f"{count:,} {what}" for count, what in counts if count or what == "can be sent"]
-    if found.skipped:
-        kinds = [
-            (found.suppressed, "suppressed"),
-            (found.not_rows.count, "no rows"),
-            (found.skipped - found.suppressed - found.not_rows.count, "superseded"),
-        ]
-        parts.append(f"{found.skipped:,} skipped ({_kinds_text([kind for kind in kinds if kind[0]])})")
+    if sum(group.count for group in found.faults.values()) > found.invalid:
+        parts[-1] += " (some with several problems)"
+    if skipped := found.skipped - not_rows:
+        kinds = [(found.suppressed, "suppressed"), (skipped - found.suppressed, "superseded")]
+        parts.append(f"{skipped:,} skipped ({_kinds_text([kind for kind in kinds if kind[0]])})")
     if found.values_dropped:
         parts.append(f"{found.values_dropped:,} values left out")
-    return f"{rows}: {', '.join(parts)}"
+    lines = f"{not_rows:,} more {'line is no row' if not_rows == 1 else 'lines are no rows'}"
+    return f"{rows}: {', '.join(parts)}{f'; {lines}' if not_rows else ''}"
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} {'row' if count == 1 else 'rows'}"
 
 
 def _kinds_text(kinds: Sequence[tuple[int, str]]) -> str:
