@@ -7,6 +7,7 @@ import pytest
 
 from uploader.check.briefs import column_briefs, doubtful_brief
 from uploader.check.report import Column
+from uploader.hubspot.schema import Schema
 from uploader.records.columns import MappingError, Rules, refuse_undecided
 from uploader.records.mapping_file import parse_mapping
 from uploader.records.repeated_keys import KeyCount
@@ -66,5 +67,5 @@ def test_columns_that_are_no_properties_are_counted_by_name():
     """Marks in the table are also those of columns of opt-outs."""
     names = ("Cats", "Dogs", "Email Opt Out")
     columns = [Column(0, name, "", is_undecided=True) for name in names]
-    texts = list(column_briefs(columns, Rules(), None, "").values())
+    texts = list(column_briefs(columns, Rules(), Schema(labels={"email": "Email"}), "").values())
     assert any(text.startswith("2 columns are no properties ('Cats', 'Dogs'): ") for text in texts), texts

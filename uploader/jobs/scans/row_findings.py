@@ -248,7 +248,7 @@ class Surveyor:
         self._findings.rows += len(rows.rows)
         self._findings.row_bytes += rows.end.offset - rows.start.offset
         mapped = self._mapper.map(first, rows.rows)
-        is_row = [type(one) is Record or one.category != NOT_A_ROW for one in mapped]
+        is_row = [isinstance(one, Record) or one.category != NOT_A_ROW for one in mapped]
         for column in self._columns(self._mapper.read(list(compress(rows.rows, is_row)))):
             self._look_at(column)
         self._findings.note(mapped)
