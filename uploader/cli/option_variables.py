@@ -140,7 +140,7 @@ def say_settings(context: click.Context) -> None:
         print_message(f"settings by options: {', '.join(options)}")
     if variables:
         print_message(f"settings by variables: {', '.join(variables)}")
-    if keys and (project := project_in_use()):
+    if keys and plan_in_use(context) is None and (project := project_in_use()):
         print_message(printable(f"settings by {project.path}: {', '.join(keys)}", 2000))
 
 

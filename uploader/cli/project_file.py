@@ -228,7 +228,23 @@ def _with_names(steps: Sequence[Project]) -> list[Project]:
                     f"{PROJECT_OPTION} {one.file}: step {one.step} has the source {source}, which step "
                     f"{written[source]} writes"
                 )
+    _refuse_later_results(found, written)
     return found
+
+
+def _refuse_later_results(steps: Sequence[Project], written: Mapping[str, str]) -> None:
+    """SettingsError if links need the results of a step that is not over when theirs begins. `written`: by
+    path, the step that writes it.
+    """
+    names = [one.step for one in steps]
+    for number, one in enumerate(steps):
+        for link in one.mapping.associations:
+            writer = written.get(os.path.abspath(one.file.parent / link.results)) if link.results else None  # noqa: PTH100  # as above
+            if writer is not None and names.index(writer) >= number:
+                raise SettingsError(
+                    f"{PROJECT_OPTION} {one.file}: step {one.step}: {link.column!r} needs the results of step "
+                    f'{writer}, which does not come before it; use {{ step = "{writer}" }}, which needs none'
+                )
 
 
 def _own_files(project: Project) -> list[str]:

@@ -148,6 +148,10 @@ A, B = '[[step]]\nname = "a"\nsource = "a.csv"\n', '[[step]]\nname = "b"\nsource
         (f'{A}checkpoint = "c"\n{B}checkpoint = "c"\n', "the steps a and b would both write "),
         (f'{A}results = "r"\n{B}results = "r"\n', "the steps a and b would both write "),
         (f'{A}[[step]]\nname = "b"\nsource = "a.csv.results.csv"\n', "step b has the source "),
+        (
+            f'{A}[step.columns]\n"X" = {{ associate = "deals", by = "id", results = "b.csv.results.csv" }}\n{B}',
+            "step a: 'X' needs the results of step b, which does not come before it; use { step = \"b\" }",
+        ),
         (f"{A}token = 1\n", "line 4: token does not belong here: a project file holds no secrets"),
         (f'{A}{B}[step.columns]\n"X" = {{ propertie = "x" }}\n', "line 8: 'X': unknown key 'propertie'"),
     ],
@@ -267,3 +271,9 @@ def test_the_schema_takes_plans(text):
 def test_the_schema_takes_no_wrong_plans(text):
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(tomllib.loads(text), project_schema(upload()))
+
+
+def test_links_may_be_by_the_results_of_a_step_before():
+    link = '"X" = { associate = "deals", by = "id", results = "a.csv.results.csv" }'
+    steps = read_plan(written(f"{A}{B}[step.columns]\n{link}\n"), upload()).steps
+    assert [one.results for one in steps[1].mapping.associations] == ["a.csv.results.csv"]
