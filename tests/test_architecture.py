@@ -82,7 +82,7 @@ DO_IO = """
     cli.options.columns cli.options.connection cli.options.suppression_file cli.output cli.pages
     cli.plans.each_step cli.plans.overview cli.plans.sections cli.plans.watcher
     cli.progress
-    cli.project_file cli.undo.properties cli.signals cli.status_watch cli.summary_file
+    cli.project_file cli.project_reading cli.undo.properties cli.signals cli.status_watch cli.summary_file
     cli.text.check.details cli.text.check.next_steps
     cli.text.project_draft cli.text.undo_state cli.text_file cli.typed_answer cli.terminal cli.work_display
     cli.workbook

@@ -12,6 +12,7 @@ pages             HTML pages, made of templates and written
 plans             plans: files with several steps, each of which is a project file
 progress          what is seen while a run is under way
 project_file      the project file: options in TOML
+project_reading   project files and plans, read
 project_schema    the JSON Schema of the project file
 signals           signals that stop a command
 status_watch      `status --watch`: a job of another process, followed

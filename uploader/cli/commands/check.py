@@ -28,15 +28,8 @@ from uploader.cli.output import print_json, print_lines, refuse_existing, write_
 from uploader.cli.pages import page_of, refuse_foreign_page, write_page
 from uploader.cli.plans.each_step import after_steps, before_steps, more_as_json
 from uploader.cli.progress import displaying, survey_line
-from uploader.cli.project_file import (
-    PROJECT_OPTION,
-    Plan,
-    Project,
-    project_in_use,
-    step_in_use,
-    upload_context,
-    words_beyond,
-)
+from uploader.cli.project_file import project_in_use, step_in_use, upload_context, words_beyond
+from uploader.cli.project_reading import PROJECT_OPTION, Plan, Project
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.details import lines

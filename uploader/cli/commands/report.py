@@ -16,7 +16,8 @@ from uploader.cli.logs import print_message
 from uploader.cli.pages import clock, page_of, write_page
 from uploader.cli.plans.each_step import after_steps, before_steps
 from uploader.cli.plans.overview import account_of, standing
-from uploader.cli.project_file import Plan, Project, checkpoint_argument, job_words
+from uploader.cli.project_file import checkpoint_argument, job_words
+from uploader.cli.project_reading import Plan, Project
 from uploader.cli.text.next_command import command_line, seen_from
 from uploader.cli.text.numbers import duration
 from uploader.cli.text.summary import SKIP_RULES, ending_text, opt_out_lines

@@ -13,7 +13,8 @@ import click
 from uploader.cli.output import print_json, print_lines, rows_out
 from uploader.cli.plans.each_step import instead_of_steps
 from uploader.cli.plans.overview import standing
-from uploader.cli.project_file import Plan, checkpoint_argument
+from uploader.cli.project_file import checkpoint_argument
+from uploader.cli.project_reading import Plan
 from uploader.cli.status_watch import watch
 from uploader.cli.text.numbers import printable
 from uploader.cli.text.plan import WIDE, table_of

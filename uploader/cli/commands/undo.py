@@ -17,7 +17,7 @@ from uploader.cli.options.connection import LOG_FORMAT, PATH, connection_options
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.output import print_json, print_lines, refuse_foreign, write_list
 from uploader.cli.plans.each_step import before_steps
-from uploader.cli.project_file import Project
+from uploader.cli.project_reading import Project
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.canary import kind_text
 from uploader.cli.text.numbers import duration, printable

@@ -15,7 +15,8 @@ from click.core import ParameterSource
 
 from uploader.cli.logs import is_json, print_message
 from uploader.cli.output import collected_documents, print_json, print_lines
-from uploader.cli.project_file import Plan, Project, as_step, checkpoint_of, typed_arguments
+from uploader.cli.project_file import as_step, checkpoint_of, typed_arguments
+from uploader.cli.project_reading import Plan, Project
 from uploader.errors import SettingsError, UploaderError
 
 #: Commands that need no job: they read the sources.

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from uploader.cli.project_file import Plan, Project, checkpoint_of
+from uploader.cli.project_file import checkpoint_of
+from uploader.cli.project_reading import Plan, Project
 from uploader.plans.earlier_jobs import earlier_job
 from uploader.plans.ending import PlanEnd, StepEnd
 from uploader.settings import Settings

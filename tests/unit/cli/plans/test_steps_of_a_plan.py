@@ -13,7 +13,8 @@ from uploader.cli.options.connection import CONNECTION_OPTIONS
 from uploader.cli.options.parameters import key_of
 from uploader.cli.options.source_and_key import job_settings
 from uploader.cli.plans.sections import OF_THE_PLAN
-from uploader.cli.project_file import PROJECT_OPTION, checkpoint_of, read_plan, read_project
+from uploader.cli.project_file import checkpoint_of
+from uploader.cli.project_reading import PROJECT_OPTION, read_plan, read_project
 from uploader.cli.project_schema import project_schema
 from uploader.errors import SettingsError
 from uploader.model.associations import LinkColumn
@@ -149,7 +150,10 @@ A, B = '[[step]]\nname = "a"\nsource = "a.csv"\n', '[[step]]\nname = "b"\nsource
         (f'{A}results = "r"\n{B}results = "r"\n', "the steps a and b would both write "),
         (f'{A}[[step]]\nname = "b"\nsource = "a.csv.results.csv"\n', "step b has the source "),
         (
-            f'{A}[step.columns]\n"X" = {{ associate = "deals", by = "id", results = "b.csv.results.csv" }}\n{B}',
+            (
+                f'{A}[step.columns]\n"X" = {{ associate = "deals", by = "id", '
+                f'results = "b.csv.results.csv" }}\n{B}'
+            ),
             "step a: 'X' needs the results of step b, which does not come before it; use { step = \"b\" }",
         ),
         (f"{A}token = 1\n", "line 4: token does not belong here: a project file holds no secrets"),
