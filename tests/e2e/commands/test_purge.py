@@ -35,8 +35,9 @@ def test_all_of_a_job_goes_and_nothing_else(tmp_path, job):
     foreign = {"contacts.csv.differences.csv.old", "contacts.csv.checkpoint.snapshot.mine", "x.checkpoint"}
     for name in foreign:
         (tmp_path / name).write_text("mine")
+    (tmp_path / "contacts.csv.optouts.csv").write_text("Email\nc1@example.com\n")
     assert len(names(tmp_path)) > len(foreign) + 5
-    done = run("purge", job, "--yes", cwd=tmp_path)
+    done = run("purge", job, "--yes", "--with-opt-outs", cwd=tmp_path)
     assert (done.code, done.out.split()[0]) == (0, "deleted")
     assert names(tmp_path) == {"contacts.csv", *foreign}
     assert run("purge", job, "--yes", cwd=tmp_path).code == 2
@@ -57,12 +58,6 @@ def test_what_is_left_is_named(tmp_path, job):
         ("contacts.csv", "a source"),
         ("contacts.failures.csv", "begins with the name of a source"),
     ]
-
-
-def test_the_list_of_opt_outs_goes_where_it_is_imported(tmp_path, job):
-    (tmp_path / "contacts.csv.optouts.csv").write_text("Email\nc1@example.com\n")
-    assert run("purge", job, "--yes", "--with-opt-outs", cwd=tmp_path).code == 0
-    assert names(tmp_path) == {"contacts.csv"}
 
 
 def test_results_are_kept_where_they_have_to_be(tmp_path, job):
