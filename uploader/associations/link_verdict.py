@@ -81,11 +81,13 @@ def _refused(links: Sequence[Link], reply: Reply, ends: Ends) -> LinkVerdict:
         rest = [link for link in links if link not in named]
         refused = [_refusal(link, error, ends) for link in named]
         return LinkVerdict(Verdict(Action.SPLIT, reason=reason), refused=refused, open=rest)
-    if len(links) == 1 and not error.is_transient:
+    if error.is_transient:
+        return LinkVerdict(Verdict(Action.RETRY, reason=reason), open=links)
+    is_conflict = reply.status == 409  # perhaps a race
+    if len(links) == 1 and not is_conflict:
         refused = [_refusal(links[0], error, ends)]
         return LinkVerdict(Verdict(Action.SETTLE), refused=refused)
     refusal = Refusal(error.category, error.message, reply.correlation_id)
-    is_conflict = reply.status == 409
     return LinkVerdict(
         Verdict(Action.SPLIT, reason=reason, refusal=refusal, conflict=is_conflict), open=links
     )

@@ -11,6 +11,7 @@ from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import Paths, encode_ids
 from uploader.model.associations import LinkOutcome
+from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.reply_verdict import classify_optional_read
 from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Task
 from uploader.pipeline.requests.contact_reader import Reader
@@ -18,15 +19,21 @@ from uploader.pipeline.requests.retry import History, Next
 
 _LOG = logging.getLogger("uploader")
 
+#: Finding each link that is at fault by halving costs two requests a link.
+_MOST_DOUBTFUL = 20
+
 #: Called with links that are made, and with those that are refused.
 Settle = Callable[[Sequence[Link], Sequence[Refused]], Awaitable[None]]
 
 
 @dataclass(slots=True)
-class LinkLimit:
-    """How many links a request may have, as far as refusals have said; shared by all batches."""
+class LinkState:
+    """What the batches of a pass share."""
 
+    #: How many links a request may have, as far as refusals have said.
     most: int = field(default_factory=lambda: MOST_LINKS)
+    #: Links that were refused alone, and none was made since: a fault of all links would look like that.
+    doubtful: list[Refused] = field(default_factory=list)
 
 
 class JudgedLinks(Judged[Link], frozen=True):
@@ -39,12 +46,14 @@ class JudgedLinks(Judged[Link], frozen=True):
 class LinkWriter(Task[Link]):
     """The task of one batch."""
 
+    is_depth_first = True
+
     def __init__(
         self,
         attempts: Attempts,
         paths: Paths,
         ends: Ends,
-        limit: LinkLimit,
+        state: LinkState,
         settle: Settle,
         *,
         note_in_flight: Callable[[bool], None],
@@ -55,7 +64,7 @@ class LinkWriter(Task[Link]):
         self._attempts = attempts
         self._paths = paths
         self._ends = ends
-        self._limit = limit
+        self._state = state
         self._settle = settle
         self._note_in_flight = note_in_flight
         self._note_good = note_good
@@ -63,7 +72,7 @@ class LinkWriter(Task[Link]):
 
     @property
     def most_items(self) -> float:  # type: ignore[override]
-        return self._limit.most
+        return self._state.most
 
     def call(self, items: Sequence[Link]) -> Call:
         body = encode_links((one.pair, one.type) for one in items)
@@ -85,7 +94,7 @@ class LinkWriter(Task[Link]):
         del history
         found = classify_links(items, reply, self._ends)
         if found.most is not None:
-            self._limit.most = min(self._limit.most, found.most)
+            self._state.most = min(self._state.most, found.most)
         return JudgedLinks(found.verdict, found.open, linked=found.linked, refused=found.refused)
 
     async def settle_attempt(self, attempt: Attempt[Link]) -> None:
@@ -107,8 +116,26 @@ class LinkWriter(Task[Link]):
             refused.append(Refused(attempt.open[0], LinkOutcome.REJECTED, why))
         if attempt.is_answer:
             self._note_good()
-        if judged.linked or refused:
-            await self._settle(judged.linked, refused)
+        sure = self._sure(attempt, judged.linked, refused)
+        if judged.linked or sure:
+            await self._settle(judged.linked, sure)
+        if len(self._state.doubtful) >= _MOST_DOUBTFUL:
+            raise StopRun(Cause.LINKS, self._state.doubtful[-1].why)
+
+    def _sure(
+        self, attempt: Attempt[Link], linked: Sequence[Link], refused: Sequence[Refused]
+    ) -> Sequence[Refused]:
+        """The refusals that are certainly the links' own: those of a reply that judges each link by itself,
+        and, once a link is made, those before.
+        """
+        doubtful = self._state.doubtful
+        if linked:
+            refused = [*doubtful, *refused]
+            doubtful.clear()
+        elif not attempt.reply.ok and len(attempt.items) == 1:
+            doubtful += [one for one in refused if one.outcome is LinkOutcome.REJECTED]
+            refused = [one for one in refused if one.outcome is not LinkOutcome.REJECTED]
+        return refused
 
     async def give_up(self, attempt: Attempt[Link]) -> None:
         """Read the links, since the last attempt may have made them; those that are not there are pending."""

@@ -19,7 +19,7 @@ from uploader.associations.creation import EndCreator, records_of
 from uploader.associations.existing_links import UNKNOWN, Linked, read_links
 from uploader.associations.link_progress import LinkProgress, read_link_progress
 from uploader.associations.link_verdict import Ends, Link, Refused
-from uploader.associations.link_writer import LinkLimit, LinkWriter
+from uploader.associations.link_writer import LinkState, LinkWriter
 from uploader.associations.links_list import check_place, write_links_list
 from uploader.associations.results_of_another_job import check_results, read_pages
 from uploader.associations.types import create_labels, resolve_types
@@ -199,7 +199,7 @@ class _Pass:
         self._writer = tools.writer
         self._is_final = is_final
         self._slots = Slots(tools.attempts.sender.cap)
-        self._limit = LinkLimit()
+        self._state = LinkState()
         self._busy = 0
         self._began = asyncio.get_running_loop().time()
 
@@ -219,6 +219,7 @@ class _Pass:
         for wave in waves:
             job.stage = f"linking {noun(wave.object_type).many}"
             await self._share(self._batches(wave), partial(self._make, wave))
+        await self._settle((), self._state.doubtful)
         await run(work_list.settle_repeats)
 
     async def _each_page(self, step: Callable[[int], int | None]) -> None:
@@ -368,7 +369,7 @@ class _Pass:
     # --- the links ---
 
     def _batches(self, wave: Wave) -> Iterator[Sequence[PlannedLink]]:
-        while batch := self._work_list.next_batch(wave, self._limit.most):
+        while batch := self._work_list.next_batch(wave, self._state.most):
             yield batch
 
     async def _make(self, wave: Wave, worker: _Worker, batch: Sequence[PlannedLink]) -> None:
@@ -388,7 +389,7 @@ class _Pass:
             worker.attempts,
             self._tools.paths,
             ends,
-            self._limit,
+            self._state,
             self._settle,
             note_in_flight=self._slots.note_in_flight,
             note_good=self._note_good_batch,

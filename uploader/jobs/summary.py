@@ -109,7 +109,7 @@ class Summary:
 #: Causes that pass: the same command resumes the job later.
 _COME_BACK = frozenset({Cause.OUTAGE, Cause.DAILY, Cause.MIGRATION, Cause.DURATION, Cause.LIMIT})
 #: Causes that need a fix first, even if nothing was written yet.
-_MEND = frozenset({Cause.FAILURES, Cause.LABEL, Cause.LIST, Cause.STORAGE, Cause.RESULTS})
+_MEND = frozenset({Cause.FAILURES, Cause.LABEL, Cause.LINKS, Cause.LIST, Cause.STORAGE, Cause.RESULTS})
 
 #: What to do with a list of opt-outs.
 IMPORT_IT = "import that list in HubSpot as an opt-out list before anything is mailed"
@@ -130,6 +130,8 @@ _ADVICE = {
     Cause.ID_PROPERTY: "choose an id property whose values are unique, with --id-property or --match",
     Cause.PROPERTY: "create the property first, or leave the column out with --ignore COLUMN "
     f"(and --accept-changed-settings, if rows are confirmed already), {_AGAIN}",
+    Cause.LINKS: "correct what HubSpot refuses, or leave the link column out (and add "
+    f"--accept-changed-settings), {_AGAIN}",
     Cause.LABEL: "create the label in HubSpot (Settings > Objects > Associations), or name another one "
     f"(and add --accept-changed-settings), {_AGAIN}",
     Cause.FAILURES: "see the reasons of the failed rows: this job does not try them again. If the settings "

@@ -17,6 +17,7 @@ class Cause(StrEnum):
     NETWORK = "a certificate or proxy prevents the connection"  #: a certificate, a proxy
     ID_PROPERTY = "id property not unique"
     PROPERTY = "property cannot be written"
+    LINKS = "HubSpot refuses all links"
     LABEL = "a label of links does not exist"
     OUTAGE = "no request succeeds"
     FAILURES = "too many rows failed"

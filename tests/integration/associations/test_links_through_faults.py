@@ -227,3 +227,29 @@ def test_what_was_there_before_the_first_request_is_kept_when_links_are_sent_aga
         one["id"] for one in simulator.objects(1e9, "companies") if one["properties"]["sf_id"] == "B"
     ]
     assert stored(job, "SELECT before, displaced FROM links") == [("HUBSPOT_DEFINED=279", former)]
+
+
+def test_a_fault_of_all_links_stops_the_run_before_it_costs_a_request_for_each(tmp_path):
+    simulator = account(["A"], faults=[{"kind": "status", "status": 400, "endpoint": "associate"}])
+    rows = [{**one, "account": "A"} for one in contacts(600)]
+    job = make_job(tmp_path / "a.csv", rows, simulator, [PLAIN])
+    first = job.run_virtual()
+    assert (first.exit_code, first.cause, counts(first)) == (78, Cause.LINKS, {"open": 600})
+    assert sum("batch/create" in path for path in job.transport.paths) < 80
+    simulator.change_scenario(replace(simulator.scenario, faults=()))
+    assert counts(job.run_virtual()) == {"linked": 600}
+
+
+def test_a_few_links_that_are_all_refused_end_rejected(tmp_path):
+    simulator = account(["A"], faults=[{"kind": "status", "status": 400, "endpoint": "associate"}])
+    rows = [{**one, "account": "A"} for one in contacts(5)]
+    job = make_job(tmp_path / "a.csv", rows, simulator, [PLAIN])
+    assert counts(job.run_virtual()) == {"rejected": 5}
+
+
+def test_a_conflict_of_a_link_alone_is_tried_once_more(tmp_path):
+    fault = {"kind": "status", "status": 409, "endpoint": "associate", "times": 1}
+    job = make_job(
+        tmp_path / "a.csv", [{"email": "a@x.com", "account": "A"}], account(["A"], faults=[fault]), [PLAIN]
+    )
+    assert counts(job.run_virtual()) == {"linked": 1}

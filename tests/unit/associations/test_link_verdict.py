@@ -201,3 +201,8 @@ def test_every_link_lands_in_one_group_whatever_the_reply(code, body, count):
     assert not found.linked or (code < 300 and all(one.pair in named for one in found.linked))
     if found.open:
         assert found.verdict.action is not Action.SETTLE
+
+
+def test_a_refusal_that_may_pass_is_no_refusal_of_a_link():
+    found = _classify(400, _LINKS[:1], message="busy", category="INTERNAL_ERROR")
+    assert (found.verdict.action, found.open, found.refused) == (Action.RETRY, _LINKS[:1], ())

@@ -83,6 +83,8 @@ class Task(ABC, Generic[Item]):
     known_at: float = math.inf  #: `known_at` of `Sender.send`
     most_bytes: float = math.inf  #: a heavier body is halved before it is sent, as long as it can be
     most_items: float = math.inf  #: so are more items
+    #: Whether the halves of a batch go before what waits already: an item at fault is alone soonest.
+    is_depth_first = False
 
     @abstractmethod
     def call(self, items: Sequence[Item]) -> Call:
@@ -154,8 +156,13 @@ class Attempts(msgspec.Struct, frozen=True):
                 following = await self._attempt(task, piece)
             except OutOfDateError:
                 return [piece, *(other for _, _, other in sorted(waiting))]
-            for seconds, more in following:
-                heapq.heappush(waiting, (self.clock() + seconds, next(numbers), more))
+            if task.is_depth_first:
+                for seconds, more in reversed(following):
+                    at = self.clock() + seconds if seconds else due
+                    heapq.heappush(waiting, (at, -next(numbers), more))
+            else:
+                for seconds, more in following:
+                    heapq.heappush(waiting, (self.clock() + seconds, next(numbers), more))
         return []
 
     async def once(
