@@ -1,0 +1,242 @@
+"""A plan of companies, contacts and deals as a company moves it: killed again and again under mixed faults,
+and held against an oracle that knows nothing of how it is sent.
+
+The small size runs by default; the one of a real migration takes minutes and runs with the larger draws.
+"""
+
+import csv
+import random
+from collections import Counter
+from functools import partial
+from typing import NamedTuple
+
+import pytest
+
+from support.processes import kill, run, start, wait_until
+
+KEY = "external_id"
+FAST = ("--rate", "100000/10")
+#: A fifth of all requests.
+FAULTS = [
+    *(
+        {"kind": "status", "status": status, "endpoint": "any", "rate": 0.05, "applied": applied}
+        for status, applied in ((503, False), (500, True))
+    ),
+    {"kind": "reset", "applied": True, "endpoint": "any", "rate": 0.04},
+    {"kind": "reset", "applied": False, "endpoint": "any", "rate": 0.04},
+    {"kind": "truncate", "endpoint": "any", "rate": 0.02},
+]
+
+
+class Size(NamedTuple):
+    companies: int
+    contacts: int
+    deals: int
+    kills: int
+
+
+SMALL, WHOLE = Size(40, 900, 250, 3), Size(2_000, 60_000, 10_000, 12)
+Links = dict[tuple[str, str], set[str]]  # by the keys of both records: labels
+
+
+class Files:
+    """The three files, drawn: 3 % of the contacts name a company that is nowhere, 1 % name two."""
+
+    def __init__(self, size: Size) -> None:
+        draw = random.Random(22)
+        self.companies = [
+            {KEY: f"A{n}", "Account Name": f"Company {n}", "Domain": f"a{n}.example"}
+            for n in range(size.companies)
+        ]
+        self.contacts = [
+            {
+                "Email": f"c{n}@example.com",
+                "Name": f"N{n}",
+                "AccountId": _accounts(draw, size.companies),
+            }
+            for n in range(size.contacts)
+        ]
+        self.deals = [
+            {
+                KEY: f"D{n}",
+                "Deal": f"Deal {n}",
+                "AccountId": f"A{draw.randrange(size.companies)}",
+                "Contact": f"c{draw.randrange(size.contacts)}@example.com",
+            }
+            for n in range(size.deals)
+        ]
+
+    def write(self, folder, url) -> None:
+        for name in ("companies", "contacts", "deals"):
+            rows = getattr(self, name)
+            with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, list(rows[0]))
+                writer.writeheader()
+                writer.writerows(rows)
+        (folder / "plan.toml").write_text(
+            f"""\
+base_url = "{url}"
+snapshot = true
+
+[[step]]
+object_type = "companies"
+source = "companies.csv"
+id_property = "{KEY}"
+[step.columns]
+"Account Name" = "name"
+"Domain" = "domain"
+
+[[step]]
+object_type = "contacts"
+source = "contacts.csv"
+[step.columns]
+"Name" = "lastname"
+"AccountId" = {{ step = "companies", label = "Primary", separator = ";" }}
+
+[[step]]
+object_type = "deals"
+source = "deals.csv"
+id_property = "{KEY}"
+[step.columns]
+"Deal" = "dealname"
+"AccountId" = {{ step = "companies" }}
+"Contact" = {{ step = "contacts" }}
+"""
+        )
+
+    def records(self) -> dict[str, dict[str, dict[str, str]]]:
+        """By object type and key, what the account should hold."""
+        return {
+            "companies": {
+                one[KEY]: {"name": one["Account Name"], "domain": one["Domain"]} for one in self.companies
+            },
+            "contacts": {one["Email"]: {"lastname": one["Name"]} for one in self.contacts},
+            "deals": {one[KEY]: {"dealname": one["Deal"]} for one in self.deals},
+        }
+
+    def links(self) -> tuple[Links, int]:
+        """The links that the account should hold, and how many lead to nothing.
+
+        HubSpot makes the first company of a contact or deal its primary one; the label moves it.
+        """
+        there = {one[KEY] for one in self.companies}
+        links: Links = {}
+        missing = 0
+        for one in self.contacts:
+            named = [name for name in one["AccountId"].split(";") if name]
+            missing += len([name for name in named if name not in there])
+            known = [name for name in named if name in there]
+            for name in known:
+                links[one["Email"], name] = {"Primary"} if name == known[-1] else set()
+        for one in self.deals:
+            links[one[KEY], one["AccountId"]] = {"Primary"}
+            links[one["Contact"], one[KEY]] = set()
+        return links, missing
+
+
+def _accounts(draw, companies: int) -> str:
+    chance = draw.random()
+    if chance < 0.03:
+        return f"gone{draw.randrange(50)}"
+    named = draw.sample(range(companies), 2 if chance < 0.04 else 1)
+    return ";".join(f"A{one}" for one in named)
+
+
+def keys(mock) -> dict[tuple[str, str], str]:
+    """By type and id, the key of each record that is not archived."""
+    return {
+        (name, one["id"]): one["properties"]["email" if name == "contacts" else KEY]
+        for name in ("companies", "contacts", "deals")
+        for one in mock.objects(name)
+        if not one["archived"]
+    }
+
+
+def held_records(mock, files: Files) -> dict[str, dict[str, dict[str, str]]]:
+    found = {}
+    for name, wanted in files.records().items():
+        key = "email" if name == "contacts" else KEY
+        names = next(iter(wanted.values()))
+        found[name] = {
+            one["properties"][key]: {property_: one["properties"][property_] for property_ in names}
+            for one in mock.objects(name)
+            if not one["archived"]
+        }
+    return found
+
+
+def held_links(mock) -> Links:
+    named, found = keys(mock), {}
+    order = {"contacts": 0, "deals": 1, "companies": 2}
+    for one in mock.links():
+        ends = sorted((one["from"], one["to"]), key=lambda end: order[end["type"]])
+        pair = tuple(named[end["type"], end["id"]] for end in ends)
+        found[pair] = set(one["labels"])
+    return found
+
+
+def count(mock, *endings: str) -> int:
+    return sum(one["path"].partition("?")[0].endswith(endings) for one in mock.log())
+
+
+def lines(path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("size", [SMALL, pytest.param(WHOLE, marks=pytest.mark.soak)], ids=["small", "whole"])
+def test_killed_under_faults_account_links_and_sums_are_those_of_the_files(tmp_path, hubspot_mock, size):
+    files = Files(size)
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.01, scenario={"faults": FAULTS})
+    files.write(tmp_path, mock.url)
+    links, missing = files.links()
+    expected = sum(map(len, files.records().values())) // 100 + len(links) // 300
+    draw = random.Random(size.kills)
+    for moment in sorted(draw.randrange(expected) for _ in range(size.kills)):
+        process = start("migrate", "plan.toml", *FAST, "--json", cwd=tmp_path)
+        sent = partial(count, mock, "/upsert", "/create")
+        wait_until(lambda sent=sent, moment=moment, one=process: sent() > moment or one.poll() is not None)
+        kill(process)
+    last = run("migrate", "plan.toml", *FAST, "--json", cwd=tmp_path)
+    assert last.code == 1, last.err  # the links that lead to nothing
+    assert held_records(mock, files) == files.records()
+    assert held_links(mock) == links
+    totals = last.summary["totals"]
+    rows = sum(size[:3])
+    assert (totals["rows"], totals["created"] + totals["updated"], totals["open"]) == (rows, rows, 0)
+    of_links = totals["links"]
+    assert (of_links["missing"], of_links["open"], of_links["rejected"], of_links["pending"]) == (
+        missing,
+        0,
+        0,
+        0,
+    )
+    assert of_links["linked"] + of_links["already"] == len(links) == of_links["read"] - missing
+    listed = Counter(one["outcome"] for path in tmp_path.glob("*.links.csv") for one in lines(path))
+    assert listed["missing"] == missing
+    assert sum(listed.values()) == of_links["read"]
+
+    mock.change_scenario({})
+    again = run("migrate", "plan.toml", "--json", cwd=tmp_path)
+    assert (again.code, again.summary["totals"]) == (1, totals)
+    undone = run("undo", "-f", "plan.toml", "--yes", "--json", *FAST, cwd=tmp_path)
+    assert held_links(mock) == {}, undone
+    assert keys(mock) == {}
+    assert undone.code == 0, undone
+
+
+@pytest.mark.parametrize("size", [SMALL, pytest.param(WHOLE, marks=pytest.mark.soak)], ids=["small", "whole"])
+def test_requests_are_those_that_the_work_needs(tmp_path, hubspot_mock, size):
+    files = Files(size)
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.01)
+    files.write(tmp_path, mock.url)
+    (tmp_path / "plan.toml").write_text((tmp_path / "plan.toml").read_text().replace("snapshot = true\n", ""))
+    done = run("migrate", "plan.toml", *FAST, "--json", cwd=tmp_path)
+    assert done.code == 1, done.err
+    links, _ = files.links()
+    upserts, reads, made = count(mock, "/upsert"), count(mock, "/batch/read"), count(mock, "/batch/create")
+    others = len({name for one in files.contacts for name in one["AccountId"].split(";")})
+    of_deals = len({one["Contact"] for one in files.deals}) + len({one["AccountId"] for one in files.deals})
+    least = sum(-(-one // 100) for one in size[:3]) + -(-(others + of_deals) // 100) + -(-len(links) // 1_000)
+    print(upserts, reads, made, least, Counter(one["path"].partition("?")[0] for one in mock.log()))
+    assert upserts + reads + made <= least * 1.02 + 10
