@@ -1,13 +1,15 @@
 """Another job's results file as a table of ids: by the key of a row, the id of its record."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from uploader.errors import SettingsError
+from uploader.hubspot.object_types import type_id
+from uploader.model.associations import KnownRecords, LinkColumn
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
 from uploader.model.records import lock_key
 from uploader.storage.results_file import HEADER
@@ -48,6 +50,15 @@ def read_pages(path: Path, by: str) -> Iterator[list[Named]]:
         lines = csv.DictReader(file)
         while page := [_named(line, by, path.name) for line in islice(lines, _PAGE_ROWS)]:
             yield page
+
+
+def read_known(records: Sequence[KnownRecords], column: LinkColumn) -> Iterator[list[Named]]:
+    """The keys of a link column's records with an id, page by page, from the files that there are."""
+    for one in records:
+        is_same = (type_id(one.object_type), one.by) == (type_id(column.object_type), column.by)
+        if is_same and Path(one.results).exists():
+            for page in read_pages(Path(one.results), one.by):
+                yield [named for named in page if named.hubspot_id]
 
 
 def _named(line: Mapping[str, str], by: str, file: str) -> Named:

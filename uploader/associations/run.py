@@ -21,14 +21,14 @@ from uploader.associations.link_progress import LinkProgress, read_link_progress
 from uploader.associations.link_verdict import Ends, Link, Refused
 from uploader.associations.link_writer import LinkState, LinkWriter
 from uploader.associations.links_list import check_place, write_links_list
-from uploader.associations.results_of_another_job import check_results, read_pages
+from uploader.associations.results_of_another_job import check_results, read_known, read_pages
 from uploader.associations.types import create_labels, resolve_types
 from uploader.associations.work_list import End, FoundEnd, PlannedLink, RowKey, Wave, WorkList, bearer
 from uploader.errors import AccountingError
 from uploader.hubspot.associations import is_primary
 from uploader.hubspot.object_types import noun
 from uploader.hubspot.requests import MAX_INPUTS, MAX_SEARCHED, paths
-from uploader.model.associations import AssociationType, LinkColumn, LinkCounts, LinkOutcome
+from uploader.model.associations import AssociationType, KnownRecords, LinkColumn, LinkCounts, LinkOutcome
 from uploader.model.records import lock_key
 from uploader.pipeline.follow_up import Tools
 from uploader.pipeline.rate.in_flight_slots import Slots
@@ -57,10 +57,12 @@ class LinksFollowUp:
 
     name = "links"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, known_records: Sequence[KnownRecords] = ()) -> None:
+        """`known_records`: of other jobs; they need not be looked up."""
         self.stage = ""  #: what is done at the moment
         self.progress = LinkProgress()
         self.settings = settings
+        self.known_records = known_records
         self._file = AssociationsFile(settings.checkpoint_path)
         self._types: Mapping[LinkColumn, AssociationType] = {}
 
@@ -303,6 +305,8 @@ class _Pass:
         job = self._job
         if column.results:
             await self._take_from_results(place, column)
+        else:
+            await self._take_known(place, column)
         await self._look_up(place, column)
         if not self._is_final:  # a later row may create what is not there
             return
@@ -323,10 +327,16 @@ class _Pass:
         """Note the ids of another job's records."""
         path = Path(column.results)
         pages = read_pages(path, column.by)
-        while page := await self._tools.reader.run(lambda: next(pages, None)):
+        while (page := await self._tools.reader.run(lambda: next(pages, None))) is not None:
             await self._writer.run(partial(self._work_list.note_results, place, page))
         why = f"{path.name} has no row with {column.by} "
         await self._writer.run(partial(self._work_list.end_results, place, why))
+
+    async def _take_known(self, place: int, column: LinkColumn) -> None:
+        """Note the ids that the results files of other jobs have of a column's records."""
+        pages = read_known(self._job.known_records, column)
+        while (page := await self._tools.reader.run(lambda: next(pages, None))) is not None:
+            await self._writer.run(partial(self._work_list.note_results, place, page))
 
     async def _look_up(self, place: int, column: LinkColumn) -> None:
         there = paths(self._job.settings.api_version, column.object_type)

@@ -6,7 +6,7 @@ Raise StopRun, StorageError.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -33,13 +33,26 @@ _MOST_READS, _MOST_SEARCHES = 1_000, 300
 _AT_ONCE = 4
 #: Missing values that are named.
 _NAMED = 20
+#: Values that are compared with the files of a plan together.
+_COMPARED = 10_000
+
+#: The values of a column, by name, that a step of a plan is going to write.
+ComesWithPlan = Callable[[LinkColumn, Sequence[str]], Collection[str]]
 
 
-async def look_links_up(report: Report, values: LinkValues, session: Session | None, reader: Offload) -> None:
+async def look_links_up(
+    report: Report,
+    values: LinkValues,
+    session: Session | None,
+    reader: Offload,
+    comes_with_plan: ComesWithPlan | None = None,
+) -> None:
     """Add to the report what the rows' links lead to; without a session only their numbers."""
     await reader.run(values.list_ends)
     if session is not None:
         for place in dict.fromkeys(values.places):
+            if comes_with_plan is not None:
+                await reader.run(partial(_note_coming, values, place, comes_with_plan))
             await _look_up(values, place, session, reader)
     report.links = await reader.run(lambda: values.counts(_NAMED))
     _note_unknown(report)
@@ -70,6 +83,15 @@ async def label_problems(settings: Settings, tools: Tools) -> list[str]:
         except SettingsError as error:
             problems.append(str(error))
     return problems
+
+
+def _note_coming(values: LinkValues, place: int, comes_with_plan: ComesWithPlan) -> None:
+    """Note the values that another step of the plan writes: there is no need to ask for them."""
+    column, after = values.columns[place], 0
+    while page := values.ends(place, after, _COMPARED):
+        after = page[-1].id
+        found = comes_with_plan(column, [one.name for one in page])
+        values.note(place, dict.fromkeys(found, "it comes with the plan"))
 
 
 async def _look_up(values: LinkValues, place: int, session: Session, reader: Offload) -> None:

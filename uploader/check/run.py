@@ -29,7 +29,7 @@ from uploader.check.columns import (
     with_orders,
 )
 from uploader.check.forecast import warn_of_record_limit, workload_of
-from uploader.check.links import label_problems, look_links_up, results_problems
+from uploader.check.links import ComesWithPlan, label_problems, look_links_up, results_problems
 from uploader.check.mapping_draft import Draft
 from uploader.check.missing_properties import MissingProperties
 from uploader.check.report import Report
@@ -82,12 +82,14 @@ class Check:
         ending: Ending | None = None,
         note_records: Callable[[Sequence[Record]], None] | None = None,
         note_links: Callable[[LinkValues], None] | None = None,
+        comes_with_plan: ComesWithPlan | None = None,
     ) -> None:
         """`sample`: read only this many rows of each source. `examples`: name this many rows for each kind of
         finding. `drafts`: also draft a mapping of the sources. `drafts_properties`: also draft the
         properties that the columns lack. `connection`: one that other runs use, too.
         `ending`: pass one to end the check from outside. `note_records`, `note_links`: called with the
-        records of all rows, slice by slice, and then with the values of their links.
+        records of all rows, slice by slice, and then with the values of their links. `comes_with_plan`
+        returns those of a column's values that need not be looked up.
         """
         self.settings = settings
         self.session: Session | None = None  #: None before the first request
@@ -103,6 +105,7 @@ class Check:
         self._connection = connection
         self._note_records = note_records
         self._note_links = note_links
+        self._comes_with_plan = comes_with_plan
         self._drafts = drafts
         self._drafts_properties = drafts_properties
         self._can_find_links = False
@@ -283,7 +286,8 @@ class Check:
         """Look up what the rows are to be linked with."""
         if self.settings.associations:
             session = self.session if self._can_find_links else None
-            await self.ending.unless_ended(look_links_up(self.report, values, session, reader))
+            look_up = look_links_up(self.report, values, session, reader, self._comes_with_plan)
+            await self.ending.unless_ended(look_up)
             self.report.workload = workload_of(self.report, self.settings, self.session)
         if self._note_links is not None:
             await reader.run(partial(self._note_links, values))

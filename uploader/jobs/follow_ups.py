@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing
 from uploader.associations.link_progress import read_link_progress
 from uploader.associations.run import LinksFollowUp
 from uploader.lists.addition import ListAddition, find_list_addition
+from uploader.model.associations import KnownRecords
 from uploader.model.follow_ups import Progress
 from uploader.pipeline.follow_up import FollowUp
 from uploader.settings import Settings
@@ -16,17 +17,20 @@ from uploader.storage.list_file import ListFile
 
 
 def find_follow_ups(
-    settings: Settings, checkpoint: Checkpoint | None, stack: ExitStack
+    settings: Settings,
+    checkpoint: Checkpoint | None,
+    stack: ExitStack,
+    known_records: Sequence[KnownRecords] = (),
 ) -> Sequence[FollowUp]:
     """What the settings ask for, and what an earlier invocation of the job has begun. SettingsError,
     CheckpointError.
 
-    `checkpoint`: None for a new job; `stack` closes their files.
+    `checkpoint`: None for a new job; `stack` closes their files. `known_records`: need not be looked up.
     """
     found: list[FollowUp] = []
     has_links = checkpoint is not None and checkpoint.has_links_file()
     if settings.associations or has_links:
-        links = LinksFollowUp(settings)
+        links = LinksFollowUp(settings, known_records)
         stack.callback(links.close)
         if checkpoint is not None and has_links:
             links.open(checkpoint.job_id())

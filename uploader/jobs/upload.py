@@ -32,6 +32,7 @@ from uploader.jobs.scans.before_sending import (
 from uploader.jobs.scans.older_keys import compare_keys
 from uploader.jobs.session import Connection, Seams, Session, exact_clock, sleep_real_time
 from uploader.jobs.summary import Summary
+from uploader.model.associations import KnownRecords
 from uploader.model.canary import Canary
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.follow_up import FollowUp, Tools
@@ -72,10 +73,12 @@ class Run:
         ending: Ending | None = None,
         connection: Connection | None = None,
         only_rows: bool = False,
+        known_records: Sequence[KnownRecords] = (),
     ) -> None:
         """`given`: the rows that are named in `settings.given`. Without `judge`, a canary is sent only if the
         settings ask for one. `ending`: pass one to end the run from outside. `connection`: one that other
         runs use, too, before or after this one. `only_rows`: what follows the rows is left to a later run.
+        `known_records`: of other jobs, which links need not look up.
         """
         self.settings = settings
         self.session: Session | None = None  #: None before the first request
@@ -100,6 +103,7 @@ class Run:
         self._parts = parts or Parts()
         self._connection = connection
         self._only_rows = only_rows
+        self._known_records = known_records
         self._has_followed = False  # all that follows the rows was done, as far as it was possible
 
     def stop(self, signal: int = 0) -> None:
@@ -162,7 +166,7 @@ class Run:
         sources = await unless_ended(reader.run(lambda: open_sources(settings, self._given)))
         self.notices, self.sources = notices_of(settings, sources), sources
         found = self._found = find_job(settings, sources, stack)
-        self.follow_ups = find_follow_ups(settings, found.checkpoint, stack)
+        self.follow_ups = find_follow_ups(settings, found.checkpoint, stack, self._known_records)
         if found.checkpoint is None:
             return found
         if self._parts.outcome_queue is not None:

@@ -24,6 +24,14 @@ class LinkColumn:
     results: str = ""  #: path of another job's results file, which has the ids of its rows by their keys
 
 
+class KnownRecords(NamedTuple):
+    """Records whose ids another job's results file has. What it does not have may be in the account."""
+
+    object_type: str
+    by: str  #: the property that their keys are of
+    results: str  #: path
+
+
 class AssociationType(NamedTuple):
     """What the account calls a kind of link."""
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import orjson
+
 from uploader.hubspot.object_types import type_id
 from uploader.hubspot.requests import sent_properties
 from uploader.jobs.scans.link_values import LinkValues, MissingEnd
@@ -50,7 +52,7 @@ class LinksInPlan:
 
     step: str
     column: LinkColumn
-    in_files: int  #: links whose other record is not in the account, and is in a file of the plan
+    in_files: int  #: links whose other record is in a file of the plan, as far as the account was not asked
     missing: int  #: links whose other record is in neither
     missing_values: int  #: different ones
     most_missing: Sequence[MissingEnd]  #: the most frequent first
@@ -117,6 +119,14 @@ class OtherFiles:
             self._connection.execute("BEGIN")
             self._connection.executemany("INSERT OR IGNORE INTO provided VALUES (?, ?)", rows)
             self._connection.execute("COMMIT")
+
+    def provided(self, column: LinkColumn, names: Sequence[str]) -> set[str]:
+        """The values of a link column that are in the file of a step which was checked by now."""
+        kind = self._kinds[_kind(column)]
+        query = "SELECT name FROM provided WHERE kind = ? AND name IN (SELECT value FROM json_each(?))"
+        with self._storing():
+            found = self._connection.execute(query, (kind, orjson.dumps(names).decode()))
+            return {name for (name,) in found}
 
     def note(self, step: int, values: LinkValues) -> None:
         """Note the links of a step whose other records are not in the account; all its records are added."""

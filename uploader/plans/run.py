@@ -24,6 +24,7 @@ from uploader.jobs.early_ending import Ending
 from uploader.jobs.session import Connection, Seams, exact_clock, sleep_real_time
 from uploader.jobs.summary import EarlyEnd, Summary
 from uploader.jobs.upload import Run
+from uploader.model.associations import KnownRecords
 from uploader.model.stop import Cause, StopRun
 from uploader.plans.earlier_jobs import EarlierJob, earlier_job
 from uploader.plans.ending import PlanEnd, StepEnd
@@ -310,6 +311,7 @@ class PlanRun:
             ending=self._begin(),
             note_records=partial(others.add, number) if others.wants(number) else None,
             note_links=partial(others.note, number),
+            comes_with_plan=others.provided,
         )
         await self._watcher.checking(number, check)
         report: Report | None = None
@@ -400,6 +402,7 @@ class PlanRun:
             ending=self._begin(),
             connection=connection,
             only_rows=only_rows,
+            known_records=[_records_of(step.settings) for step in self.steps],
         )
         is_over = self._has_all_rows(number) and (only_rows or self._is_done(number))
         if not is_over:
@@ -496,3 +499,7 @@ def _plain(value: object) -> object:
     if isinstance(value, dict):
         return sorted((str(key), _plain(one)) for key, one in value.items())
     return value
+
+
+def _records_of(settings: Settings) -> KnownRecords:
+    return KnownRecords(settings.object_type, settings.id_property, str(settings.results_path))
