@@ -102,6 +102,7 @@ class Report:
     properties_draft: str = ""  #: text of a file of definitions, if one was asked for and a column lacks one
     defined: str = ""  #: path of the file that it was written to
     record_list: ListFinding | None = None  #: of --add-to-list, if the account could be asked
+    is_undone: bool = False  #: the job was uploaded and undone, and has to begin anew
     would_stop: str = ""  #: why `upload` would stop before its end
 
     @property

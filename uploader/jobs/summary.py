@@ -47,6 +47,8 @@ class Summary:
     tolerance: Tolerance | None = None
     chain: Chain = field(default_factory=Chain)  #: of a job with open rows
     follow_ups: Mapping[str, Progress] = field(default_factory=dict)  #: what follows the rows
+    #: Of a job that stopped: whether an open row may have been sent; None if that is not known
+    may_be_sent: bool | None = None
 
     def as_dict(self) -> dict[str, object]:
         tallies = self.tallies

@@ -415,4 +415,5 @@ class Run:
             self.settings.tolerate,
             state.chain,
             follow_ups,
+            may_be_sent=bool(state.in_doubt_below),
         )

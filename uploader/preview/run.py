@@ -60,6 +60,7 @@ class Report:
     rows: list[RowDetail]  #: the first ones, as many as asked for
     links: Sequence[tuple[LinkColumn, int]]  #: how many links each column asks for
     match: Sequence[str] = ()  #: the properties that rows are matched by
+    is_undone: bool = False  #: the job was uploaded and undone, and has to begin anew
 
     @property
     def end(self) -> EarlyEnd | None:

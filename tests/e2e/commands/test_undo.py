@@ -99,6 +99,9 @@ def test_killed_and_taken_up_it_leaves_the_account_as_before_but_for_what_others
     assert verified.summary["undone"]["archived"] == ended.summary["archived"]
     assert "the job was undone" in verified.err.partition("missing")[0]
     assert "are to be expected: the job was undone" in verified.err
+    for verb in ("check", "preview"):
+        words = run(verb, "contacts.csv", *fast(mock), cwd=tmp_path)
+        assert " --restart --snapshot" in words.out + words.err, words
 
 
 def test_contacts_that_people_have_worked_with_are_kept_until_archive_touched_is_said(tmp_path, hubspot_mock):

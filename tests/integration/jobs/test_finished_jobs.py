@@ -59,6 +59,7 @@ def test_status_and_upload_say_that_it_was_undone(tmp_path, printed_by):
     for text in (printed_by("status", checkpoint), printed_by("upload", str(source), "--snapshot")):
         assert "the job was undone on 20" in text
         assert "150 created records are archived, 0 changed records are restored" in text
+        assert "complete, and undone since" in text
     undone = json.loads(printed_by("status", checkpoint, "--json"))["undone"]
     assert (undone["archived"], undone["restored"], undone["left"]) == (150, 0, 0)
     assert undone["ended_at"].startswith("20")

@@ -12,6 +12,8 @@ from support.jobs import Job, contacts, write_csv
 from support.mock_transport import MockTransport, make_simulator
 from support.undo_runs import state, undo
 from support.virtual_loop import run_virtual
+from uploader.cli.commands.status import read_summary
+from uploader.cli.text.summary import summary_text
 from uploader.errors import CheckpointError, DeclinedError, SettingsError, SourceError, StorageError
 from uploader.jobs.summary import advice
 from uploader.model.outcomes import Outcome
@@ -57,6 +59,8 @@ def test_an_interrupted_run_settles_what_is_in_flight_and_sends_nothing_twice(tm
     assert 0 < summary.tallies.settled < 3_000
     received = run.simulator.stats()["records_received"]
     assert received == summary.tallies.settled
+    for one in (summary, read_summary(Path(f"{run.source}.checkpoint"))):
+        assert "(read ahead; none of these was sent)" in summary_text(one)
     summary = run.run_virtual()
     run.check(rows, summary)
     assert (summary.exit_code, run.simulator.stats()["records_received"]) == (0, 3_000)
@@ -69,6 +73,7 @@ def test_a_second_signal_stops_at_once_and_the_job_can_still_be_finished(tmp_pat
     summary = run.run_virtual(stop_after=13.0, again_after=13.1)
     assert summary.exit_code == 130
     assert summary.tallies.settled == 0
+    assert "a few may have been sent" in summary_text(summary)
     assert run._clock < 13.5
     summary = run.run_virtual()
     run.check(rows, summary)

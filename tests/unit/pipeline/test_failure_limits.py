@@ -49,7 +49,9 @@ def test_a_job_that_stopped_ends_as_it_would_without(counts, tolerance, cause):
 def test_without_tolerate_nothing_about_it_is_shown(counts):
     summary = Summary(tallies(**counts), "complete")
     assert "tolerated" not in summary.as_dict()
-    assert ending_text(summary) == "complete"
+    assert "toler" not in ending_text(summary)
+    is_all_well = not any(counts[outcome.value] for outcome in (*FAILED, Outcome.PENDING))
+    assert (ending_text(summary) == "complete") is is_all_well
 
 
 def test_the_last_line_says_it():
@@ -59,6 +61,10 @@ def test_the_last_line_says_it():
     assert ending_text(many) == "complete; 2 rows failed, MORE than --tolerate 10%"
     none = Summary(tallies(created=8), "complete", tolerance=Tolerance(count=2))
     assert ending_text(none) == "complete"
+    some = Summary(tallies(created=8, rejected=1, invalid=1, pending=3), "complete")
+    assert ending_text(some) == "complete; 2 rows failed; 3 pending"
+    undone = "complete, and undone since: these are the counts of the upload; 2 rows failed; 3 pending"
+    assert ending_text(some, is_undone=True) == undone
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ from uploader.cli.text.control_characters import harmless
 from uploader.cli.text.next_command import account_words, command_line, next_command
 from uploader.cli.text.numbers import duration, printable
 from uploader.cli.text.plan import links_in_plan_lines
+from uploader.cli.text.undo_state import is_undone
 from uploader.cli.text_file import read_text
 from uploader.errors import SettingsError
 from uploader.hubspot.owner_lookup import OWNER_TO_FILL_IN
@@ -150,6 +151,7 @@ def command(
             **_of_plan(),
         )
     )
+    report.is_undone = is_undone(settings.checkpoint_path)
     if write_mapping is not None and report.draft:
         owned = report.schema.owned if report.schema and write_owner_map is not None else frozenset[str]()
         values = tuple(one for one in report.draft.values if one.property not in owned)

@@ -20,6 +20,7 @@ from uploader.cli.output import print_json, print_lines
 from uploader.cli.progress import displaying, show
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.preview import WOULD, as_dict, ending, lines
+from uploader.cli.text.undo_state import is_undone
 from uploader.hubspot.object_types import noun
 from uploader.preview.run import Preview, Report
 from uploader.settings import Settings
@@ -79,6 +80,7 @@ def command(
     settings = Settings(sources=sources, **reading_settings(sources, same))
     say_settings(click.get_current_context())
     report = asyncio.run(_preview(partial(Preview, settings, sample=sample, examples=examples, rows=rows)))
+    report.is_undone = is_undone(settings.checkpoint_path)
     _print_report(report, settings, as_json=as_json)
     return report.exit_code
 

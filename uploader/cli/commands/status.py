@@ -19,7 +19,7 @@ from uploader.cli.status_watch import watch
 from uploader.cli.text.numbers import printable
 from uploader.cli.text.plan import WIDE, table_of
 from uploader.cli.text.summary import ending_text, opt_out_lines, summary_text
-from uploader.cli.text.undo_state import undone_dict, undone_text
+from uploader.cli.text.undo_state import is_undone, undone_dict, undone_text
 from uploader.errors import SettingsError
 from uploader.jobs.follow_ups import read_progress
 from uploader.jobs.summary import Summary
@@ -47,6 +47,8 @@ def read_summary(path: Path) -> Summary:
         state.elapsed_seconds,
         chain=state.chain,
         follow_ups=follow_ups,
+        # Of a job that was killed, the rows that it read but had not committed are not counted at all.
+        may_be_sent=bool(state.in_doubt_below) if state.reason and not running else None,
     )
 
 
@@ -158,7 +160,8 @@ def command(
         undone = undone_dict(checkpoint)
         print_json(summary.as_dict() | ({"undone": undone} if undone else {}))
     else:
-        texts = [*summary_text(summary).splitlines(), ending_text(summary), *undone_text(checkpoint)]
+        end = ending_text(summary, is_undone=is_undone(checkpoint))
+        texts = [*summary_text(summary).splitlines(), end, *undone_text(checkpoint)]
         texts += opt_out_lines(summary.tallies, opt_outs_path(checkpoint))
         print_lines(texts)
         if summary.state == "stopped":

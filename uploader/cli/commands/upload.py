@@ -442,7 +442,7 @@ def _report(
     if is_json():
         note_event("summary", ending_text(summary), {"exit_code": summary.exit_code, **summary.as_dict()})
     else:
-        print_message(ending_text(summary))
+        print_message(ending_text(summary, is_undone=bool(finished_before) and _is_undone(checkpoint)))
     if summary.cause is Cause.CANARY:
         typed = ["upload", *options_from_variables(click.get_current_context()), *sys.argv[2:]]
         print_message(approving_line(typed, settings.sources))
@@ -463,6 +463,12 @@ def _report(
     for line in closing_lines(settings, summary):
         print_message(line)
     say_failures(tallies, checkpoint, has_ended=summary.state == "complete")
+
+
+def _is_undone(checkpoint: Path) -> bool:
+    from uploader.cli.text.undo_state import is_undone  # noqa: PLC0415  # few runs end so
+
+    return is_undone(checkpoint)
 
 
 def closing_lines(settings: Settings, summary: Summary) -> list[str]:

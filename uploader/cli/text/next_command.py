@@ -111,10 +111,14 @@ def by_hand(sources: Sequence[str]) -> str:
     return f" ({', and '.join(needs)})" if needs else ""
 
 
-def upload_line(typed: Sequence[str], settings: Settings, more: Sequence[str]) -> str:
-    """The upload command for what was checked or previewed, with --snapshot so that it can be undone."""
+def upload_line(
+    typed: Sequence[str], settings: Settings, more: Sequence[str], *, is_undone: bool = False
+) -> str:
+    """The upload command for what was checked or previewed, with --snapshot so that it can be undone.
+    `is_undone`: the job was, and has to begin anew.
+    """
     lacks = by_hand(settings.sources)
-    more = list(more)
+    more = [*more, *(["--restart"] if is_undone and not is_given(typed, "--restart") else [])]
     if STDIN in settings.sources and not is_given(typed, "--checkpoint"):
         more += ["--checkpoint", str(settings.checkpoint_path)]
     if settings.snapshot:

@@ -304,4 +304,5 @@ def ending(report: Report, settings: Settings, typed: Sequence[str]) -> Iterator
             "correct the rows"
         )
     portal = report.account.portal if report.account else ""
-    yield f"nothing was written; next {upload_line(typed, settings, portal_option(settings.portal, portal))}"
+    more = portal_option(settings.portal, portal)
+    yield f"nothing was written; next {upload_line(typed, settings, more, is_undone=report.is_undone)}"

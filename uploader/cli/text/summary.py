@@ -21,6 +21,14 @@ SKIP_RULES = {
 }
 
 
+#: What became of open rows, by whether one may have been sent.
+_OPEN = {
+    None: "",
+    False: "  (read ahead; none of these was sent)",
+    True: "  (read ahead; a few may have been sent, and get their outcomes when the job continues)",
+}
+
+
 def summary_text(summary: Summary) -> str:
     """The outcomes of a job, one a line, with their sum."""
     tallies = summary.tallies
@@ -34,7 +42,8 @@ def summary_text(summary: Summary) -> str:
             lines.append(f"{outcome.value:>12}  {count:>12,}{note}")
         if outcome is Outcome.SKIPPED:
             lines += [f"{'':>26}  {n:,}: {SKIP_RULES.get(rule, rule)}" for rule, n in tallies.skips.items()]
-    lines.append(f"{'still open':>12}  {tallies.open:>12,}")
+    note = _OPEN[summary.may_be_sent] if tallies.open and summary.state == "stopped" else ""
+    lines.append(f"{'still open':>12}  {tallies.open:>12,}{note}")
     sign = "=" if tallies.settled + tallies.open == tallies.rows else "IS NOT"
     lines.append(f"{'':>12}  {tallies.settled + tallies.open:>12,}  {sign} rows read")
     batches = ", ".join(
@@ -94,12 +103,25 @@ def chain_text(chain: Chain) -> str:
     )
 
 
-def ending_text(summary: Summary) -> str:
-    """The last line: how the run ended, and what to do."""
-    if summary.tolerance and summary.unsettled and summary.state == "complete":
-        within = "no more" if summary.tolerated else "MORE"
-        return f"complete; {summary.unsettled:,} rows failed, {within} than --tolerate {summary.tolerance}"
+def ending_text(summary: Summary, *, is_undone: bool = False) -> str:
+    """The last line: how the run ended, and what to do. `is_undone`: what the job wrote was taken back."""
+    if summary.state == "complete":
+        parts = [
+            "complete, and undone since: these are the counts of the upload" if is_undone else "complete"
+        ]
+        return "; ".join([*parts, *_unsettled_texts(summary)])
     if not summary.reason:
         return summary.state
     what_next = f"; {advice(summary.cause)}" if summary.cause else ""
     return printable(f"{summary.state}: {summary.reason}") + what_next
+
+
+def _unsettled_texts(summary: Summary) -> list[str]:
+    """How many rows of a complete job failed, or are pending."""
+    tallies, tolerance = summary.tallies, summary.tolerance
+    if tolerance and summary.unsettled:
+        within = "no more" if summary.tolerated else "MORE"
+        return [f"{summary.unsettled:,} rows failed, {within} than --tolerate {tolerance}"]
+    failed, pending = tallies.failed, tallies.outcomes[Outcome.PENDING]
+    texts = [f"{failed:,} {'row' if failed == 1 else 'rows'} failed"] if failed else []
+    return [*texts, *([f"{pending:,} pending"] if pending else [])]

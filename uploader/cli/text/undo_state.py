@@ -18,6 +18,14 @@ from uploader.undo.undo_file import UndoFile, Undone, read_undone
 _RANGES = 5
 
 
+def is_undone(checkpoint: Path) -> bool:
+    """Whether the job of a checkpoint was undone to the end."""
+    if not checkpoint.exists():
+        return False
+    found = _undone(checkpoint)
+    return found is not None and not found[0].left
+
+
 def undone_text(checkpoint: Path, typed: Sequence[str] = ()) -> list[str]:
     """One line if an undo of the job was begun, else none. `typed`: the words of this command."""
     found = _undone(checkpoint)

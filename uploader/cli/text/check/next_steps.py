@@ -71,5 +71,5 @@ def next_steps(report: Report, settings: Settings, typed: Sequence[str]) -> list
     more = [*mapping, *portal_option(settings.portal, portal)]
     return [
         f"next: {first}preview the changes{lacks}: {next_command(typed, 'preview', more)}",
-        f"then {upload_line(typed, settings, more)}",
+        f"then {upload_line(typed, settings, more, is_undone=report.is_undone)}",
     ]
