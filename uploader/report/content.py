@@ -18,6 +18,7 @@ from uploader.model.settled_rows import Tallies
 from uploader.model.timeline import Interval, merged, percentile
 from uploader.records.column_conversion import shortened
 from uploader.records.columns import OWN_PREFIX
+from uploader.records.repeated_keys import KeyCount
 
 #: Groups of failed rows that are shown, and examples of each.
 MOST_GROUPS, EXAMPLES = 40, 12
@@ -170,7 +171,7 @@ _MEANINGS = {
     Outcome.UNCHANGED: "read first; nothing to write",
     Outcome.REJECTED: "HubSpot refused the row permanently",
     Outcome.INVALID: "never sent: the row is not valid",
-    Outcome.SKIPPED: "never sent, because of an option",
+    Outcome.SKIPPED: "never sent, because of an option, or as the line is no row",
     Outcome.ABANDONED: "no definite answer after all attempts",
     Outcome.PENDING: "accepted, but neither confirmed nor refused",
 }
@@ -260,7 +261,7 @@ _STATUSES = {
     "0": "no answer",
     "200": "all of the batch",
     "201": "all of the batch",
-    "207": "with errors for single records",
+    "207": "part of the batch: not the records that were refused, or that a read did not find",
     "400": "refused",
     "401": "the token was refused",
     "409": "a conflict",
@@ -292,6 +293,22 @@ def status_lines(whole: Interval) -> list[StatusLine]:
         )
         for status, count in ordered
     ]
+
+
+def elsewhere_text(whole: Interval, tallies: Tallies) -> str:
+    """How many requests are not among the replies by status; "" if none is."""
+    count = tallies.requests - whole.answers
+    if count <= 0 or not whole.answers:
+        return ""
+    return f"{count:,} of them were sent before the first row or after the last one and are not listed here"
+
+
+def repeated_lines(most: Sequence[KeyCount], *, with_values: bool) -> list[tuple[str, int]]:
+    """Keys with the number of their rows; without values how many keys have as many rows."""
+    if with_values:
+        return [(one.value, one.rows) for one in most]
+    keys = Counter(one.rows for one in most)
+    return [(f"{count:,} {'key' if count == 1 else 'keys'}", rows) for rows, count in keys.items()]
 
 
 def whole_of(intervals: Sequence[Interval]) -> Interval:

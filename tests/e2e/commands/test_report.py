@@ -73,6 +73,10 @@ def test_its_sums_are_those_of_the_checkpoint_and_nothing_in_it_is_run(tmp_path,
     assert (
         sum(int(line[0]) for line in page.tables["failures"][1:]) == summary["rejected"] + summary["invalid"]
     )
+    # The preflight's requests are of no interval; together the two figures are all requests.
+    listed = sum(int(line[1].replace(",", "")) for line in page.tables["statuses"][1:])
+    (before,) = re.findall(r"([\d,]+) of them were sent before the first row", text)
+    assert listed + int(before.replace(",", "")) == summary["requests"]
     assert not {"script", "img", "iframe", "object"} & set(page.tags)
     assert page.links == ["data:,", quote("<img src=x onerror=alert(1)>.csv.results.csv")]
     assert "Of 400 rows, 397 (99.2 %) are in HubSpot as the file has them; 3 (0.8 %) failed." in text

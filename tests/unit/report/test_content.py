@@ -11,9 +11,12 @@ from uploader.model.redaction import without_identifiers
 from uploader.model.settled_rows import Tallies
 from uploader.model.timeline import Interval
 from uploader.records.column_conversion import shortened
+from uploader.records.repeated_keys import KeyCount
 from uploader.report import content
 from uploader.report.content import (
     Grouping,
+    elsewhere_text,
+    repeated_lines,
     setting_lines,
     throughput_text,
     verdict,
@@ -167,6 +170,21 @@ def test_the_throughput_is_a_share_of_the_quota_with_the_reason(interval, held_b
     text = throughput_text(interval, tallies)
     assert "of the quota of 19.0" in text
     assert wanted in text
+
+
+def test_requests_that_the_table_of_answers_lacks_are_counted():
+    tallies = tallies_of(created=500)
+    tallies.requests = 12
+    assert elsewhere_text(Interval(0, 9, statuses={"200": 9}), tallies).startswith(
+        "3 of them were sent before"
+    )
+    assert elsewhere_text(Interval(0, 9, statuses={"200": 12}), tallies) == ""
+
+
+def test_without_values_keys_of_as_many_rows_are_one_line():
+    most = [KeyCount("email", f"k{number}", rows) for number, rows in enumerate((9, 2, 2))]
+    assert repeated_lines(most, with_values=False) == [("1 key", 9), ("2 keys", 2)]
+    assert repeated_lines(most, with_values=True) == [("k0", 9), ("k1", 2), ("k2", 2)]
 
 
 def test_nothing_is_said_of_a_throughput_that_is_not_known():

@@ -21,7 +21,7 @@ from uploader.cli.project_reading import Plan, Project
 from uploader.cli.text.next_command import command_line, seen_from
 from uploader.cli.text.numbers import duration
 from uploader.cli.text.summary import SKIP_RULES, ending_text, opt_out_lines
-from uploader.cli.text.undo_state import undone_text
+from uploader.cli.text.undo_state import is_undone, undone_text
 from uploader.errors import SettingsError
 from uploader.jobs.corrected_rows import correcting_jobs
 from uploader.jobs.summary import Summary
@@ -36,8 +36,10 @@ from uploader.report.content import (
     DeadLetters,
     Grouping,
     day_texts,
+    elsewhere_text,
     latency_text,
     outcome_lines,
+    repeated_lines,
     setting_lines,
     status_lines,
     throughput_text,
@@ -211,7 +213,7 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> dict[s
         "match": ", else ".join(identity.settings.get("match", [identity.settings.get("id_property", "")])),
         "sources": [(source.name, _shape_text(source.shape)) for source in identity.sources],
         "summary": summary,
-        "ending": ending_text(summary),
+        "ending": ending_text(summary, is_undone=is_undone(path)),
         "undone": [*undone_text(path), *opt_out_lines(summary.tallies, opt_outs_path(path))],
         "tallies": summary.tallies,
         "follow_ups": [one.line for one in summary.follow_ups.values()],
@@ -219,13 +221,14 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> dict[s
         "verdict": verdict(summary.tallies),
         "verified": _verified(path, checkpoint),
         "corrected": [one.line for one in uploads],
-        "repeated": most_repeated_keys(path, checkpoint),
+        "repeated": repeated_lines(most_repeated_keys(path, checkpoint), with_values=with_values),
         "outcomes": outcome_lines(summary.tallies),
         "skips": [(SKIP_RULES.get(rule, rule), count) for rule, count in summary.tallies.skips.items()],
         "throughput": throughput_text(whole, summary.tallies),
         "charts": _charts(intervals) if intervals else [],
         "latencies": latency_text(whole),
         "statuses": status_lines(whole),
+        "elsewhere": elsewhere_text(whole, summary.tallies),
         "pauses": _pauses(summary, whole),
         "day": day_texts(intervals),
         "invocations": [
