@@ -68,6 +68,7 @@ class Report:
     portal: str = ""
     record: Path | None = None  #: None if nothing was asked for
     created: list[str] = field(default_factory=list)
+    earlier: list[str] = field(default_factory=list)  #: of these, what an earlier run created
     existing: dict[str, str] = field(default_factory=dict)  #: name -> how it differs from the file, or ""
     refused: dict[str, str] = field(default_factory=dict)  #: name -> why
     left: list[str] = field(default_factory=list)
@@ -221,6 +222,7 @@ class Creation:
         names = [one.name for one in plan.to_create]
         states = {name: entries[name].state if name in entries else State.ASKED for name in names}
         report.record = record.path if entries else None
+        report.earlier = plan.ours
         report.created = [*plan.ours, *(name for name in states if states[name] is State.CREATED)]
         report.existing = {
             **plan.existing,

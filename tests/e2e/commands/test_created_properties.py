@@ -35,6 +35,10 @@ def test_from_the_draft_to_the_undo_of_upload_and_properties(tmp_path, hubspot_m
     assert (code, summary["created"]) == (0, ["shoe_size", "kids", "lead_source"])
     assert f"uploader undo {RECORD} --base-url {mock.url}" in err
 
+    assert uploader("create-properties", "new.toml")[1]["created"] == summary["created"]
+    again = run("create-properties", "new.toml", "--base-url", mock.url, cwd=tmp_path)
+    assert again.out.splitlines()[:2] == ["     0  created", "     3  created by an earlier run"]
+
     code, summary, _ = uploader("check", "rows.csv")
     assert (code, [c["type"] for c in summary["columns"]]) == (0, ["string", "number", "number", "string"])
     code, summary, _ = uploader("upload", "rows.csv", "--snapshot")

@@ -27,7 +27,10 @@ PARTS = {"cli.text.project_draft:project_text"}
 #: Module and function of each place that prints commands, with what it prints before each of them.
 PRINTED = {
     "cli.commands.check:_say_next": ("next: upload all steps: ",),
-    "cli.commands.check:_write_properties": ("review them, then create them: ",),
+    "cli.commands.check:_create_command": (
+        "review them, then create them: ",
+        "which the account lacks; to create them: ",
+    ),
     "cli.commands.create_properties:command": ("next: check the rows again, with these properties: ",),
     "cli.commands.create_properties:say_end": ("properties again while they are empty: ",),
     "cli.commands.demo:next_lines": (
@@ -197,6 +200,7 @@ def verbs_of(codes):
 
 @shows(
     "review them, then create them: ",
+    "which the account lacks; to create them: ",
     "properties again while they are empty: ",
     "next: check the rows again, with these properties: ",
 )
@@ -208,6 +212,14 @@ def test_properties_are_drafted_created_and_archived(shell, hubspot_mock):
     file = shell.folder / drafted
     file.write_text(re.sub(r"^# (?=\[|\w+ = )", "", file.read_text(), flags=re.MULTILINE))
     (create,) = [line for line in printed_commands(text) if "create-properties" in line]
+    (shell.folder / "contacts.toml").write_text(
+        'source = "contacts.csv"\n[columns]\n"Shoe size" = "shoe_size"\n'
+    )
+    (shell.folder / "contacts.properties.toml").write_text(file.read_text())
+    _, text = shell.paste(f"uploader check -f contacts.toml --base-url {mock.url}")
+    assert "next: create the properties of contacts.properties.toml" in text
+    (beside,) = [line for line in printed_commands(text) if "create-properties" in line]
+    assert shell.paste(f"{beside} --dry-run")[0] == 0
     codes = shell.follow(create)
     assert verbs_of(codes) == {"create-properties", "undo"}
     (shell.folder / "contacts.toml").write_text('source = "contacts.csv"\n')

@@ -18,6 +18,7 @@ from uploader.check.mapping_draft import Draft
 from uploader.check.report import Report
 from uploader.check.run import Check
 from uploader.check.value_draft import owner_map_rows, owner_map_toml
+from uploader.cli.commands.create_properties import read_definitions
 from uploader.cli.commands.upload import command as upload, job_fields
 from uploader.cli.logs import print_message
 from uploader.cli.option_variables import say_settings
@@ -41,7 +42,7 @@ from uploader.cli.text.numbers import duration, printable
 from uploader.cli.text.plan import links_in_plan_lines
 from uploader.cli.text.undo_state import is_undone
 from uploader.cli.text_file import read_text
-from uploader.errors import SettingsError
+from uploader.errors import SettingsError, UploaderError
 from uploader.hubspot.owner_lookup import OWNER_TO_FILL_IN
 from uploader.jobs.summary import advice
 from uploader.plans.other_files import OtherFiles
@@ -160,6 +161,7 @@ def command(
         _write_owner_map(write_owner_map, report)
     if write_properties is not None and report.end is None:
         _write_properties(write_properties, report, settings)
+    _find_definitions(report, settings)
     _write_page(html, report, settings)
     _print_report(report, settings, as_json=as_json, with_details=with_details)
     return report.exit_code
@@ -268,11 +270,35 @@ def _write_properties(path: Path, report: Report, settings: Settings) -> None:
         return
     write_new(path, report.properties_draft)
     report.defined = str(path)
+    print_message(
+        f"wrote definitions to {path}: review them, then create them: {_create_command(path, settings)}"
+    )
+
+
+def _create_command(path: Path, settings: Settings) -> str:
+    """The command that creates the properties of a file."""
     words, project = account_words(settings.repeated_options), project_in_use()
     if project:
         words = ["-f", str(project.path), *words_beyond(project, words)]
-    create = command_line("create-properties", path, *words)
-    print_message(f"wrote definitions to {path}: review them, then create them: {create}")
+    return command_line("create-properties", path, *words)
+
+
+def _find_definitions(report: Report, settings: Settings) -> None:
+    """Name the file beside the project file that defines properties which the account lacks."""
+    project = project_in_use()
+    if project is None or report.schema is None or report.defined:
+        return
+    lacking = set(settings.rules.mapped.values()) - report.schema.labels.keys()
+    path = project.path.with_name(f"{project.path.stem}.properties.toml")
+    if not lacking or not path.is_file():
+        return
+    with contextlib.suppress(UploaderError):  # create-properties says what is wrong with it
+        if defined := sorted(lacking & {one.name for one in read_definitions(path).definitions}):
+            report.defined = str(path)
+            print_message(
+                f"{path} defines {', '.join(defined)}, which the account lacks; to create them: "
+                f"{_create_command(path, settings)}"
+            )
 
 
 def _refuse_page(path: Path | None) -> None:

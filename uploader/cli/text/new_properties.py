@@ -41,7 +41,9 @@ def created_lines(report: creation.Report) -> list[str]:
     refused = {name: f"refused: {why}" for name, why in report.refused.items()}
     return [
         *_named_lines({**existing, **refused}),
-        *_counts({"created": report.created, "existed": report.existing, "refused": report.refused}),
+        *_counts({"created": [name for name in report.created if name not in report.earlier]}),
+        *_counts({"created by an earlier run": report.earlier}, if_any=True),
+        *_counts({"existed": report.existing, "refused": report.refused}),
         *_counts({"left": report.left}, if_any=True),
     ]
 
