@@ -31,7 +31,8 @@ from uploader.system import sqlite
 #: `before`: the types of the pair before that, as texts such as "HUBSPOT_DEFINED=1", separated by commas;
 #: NULL where it was not read.
 #: `displaced`: the record that had lost the label by it, which only one record can have; "" for none.
-#: `undone`: what `undo` has made of a link or of a created record, "" if nothing yet, and why.
+#: `undone`: what `undo` has made of a link or of a created record, "" if nothing yet, and why; "archiving"
+#: before the request.
 #: `ends.place`: the first column with this type of records and this `by`; `name`: the value, as compared.
 #: `created`: 1 if the job has created it, 2 if it may have.
 _SCHEMA = """

@@ -12,6 +12,7 @@ from uploader.hubspot.missing_scopes import PROPERTIES
 from uploader.jobs.session import Session
 from uploader.model.stop import Cause
 from uploader.pipeline.read_matching import with_reason
+from uploader.pipeline.sender import OutOfDateError
 from uploader.storage.associations_file import AssociationsFile
 from uploader.system.blocking_calls import Offload
 from uploader.undo.batch_worker import LEFT_OUT, BatchWorker
@@ -21,10 +22,12 @@ from uploader.undo.record_writer import LastUpdated
 #: Records that are read and archived together.
 _PAGE = 100
 _PAGE_OF = """
-SELECT name, value, hubspot_id, created FROM ends
-WHERE place = ? AND created AND hubspot_id != '' AND undone IN ('', 'failed') AND name > ?
+SELECT name, value, hubspot_id, created, undone = 'archiving' FROM ends
+WHERE place = ? AND created AND hubspot_id != '' AND undone IN ('', 'failed', 'archiving') AND name > ?
 ORDER BY name LIMIT ?
 """
+#: Noted before the request: where it is not there afterwards, the undo has archived it, and nobody else.
+_ARCHIVING = "archiving"
 _NOTE = "UPDATE ends SET undone = ?, undo_why = ? WHERE place = ? AND name = ?"
 
 
@@ -33,6 +36,7 @@ class CreatedOther(NamedTuple):
     value: str
     hubspot_id: str
     created: int  #: as `ends.created`
+    is_archiving: int = 0  #: an earlier undo was about to archive it
 
 
 class CreatedOthers:
@@ -49,6 +53,10 @@ class CreatedOthers:
             found = connection.execute(_PAGE_OF, (self._place, after, _PAGE))
             return list(map(CreatedOther._make, found))
 
+    def note_archiving(self, others: Sequence[CreatedOther]) -> None:
+        with self._file.transaction() as connection:
+            connection.executemany(_NOTE, [(_ARCHIVING, "", self._place, one.name) for one in others])
+
     def note(self, outcomes: Sequence[tuple[CreatedOther, UndoOutcome, str]]) -> None:
         values = [(outcome.value, why, self._place, one.name) for one, outcome, why in outcomes]
         with self._file.transaction() as connection:
@@ -56,8 +64,11 @@ class CreatedOthers:
 
     def counts(self) -> dict[UndoOutcome, int]:
         with self._file.reading() as connection:
-            query = "SELECT undone, count(*) FROM ends WHERE place = ? AND undone != '' GROUP BY undone"
-            return {UndoOutcome(name): count for name, count in connection.execute(query, (self._place,))}
+            query = (
+                "SELECT undone, count(*) FROM ends WHERE place = ? AND undone NOT IN ('', ?) GROUP BY undone"
+            )
+            found = connection.execute(query, (self._place, _ARCHIVING))
+            return {UndoOutcome(name): count for name, count in found}
 
     async def run(
         self, session: Session, account: Account, app: str, writer: Offload, *, is_dry: bool
@@ -81,12 +92,16 @@ class CreatedOthers:
         after = ""
         while page := await writer.run(partial(self.page, after)):
             session.ending.raise_if_ending()
-            after = page[-1].name
             plans, left_out = await worker.plan([_trace(n, one, self._by) for n, one in enumerate(page)])
             findings = {number: with_reason(LEFT_OUT, why) for number, why in left_out.items()}
             gone: Mapping[int, Finding] = {}
             if not is_dry:
-                failed, gone = await worker.carry_out([one for one in plans if one.archive])
+                todo = [one for one in plans if one.archive]
+                await writer.run(partial(self.note_archiving, [page[one.number] for one in todo]))
+                try:
+                    failed, gone = await worker.carry_out(todo)
+                except OutOfDateError:  # others may have written meanwhile: they are read again
+                    continue
                 findings |= {number: one.why for number, one in failed.items()}
             outcomes = [(page[number], UndoOutcome.FAILED, why) for number, why in findings.items()]
             outcomes += [
@@ -98,6 +113,7 @@ class CreatedOthers:
                 for one in plans
                 if one.number not in findings
             ]
+            after = page[-1].name
             counts.update(outcome for _, outcome, _ in outcomes)
             if not is_dry:
                 await writer.run(partial(self.note, outcomes))
@@ -113,4 +129,5 @@ def _trace(number: int, one: CreatedOther, by: str) -> Trace:
         former={},
         sent={by: [one.value.strip()]},
         is_named=one.created == 1,
+        archiving=bool(one.is_archiving),
     )

@@ -19,6 +19,7 @@ from uploader.mockserver.account.associations.links import Links
 from uploader.model.associations import LinkColumn
 from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.checkpoint import Checkpoint
+from uploader.undo.created_others import CreatedOthers
 from uploader.undo.link_plan import LinkUndo
 from uploader.undo.links import LinksReport, LinksUndo, links_settings
 from uploader.undo.plan import UndoOutcome
@@ -234,6 +235,39 @@ def test_companies_that_were_created_for_links_are_archived_unless_others_worked
     assert sorted(live) == ["c0", "n2"]
     again = undo(job)
     assert again.others == report.others
+
+
+def _job_that_created_companies(path, keys):
+    rows = [{**one, "account": key} for one, key in zip(contacts(len(keys)), keys, strict=True)]
+    options = {"create_missing": frozenset({"companies"})}
+    job = make_job(path, rows, account([]), [PLAIN], **options)
+    assert job.run_virtual().exit_code == 0
+    return job
+
+
+def test_created_companies_are_looked_at_again_after_a_long_pause(tmp_path):
+    """Others may have worked with them meanwhile."""
+    job = _job_that_created_companies(tmp_path / "c.csv", ["n1", "n2"])
+    pause = {"status": 429, "retry_after_seconds": 3_600, "endpoint": "archive", "requests": [1, 1]}
+    job.simulator.change_scenario(make_simulator(faults=[{"kind": "status", **pause}]).scenario)
+    report = undo(job)
+    assert (report.others, report.exit_code) == ({UndoOutcome.ARCHIVED: 2}, 0)
+    reads = [path for path in job.transport.paths if path.startswith("/crm/v3/objects/companies/batch/read")]
+    assert len(reads) >= 3  # before the pause, after it, and after the archiving
+
+
+def test_created_companies_that_a_killed_undo_archived_count_as_archived(tmp_path, monkeypatch):
+    job = _job_that_created_companies(tmp_path / "c.csv", ["n1", "n2"])
+    with monkeypatch.context() as patch:
+        patch.setattr(CreatedOthers, "note", _fail)
+        with pytest.raises(OSError, match="killed"):
+            undo(job)
+    report = undo(job)
+    assert (report.others, report.exit_code) == ({UndoOutcome.ARCHIVED: 2}, 0)
+
+
+def _fail(*_):
+    raise OSError("killed")
 
 
 @pytest.mark.parametrize("seed", range(4))
