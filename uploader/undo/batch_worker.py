@@ -37,7 +37,7 @@ from uploader.undo.undo_file import Key
 _LOOKS_AGAIN, _LOOK_SECONDS = 4, 1.0
 #: How long, added to an upload's limit, a batch may have paused since its first read and still be written.
 #: A batch takes some thirty requests: pauses of each must not make it outdated again and again.
-_STALLS_SECONDS = 540.0
+STALLS_SECONDS = 540.0
 #: The reason for a contact that no reply names.
 LEFT_OUT = "HubSpot did not answer for it"
 
@@ -100,7 +100,7 @@ class BatchWorker:
 
     async def plan(self, traces: list[Trace]) -> tuple[list[Plan], dict[int, str]]:
         """Read contacts and make a plan for each; by number, why the others could not be read."""
-        self._rewriter.known_at = self._sender.stalled_seconds + _STALLS_SECONDS
+        self._rewriter.known_at = self._sender.stalled_seconds + STALLS_SECONDS
         portal = self._portal
         plans: list[Plan] = []
         left_out: dict[int, str] = {}

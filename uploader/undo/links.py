@@ -33,6 +33,7 @@ from uploader.settings import Settings
 from uploader.storage.associations_file import AssociationsFile
 from uploader.system.blocking_calls import Offload
 from uploader.system.private_files import Lock
+from uploader.undo.batch_worker import STALLS_SECONDS
 from uploader.undo.created_others import CreatedOthers
 from uploader.undo.link_plan import LinkPlan, LinkUndo, MadePair, by_outcome, plan
 from uploader.undo.made_links import MadeLinks, count_outcomes
@@ -194,14 +195,19 @@ class _Pages:
         self._work = work
         self._tools = tools
         self._report = report
+        self._known_at = 0.0  # as for `Sender.send`, of the page
+        self._outdated: set[int] = set()  # links that were not written in time: they are read again
 
     async def run(self) -> None:
         run, tools, report = self._tools.writer.run, self._tools, self._report
         for object_type in self._work.object_types():
             after = Pair("", "")
-            while page := await run(partial(self._work.page, object_type, after, _PAGE)):
+            page: list[MadePair] = []
+            while page or (page := await run(partial(self._work.page, object_type, after, _PAGE))):
                 tools.attempts.check_wanted()
-                after = page[-1].pair
+                after = max(after, page[-1].pair)
+                self._known_at = tools.attempts.sender.stalled_seconds + STALLS_SECONDS
+                self._outdated.clear()
                 linked = await self._read(
                     self._settings.object_type, object_type, [one.pair.from_id for one in page]
                 )
@@ -217,8 +223,15 @@ class _Pages:
                         report.counts[outcome] += count
                 else:
                     failed = await self._carry_out(object_type, plans)
-                    outcomes = by_outcome(plans, failed)
-                    await run(partial(self._work.note, outcomes))
+                    done = [one for one in plans if not self._is_outdated(one)]
+                    await run(partial(self._work.note, by_outcome(done, failed)))
+                page = [one.made for one in plans if self._is_outdated(one)]
+
+    def _is_outdated(self, one: LinkPlan) -> bool:
+        return not self._outdated.isdisjoint(one.made.links)
+
+    def _goes_on(self, one: LinkPlan, failed: Mapping[int, str]) -> bool:
+        return failed.keys().isdisjoint(one.made.links) and not self._is_outdated(one)
 
     async def _read(self, of: str, to: str, ids: Sequence[str]) -> dict[str, Linked]:
         if not ids:
@@ -235,14 +248,14 @@ class _Pages:
         for is_turned, ends in ((False, (of, to)), (True, (to, of))):
             restored = [one for one in plans if one.restore and _is_turned(one) is is_turned]
             await self._restore(*ends, restored, failed)
-        labelled = [one for one in plans if one.labels and not _has_failed(one, failed)]
+        labelled = [one for one in plans if one.labels and self._goes_on(one, failed)]
         await self._send(
             here.end_labels.replace("{to}", to),
             labelled,
             lambda some: encode_links((one.made.pair, label) for one in some for label in one.labels),
             failed,
         )
-        ended = [one for one in plans if one.ends and not _has_failed(one, failed)]
+        ended = [one for one in plans if one.ends and self._goes_on(one, failed)]
         await self._send(
             here.dissociate.replace("{to}", to),
             ended,
@@ -284,7 +297,9 @@ class _Pages:
 
         if plans:
             question = Questions(lambda some: Call("POST", path, encode(some)), settle, has_body=False)
-            await self._tools.attempts.run(question, [Piece(list(plans))])
+            question.known_at = self._known_at
+            for piece in await self._tools.attempts.run(question, [Piece(list(plans))]):
+                self._outdated.update(link for one in piece.items for link in one.made.links)
 
     async def _look_again(
         self,
@@ -295,7 +310,7 @@ class _Pages:
         failed: dict[int, str],
     ) -> None:
         """Read records until what was written shows: the replies do not name every link."""
-        rest = [one for one in plans if not _has_failed(one, failed)]
+        rest = [one for one in plans if self._goes_on(one, failed)]
         for wait in _waits():
             if rest:
                 await asyncio.sleep(wait)
@@ -320,10 +335,6 @@ def _bearer_id(one: LinkPlan) -> str:
 
 def _is_turned(one: LinkPlan) -> bool:
     return one.made.former is not None and one.made.former.is_turned
-
-
-def _has_failed(one: LinkPlan, failed: Mapping[int, str]) -> bool:
-    return not failed.keys().isdisjoint(one.made.links)
 
 
 def _fail(plans: Sequence[LinkPlan], why: str, failed: dict[int, str]) -> None:

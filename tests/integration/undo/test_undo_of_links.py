@@ -25,7 +25,9 @@ from uploader.undo.links import LinksReport, LinksUndo, links_settings
 from uploader.undo.plan import UndoOutcome
 
 
-def undo(job: Job, *, kill_after=None, portal=None, restart=False, **options) -> LinksReport | None:
+def undo(
+    job: Job, *, kill_after=None, portal=None, restart=False, outage=600.0, **options
+) -> LinksReport | None:
     """One invocation of the undo of a job's links; None if it was killed."""
 
     async def run() -> LinksReport | None:
@@ -44,7 +46,8 @@ def undo(job: Job, *, kill_after=None, portal=None, restart=False, **options) ->
             opened, identity = checkpoint.job_id(), checkpoint.identity()
         file = AssociationsFile(path)
         file.open(opened)
-        settings = links_settings(file, path, identity.settings["object_type"], restart=restart, token="t")
+        more = {"restart": restart, "outage_seconds": outage, "token": "t"}
+        settings = links_settings(file, path, identity.settings["object_type"], **more)
         undoing = LinksUndo(settings, file, portal or identity.portal, seams, **options)
 
         def strike() -> None:
@@ -151,6 +154,24 @@ def test_a_link_that_others_have_ended_is_gone(tmp_path):
     change(job, remove=[(A, "c1", "")])
     report = undo(job)
     assert (counts(report), report.exit_code) == ({"gone": 1}, 0)
+
+
+def test_what_others_change_during_a_long_pause_stays(tmp_path):
+    label = {"object_type": "contacts", "to": "companies", "label": "Buyer"}
+    pause = {"status": 429, "retry_after_seconds": 3_600, "endpoint": "dissociate", "requests": [1, 1]}
+    more = {"association_labels": [label], "faults": [{"kind": "status", **pause}]}
+    rows = [{"email": A, "account": "c1"}, {"email": B, "account": "c1"}]
+    simulator = account(["c1"], [A, B], **more)
+    job = make_job(tmp_path / "c.csv", rows, simulator, [PLAIN])
+    job.run_virtual()
+
+    async def approve(account, report) -> bool:
+        asyncio.get_running_loop().call_later(1_800, lambda: change(job, add=[(A, "c1", "Buyer")]))
+        return True
+
+    report = undo(job, approve=approve, outage=7_200.0)
+    assert counts(report) == {"unlinked": 1, "kept": 1}
+    assert labels(simulator).keys() == {(A, "c1")}
 
 
 def test_companies_give_contacts_their_primary_company_back(tmp_path):
