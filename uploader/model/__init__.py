@@ -15,5 +15,6 @@ settings_periods     which settings applied to which rows of a job, and which ro
 settled_rows         records with their outcomes, and the tallies
 stop                 why a run pauses or stops, and the exception that ends it
 timeline             counts and latencies per interval of a run
+toml_problems        what is wrong with a text that is no TOML, with the lines
 watermark            how far a job is: watermark, settled ranges, where reading resumes
 """

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from uploader.errors import SettingsError
 from uploader.hubspot.new_properties import FIELD_OF_TYPE, FIELD_TYPES, Definition
 from uploader.hubspot.schema import Option
+from uploader.model.toml_problems import toml_problem
 from uploader.records.columns import numbered
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
@@ -50,7 +51,7 @@ def parse_definitions(text: str) -> DefinitionsFile:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"not valid TOML: {error}") from error
+        raise SettingsError(toml_problem(text, error)) from error
     problems: list[str] = []
     object_type = document.pop("object_type", "contacts")
     if not isinstance(object_type, str) or not object_type:

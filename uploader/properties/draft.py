@@ -87,8 +87,8 @@ def draft_text(
     lines = [
         f"# {_comment(where)}",
         "# Review it: a definition is created as it stands here, and its type can hardly be changed later.",
-        "# Remove the # of the lines that you want, delete what you do not want, then give the file to the",
-        "# command create-properties.",
+        "# Delete what you do not want. A definition that is commented out may not be needed: remove the #",
+        "# of its lines to have it created. Then give the file to the command create-properties.",
         *(f"# {_comment(remark)}" for remark in passed_over),
         "",
         f"object_type = {_quoted(object_type)}",
@@ -133,7 +133,9 @@ def _lines_of(one: MissingProperty, name: str, label: str, group: str, *, is_key
 
 def _enumeration(found: Inference) -> Iterator[str]:
     field_type = "checkbox" if found.is_multiple else "select"
-    yield "# Only these values occur. As an enumeration, instead of the type and field_type above:"
+    what = "checkboxes" if found.is_multiple else "a dropdown"
+    yield f"# Only these values occur, so it can be {what}, with no other values. If you want that, delete"
+    yield "# the lines type and field_type above, and remove the # of these three lines:"
     yield '# type = "enumeration"'
     yield f"# field_type = {_quoted(field_type)}"
     yield f"# options = [{', '.join(map(_quoted, found.options))}]"

@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from uploader.model.associations import LinkColumn
+from uploader.model.toml_problems import toml_problem
 from uploader.records.associations.link_columns import DETAILS, link_column
 from uploader.records.columns import MappingError
 from uploader.records.values.datetimes import DateOrder
@@ -86,7 +87,7 @@ def parse_document(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise MappingError(f"not valid TOML: {error}") from error
+        raise MappingError(toml_problem(text, error)) from error
 
 
 def mapping_of(

@@ -17,6 +17,7 @@ from uploader.errors import SettingsError
 from uploader.hubspot.owner_lookup import OWNER_TO_FILL_IN
 from uploader.model.associations import LinkColumn
 from uploader.model.column_names import folded
+from uploader.model.toml_problems import toml_problem
 from uploader.records.associations.link_columns import parse_association
 from uploader.records.columns import MappingError
 from uploader.records.mapping_file import MappingFile, parse_mapping
@@ -223,7 +224,7 @@ def read_owner_map(path: Path) -> dict[str, str]:
         try:
             document = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise SettingsError(f"--owner-map {path} is not valid TOML: {error}") from error
+            raise SettingsError(f"--owner-map {path}: {toml_problem(text, error)}") from error
         pairs = [(key, str(value), f"{key!r}") for key, value in document.items()]
     else:
         delimiter = max(",;\t", key=text.partition("\n")[0].count)

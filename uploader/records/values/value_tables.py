@@ -14,6 +14,7 @@ import tomllib
 from dataclasses import dataclass, field
 
 from uploader.model.column_names import folded
+from uploader.model.toml_problems import toml_problem
 from uploader.records.columns import MappingError
 from uploader.records.values.translation import word
 from uploader.records.values.wrappings import cell_text
@@ -80,7 +81,7 @@ def parse_value_toml(text: str) -> ValueTables:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise MappingError(f"not valid TOML: {error}") from error
+        raise MappingError(toml_problem(text, error)) from error
     tables = ValueTables()
     add_toml_tables(tables, document, text.splitlines())
     return tables
