@@ -44,6 +44,7 @@ def verify(job: Job, *, stop_after=None, sample=None, source=(), **options) -> t
             loop.call_later(stop_after, verification.ending.stop, 2)
         try:
             report = await verification.run()
+            job.link_findings = [one for _, one in verification.links.findings()] if report.links else []
             return report, [finding for _, _, finding in verification.file.findings()]
         finally:
             verification.file.close()
@@ -56,6 +57,11 @@ def verify(job: Job, *, stop_after=None, sample=None, source=(), **options) -> t
 
 def counts(report: Report) -> dict[str, int]:
     return {verdict.value: count for verdict, count in report.counts.items() if count}
+
+
+def link_counts(report: Report) -> dict[str, int]:
+    assert report.links is not None
+    return {verdict.value: count for verdict, count in report.links.counts.items() if count}
 
 
 def change_records(job: Job, update=(), archive=()) -> None:

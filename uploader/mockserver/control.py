@@ -17,7 +17,8 @@ POST /_mock/objects/TYPE       changes by another user: {"update": [{"email": "a
                                them with others (activities, or records of a type), which need not exist
 POST /_mock/links              associations made and ended by another user: {"add": [{"from": {"type":
                                "contacts", "email": "a@x.com"}, "to": {"type": "companies", "id": "7"},
-                               "label": "Primary"}], "remove": []}; without a label, the unlabelled one.
+                               "label": "Primary"}], "remove": []}; without a label, the unlabelled one;
+                               with one, "remove" removes only that.
                                These are the "links" of a reset, too
 POST /_mock/scenario           the body, a scenario as JSON, replaces the present one
 POST /_mock/quota              {"quota": "100/10"} or {"quota": "none"}

@@ -3,4 +3,5 @@ head.html the head and the look of both.
 
 charts   charts as SVG text
 content  what the report says of a job
+links    the links of a job: counts, missing records, reasons
 """

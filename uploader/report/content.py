@@ -220,12 +220,28 @@ _COMPARED = (
 )
 
 
+_COMPARED_LINKS = (
+    ("equal", "as made"),
+    ("link missing", "missing"),
+    ("label missing", "without their label"),
+    ("other primary", "with another primary record"),
+    ("link not checked", "not checked"),
+    ("pending link there", "pending and there"),
+    ("pending link missing", "pending and missing"),
+)
+
+
 def verified_text(result: Mapping[str, Any], ended: str) -> str:
     """What the last complete `verify` found. `ended`: when."""
     counts, records = result["counts"], result.get("records", 0)
     sample = " (a sample)" if result.get("is_sample") else ""
     parts = [f"{counts[name]:,} {words}" for name, words in _COMPARED if counts.get(name)]
-    return f"Verified at {ended}: of {records:,} records{sample}, {', '.join(parts) or 'none to compare'}."
+    text = f"Verified at {ended}: of {records:,} records{sample}, {', '.join(parts) or 'none to compare'}"
+    links = result.get("links")
+    if isinstance(links, Mapping):
+        parts = [f"{links[name]:,} {words}" for name, words in _COMPARED_LINKS if links.get(name)]
+        text += f"; of {sum(links.values()):,} links, {', '.join(parts) or 'none to compare'}"
+    return f"{text}."
 
 
 def share_text(value: float) -> str:

@@ -23,6 +23,8 @@ def write_result(checkpoint: Path, job: str, ended_at: float, report: Report) ->
         "is_sample": report.is_sample,
         "counts": {verdict.value: count for verdict, count in report.counts.items()},
     }
+    if report.links is not None:
+        document["links"] = {verdict.value: count for verdict, count in report.links.counts.items()}
     write_whole(path, orjson.dumps(document))
 
 

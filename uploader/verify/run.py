@@ -40,6 +40,7 @@ from uploader.system.private_files import Lock
 from uploader.verify.corrections import Correction
 from uploader.verify.expected_values import Builder, doubts_of, find_period_mappings, former_settings
 from uploader.verify.judge import Checked, Job, Verdict, Wanted, in_question, judge, with_history
+from uploader.verify.links import LinkCheck, LinksReport
 from uploader.verify.verify_file import VerificationFile
 
 _READERS = 32
@@ -75,6 +76,7 @@ class Report:
     elapsed_seconds: float = 0.0
     has_older_rules: bool = False  #: values were read by older rules when they were written
     account_doubt: str = ""  #: why it may not be the account that the job wrote to
+    links: LinksReport | None = None  #: None if the jobs have none
     end: EarlyEnd | None = None
 
     @property
@@ -85,7 +87,8 @@ class Report:
     def exit_code(self) -> int:
         if self.end is not None:
             return self.end.exit_code(has_begun=any(self.counts.values()))
-        return int(any(self.counts[v] for v in (Verdict.DIFFERS, Verdict.MISSING, Verdict.UNCHECKED)))
+        is_bad = any(self.counts[v] for v in (Verdict.DIFFERS, Verdict.MISSING, Verdict.UNCHECKED))
+        return int(is_bad or (self.links is not None and not self.links.is_good))
 
 
 class Verification:
@@ -107,6 +110,7 @@ class Verification:
         self.session: Session | None = None  #: None before the first request
         self.ending = Ending()
         self.file = VerificationFile(checkpoint.path)
+        self.links = LinkCheck(self.file, settings)
         self.report = Report(is_sample=sample is not None)
         self.rows = 0  #: number of rows processed so far
         self.records = 0  #: number of records to be compared; 0 until it is known
@@ -166,8 +170,21 @@ class Verification:
                 if self.settings.rules.is_searched:
                     self._created = CreatedRecordsFile(self._checkpoint.path, read_only=True)
                     stack.callback(self._created.close)
+                self._open_links(len(sources), stack)
                 stack.callback(writer.finish)
+                if self.links.has_links:
+                    await unless_ended(self.links.read_types(session.tools(account, reader, writer)))
                 await self._verify(session, sources, account, writer)
+
+    def _open_links(self, sources: int, stack: ExitStack) -> None:
+        """Open the files of links. `sources`: how many the job has."""
+        self.links.open(self._checkpoint, self.settings, 0, stack)
+        first = sources
+        for one in self._corrections:
+            self.links.open(one.checkpoint, one.settings, first, stack)
+            first += len(one.sources)
+        if self.links.has_links:
+            self.report.links = self.links.report
 
     async def _verify(
         self,
@@ -178,7 +195,8 @@ class Verification:
     ) -> None:
         checkpoints = [self._checkpoint, *(one.checkpoint for one in self._corrections)]
         jobs = [fingerprint(one, one.identity(), one.periods()) for one in checkpoints]
-        about = {"job": jobs, "sample": self._sample}
+        about: dict[str, object] = {"job": jobs, "sample": self._sample}
+        about |= {"links": self.links.about} if self.links.has_links else {}
         self.is_resumed = self.file.open(about, restart=self.settings.restart)
         build = self._build(sources, account, writer)
         try:
@@ -186,6 +204,7 @@ class Verification:
             await writer.run(self._fill_report)
             self.records = self.report.records
             await self._read_all(session, account, writer)
+            await self.links.read_all(session, writer, min(_READERS, self.settings.max_in_flight))
         finally:
             await writer.run(self._fill_report)
 
@@ -198,6 +217,7 @@ class Verification:
             for one in self._periods
             if one.progress.settled or one.in_doubt_below
         )
+        self.links.fill_report()
         state = self._checkpoint.state()
         tallies = state.tallies
         self.report.rows, self.report.rows_open = tallies.rows, tallies.open
@@ -211,8 +231,13 @@ class Verification:
 
     async def _build(self, sources: list[Source], account: Account, writer: Offload) -> None:
         """Build the expected values in slices, so that signals are handled in between."""
-        if await writer.run(lambda: self.file.is_built):
-            return
+        if not await writer.run(lambda: self.file.is_built):
+            await self._build_values(sources, account, writer)
+        links = self.links.build(self._sample)
+        while await writer.run(lambda: next(links, None)) is not None:
+            pass
+
+    async def _build_values(self, sources: list[Source], account: Account, writer: Offload) -> None:
         await writer.run(self.file.clear)
         jobs = [(self.settings, self._checkpoint, sources)]
         jobs += [(one.settings, one.checkpoint, one.sources) for one in self._corrections]

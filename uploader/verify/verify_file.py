@@ -7,6 +7,7 @@ killed `verify` resumes at the last commit.
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
 from zlib import crc32
@@ -32,8 +33,10 @@ CREATE INDEX owned_by_number ON owned (number);
 """
 #: A power cut may lose a batch, which is read again then.
 _SYNCHRONOUS: Final = "NORMAL"
-#: The verdict of contacts outside the sample.
-_LEFT_OUT = "left out"
+#: The verdict of contacts and links outside the sample.
+LEFT_OUT = "left out"
+#: Noted once the table of links is complete.
+LINKS_BUILT = "links are built"
 
 
 class VerificationFile(sqlite.Database):
@@ -188,7 +191,7 @@ class VerificationFile(sqlite.Database):
                     UPDATE contacts SET verdict = ? WHERE verdict IS NULL AND number NOT IN
                         (SELECT number FROM contacts WHERE verdict IS NULL ORDER BY hash(value) LIMIT ?)
                     """,
-                    (_LEFT_OUT, sample),
+                    (LEFT_OUT, sample),
                 )
             connection.execute(
                 "CREATE INDEX unsettled ON contacts (id_property, number) WHERE verdict IS NULL"
@@ -232,6 +235,23 @@ class VerificationFile(sqlite.Database):
                 ],
             )
 
+    # --- for the links, whose table `links_table` knows ---
+
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        """A transaction. StorageError."""
+        return self._transaction()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Reads. StorageError."""
+        with self._storing():
+            yield self._open
+
+    @property
+    def has_all_links(self) -> bool:
+        """The table of links is complete."""
+        return bool(self._all("SELECT 1 FROM about WHERE name = ?", (LINKS_BUILT,)))
+
     # --- reporting ---
 
     def counts(self) -> dict[Verdict, int]:
@@ -264,7 +284,11 @@ class VerificationFile(sqlite.Database):
     # --- the file ---
 
     def _has_ended(self) -> bool:
-        return self.is_built and not self.unsettled_count()
+        about = self._about()
+        has_links = isinstance(about, dict) and "links" in about
+        if not self.is_built or self.unsettled_count() or (has_links and not self.has_all_links):
+            return False
+        return not (has_links and self._all("SELECT 1 FROM links WHERE verdict IS NULL LIMIT 1"))
 
     def _about(self) -> object:
         if not self._open.execute("SELECT 1 FROM sqlite_master").fetchone():

@@ -40,6 +40,10 @@ class Page(HTMLParser):
         elif tag in {"td", "th"} and self._table:
             self._table[-1].append("")
 
+    def handle_endtag(self, tag):
+        if tag == "table":
+            self._table = None
+
     def handle_data(self, data):
         if self._table and self._table[-1]:
             self._table[-1][-1] += data
@@ -132,6 +136,38 @@ def test_a_checkpoint_of_an_earlier_version_has_no_timeline(tmp_path, hubspot_mo
         connection.executescript("DROP TABLE stretches; DROP TABLE invocations;")
     connection.close()
     assert "Nothing was kept of what happened when" in render(checkpoint).decode()
+
+
+def test_the_links_of_a_job_are_shown_by_outcome_and_reason(tmp_path, hubspot_mock):
+    keys = ["co0", "co1", "co0", "gone-7", "gone-7", "gone-8", "secret name"]
+    lines = ["email,account", *(f"c{i}@example.com,{key}" for i, key in enumerate(keys)), "no one,co1"]
+    (tmp_path / "contacts.csv").write_text("\n".join(lines))
+    unique = {"name": "sf_id", "unique": True, "object_type": "companies"}
+    limit = {"object_type": "companies", "to": "contacts", "most": 1}
+    mock = hubspot_mock(scenario={"properties": [unique], "association_limits": [limit]})
+    mock.reset([], {"companies": [{"properties": {"sf_id": key}} for key in ("co0", "co1")]})
+    at = ("--base-url", mock.url, "--associate", "account=companies.sf_id", "--max-failures", "5", "--yes")
+    uploaded = run("upload", "contacts.csv", *at, "--json", cwd=tmp_path).summary["links"]
+    checkpoint = tmp_path / "contacts.csv.checkpoint"
+    page = Page(render(checkpoint, folder=tmp_path).decode())
+    tables = {name: [[cell.strip() for cell in line] for line in one] for name, one in page.tables.items()}
+    head, column, _ = tables["links"]
+    shown = dict(zip(head[2:], column[2:], strict=True))
+    assert shown.pop("Links") == str(uploaded["read"]) == "7"
+    assert {name: int(count) for name, count in shown.items()} == {name: uploaded[name] for name in shown}
+    assert (uploaded["linked"], uploaded["missing"], uploaded["rejected"]) == (2, 4, 1)
+    assert [line[1:] for line in tables["missing-ends"][1:]] == [
+        ["...", "2"],
+        ["...", "1"],
+        ["...", "1"],
+    ]
+    assert [line[:2] for line in tables["failed-links"][1:]] == [["4", "missing"], ["1", "rejected"]]
+    assert "contacts.csv.links.csv" in page.links
+    text = render(checkpoint).decode()
+    assert "gone-7" not in text
+    assert "secret name" not in text
+    page = Page(render(checkpoint, with_values=True).decode())
+    assert [cell.strip() for cell in page.tables["missing-ends"][1][1:]] == ["gone-7", "2"]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")

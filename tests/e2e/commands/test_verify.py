@@ -82,8 +82,43 @@ def test_a_list_of_nothing_is_left_only_where_it_has_a_name(tmp_path, hubspot_mo
     ended = run("verify", "contacts.csv.checkpoint", *fast, "-o", "none.csv", "--json", cwd=tmp_path)
     assert (ended.summary["rows"], ended.summary["rows_written"]) == (32, 31)
     assert (tmp_path / "none.csv").read_text().splitlines() == [
-        "verdict,row,source,key,hubspot_id,property,wanted,found,note"
+        "verdict,row,source,key,hubspot_id,property,wanted,found,note,to_id,value"
     ]
+
+
+def test_links_that_others_changed_are_counted_and_listed(tmp_path, hubspot_mock):
+    lines = ["email,account", *(f"c{i}@example.com,co{i % 3}" for i in range(30))]
+    (tmp_path / "contacts.csv").write_text("\n".join(lines))
+    unique = {"name": "sf_id", "unique": True, "object_type": "companies"}
+    mock = hubspot_mock(scenario={"properties": [unique]})
+    mock.reset([], {"companies": [{"properties": {"sf_id": f"co{i}"}} for i in range(4)]})
+    at = ("--base-url", mock.url)
+    link = ("--associate", "account=companies.sf_id:Primary")
+    assert run("upload", "contacts.csv", *at, *link, "--yes", cwd=tmp_path).code == 0
+    verify = ("verify", "contacts.csv.checkpoint", *at)
+    ended = run(*verify, "--json", cwd=tmp_path)
+    assert (ended.code, ended.summary["links"]["equal"]) == (0, 30), ended
+    ends = [
+        {
+            "from": {"type": "contacts", "email": f"c{i}@example.com"},
+            "to": {"type": "companies", "sf_id": key},
+        }
+        for i, key in ((4, "co1"), (5, "co3"))
+    ]
+    mock.change_links([{**ends[1], "label": "Primary"}], [ends[0]])
+    ended = run(*verify, cwd=tmp_path)
+    assert ended.code == 1
+    for line in ("28  links equal", "1  links missing", "1  links whose record is not the primary one"):
+        assert f"{line}" in ended.out
+    assert "list of the differences: contacts.csv.differences.csv" in ended.err
+    with (tmp_path / "contacts.csv.differences.csv").open(encoding="utf-8", newline="") as file:
+        gone, other = csv.DictReader(file)
+    company = {one["properties"]["sf_id"]: one["id"] for one in mock.objects("companies")}
+    shown = [gone[name] for name in ("verdict", "row", "key", "property", "wanted", "to_id", "value")]
+    assert shown == ["link missing", "6", "c4@example.com", "account", "Primary", company["co1"], "co1"]
+    assert (other["verdict"], other["note"]) == ("other primary", f"{company['co3']} is the primary one")
+    page = run("report", "contacts.csv.checkpoint", "-o", "-", cwd=tmp_path).out
+    assert "of 30 links, 28 as made, 1 missing, 1 with another primary record" in page
 
 
 def test_a_file_of_another_kind_is_not_overwritten(tmp_path, hubspot_mock):

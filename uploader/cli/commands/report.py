@@ -48,8 +48,10 @@ from uploader.report.content import (
     verified_text,
     whole_of,
 )
+from uploader.report.links import JobLinks, read_links
 from uploader.sources.names import STDIN
 from uploader.sources.open import read_row_again
+from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.checkpoint_tables.timeline import Invocation
 from uploader.storage.file_names import opt_outs_path, snapshot_path
@@ -163,6 +165,7 @@ def _plan_content(plan: Plan, end: PlanEnd, folder: Path, output: Path | None) -
                 "reason": one.reason,
                 "link": _link(_page_of_step(one, output), folder) if one.summary else "",
                 "counts": [counts.get(key) for key in _SUMS],
+                "follow_ups": [more.line for more in one.summary.follow_ups.values()] if one.summary else [],
             }
             for one in end.steps
             for counts in [one.summary.as_dict() if one.summary else {}]
@@ -217,6 +220,7 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> dict[s
         "undone": [*undone_text(path), *opt_out_lines(summary.tallies, opt_outs_path(path))],
         "tallies": summary.tallies,
         "follow_ups": [one.line for one in summary.follow_ups.values()],
+        "links": _links(checkpoint, with_values=with_values),
         "elapsed": duration(summary.elapsed_seconds),
         "verdict": verdict(summary.tallies),
         "verified": _verified(path, checkpoint),
@@ -275,6 +279,15 @@ def _verified(path: Path, checkpoint: Checkpoint) -> str:
     """What the last complete verify of the job found; "" if there was none."""
     result = read_result(path, checkpoint.job_id())
     return verified_text(result, clock(result["ended_at"])) if result else ""
+
+
+def _links(checkpoint: Checkpoint, *, with_values: bool) -> JobLinks | None:
+    """The links of the job; None if it has none."""
+    if not checkpoint.has_links_file():
+        return None
+    with closing(AssociationsFile(checkpoint.path)) as file:
+        file.open(checkpoint.job_id(), read_only=True)
+        return read_links(file, with_values=with_values)
 
 
 def _files(checkpoint: Path, folder: Path) -> list[tuple[str, str, str]]:

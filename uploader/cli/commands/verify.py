@@ -20,6 +20,7 @@ from uploader.cli.output import print_json, print_lines, refuse_foreign, write_l
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.numbers import duration, printable
 from uploader.cli.text.undo_state import undone_dict, undone_text
+from uploader.cli.text.verified_links import link_lines, links_dict
 from uploader.cli.work_display import Work, WorkDisplay
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
@@ -29,10 +30,17 @@ from uploader.storage.checkpoint import Checkpoint
 from uploader.system.sqlite import remove_database
 from uploader.verify.corrections import Correction, find_corrections
 from uploader.verify.judge import Finding, Verdict
+from uploader.verify.link_judge import LinkVerdict
 from uploader.verify.result_file import write_result
 from uploader.verify.run import Report, Verification, find_sources, job_settings
 
-_HEADER = ("verdict", "row", "source", "key", "hubspot_id", "property", "wanted", "found", "note")
+#: `to_id` and `value` are of links.
+_HEADER = (
+    *("verdict", "row", "source", "key", "hubspot_id", "property", "wanted", "found", "note"),
+    *("to_id", "value"),
+)
+#: The columns that lists of earlier versions have, too.
+_FORMER_HEADER = _HEADER[:9]
 _EXAMPLES = 5
 
 
@@ -71,13 +79,13 @@ def command(
 
     Changes that HubSpot makes by itself are reported apart from differences: addresses in lower case, a
     lifecycle stage that does not go back, another notation of numbers and dates. Failed rows that were
-    uploaded later from a file of `failures`, in the same folder, are compared, too. If interrupted, the same
-    command continues; after it has finished, it begins anew.
+    uploaded later from a file of `failures`, in the same folder, are compared, too, and so are the links that
+    the job made. If interrupted, the same command continues; after it has finished, it begins anew.
 
     \b
     Exit codes:
       0        all as uploaded, apart from HubSpot's own changes
-      1        some records differ, are missing or could not be checked
+      1        some records or links differ, are missing or could not be checked
       2        wrong usage, or verification cannot start
       75       stopped; run the same command again later
       78       stopped; solve the reported problem first
@@ -86,7 +94,7 @@ def command(
     configure_messages(log_format, verbose=False)
     is_named = output is not None
     output = output or checkpoint.with_name(f"{checkpoint.name.removesuffix('.checkpoint')}.differences.csv")
-    refuse_foreign(output, _HEADER, "no list of differences")
+    refuse_foreign(output, _FORMER_HEADER, "no list of differences")
     # A variable may hold the pattern that `upload` was given; the checkpoint has the files.
     sources = () if any(map(is_pattern, sources)) and is_by_variable("sources") else sources
     with contextlib.ExitStack() as stack:
@@ -143,6 +151,10 @@ def _work(run: Verification, rows: int) -> Work | None:
         if is_paused and session
         else ""
     )
+    if run.records and run.report.links is not None and done == run.records:
+        links = run.report.links
+        compared = [f"{count:,} {verdict.value}" for verdict, count in links.counts.items() if count]
+        return Work("links", links.compared - links.left, links.compared, compared, trouble)
     if run.records:
         return Work(
             noun(run.settings.object_type).many, done, run.records, _parts(run.report.counts), trouble
@@ -172,10 +184,39 @@ def _listed(run: Verification, names: Sequence[str]) -> Iterator[Sequence[object
             finding.wanted,
             finding.found,
             finding.note,
+            "",
+            "",
         )
         shown[finding.verdict] += 1
         if shown[finding.verdict] <= _EXAMPLES and not is_json():  # whose lines hold no values
             print_message(_example(finding))
+
+    yield from _listed_links(run, names)
+
+
+def _listed_links(run: Verification, names: Sequence[str]) -> Iterator[Sequence[object]]:
+    """The same for links. `property` is their column, `wanted` their label."""
+    shown: Counter[LinkVerdict] = Counter()
+    for column, finding in run.links.findings():
+        yield (
+            finding.verdict.value,
+            finding.row,
+            names[finding.source],
+            finding.key,
+            finding.from_id,
+            column.column,
+            column.label,
+            finding.found,
+            finding.note,
+            finding.to_id,
+            finding.value,
+        )
+        shown[finding.verdict] += 1
+        if shown[finding.verdict] <= _EXAMPLES and not is_json():
+            ends = f"{finding.from_id} and {noun(column.object_type).one} {finding.to_id}"
+            note = f" ({printable(finding.note, 200)})" if finding.note else ""
+            name = printable(column.column, 60)
+            print_message(f"  row {finding.row}: {finding.verdict.value}: {name}: {ends}{note}")
 
 
 def _example(finding: Finding) -> str:
@@ -206,6 +247,7 @@ def _print_report(
                 "corrected": [asdict(one) for one in report.corrected],
                 **{verdict.name.lower(): counts[verdict] for verdict in Verdict},
                 "not_checked_because": report.doubts,
+                "links": links_dict(report.links) if report.links else None,
                 "left": report.left,
                 "has_older_rules": report.has_older_rules,
                 "undone": undone,
@@ -219,12 +261,13 @@ def _print_report(
             print_lines(_lines(report, many))
     if end is not None:
         print_message(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
-    elif any(counts[verdict] for verdict in (Verdict.ADJUSTED, Verdict.DIFFERS, Verdict.MISSING)):
+    elif any(counts[verdict] for verdict in _LISTED) or (report.links and report.links.listed):
         if undone:
             print_message("records that are missing or differ are to be expected: the job was undone")
         print_message(f"list of the differences: {output}")
 
 
+_LISTED = (Verdict.ADJUSTED, Verdict.DIFFERS, Verdict.MISSING)
 _WORDS = {
     Verdict.EQUAL: "equal",
     Verdict.ADJUSTED: "equal, apart from HubSpot's own changes",
@@ -261,6 +304,8 @@ def _lines(report: Report, many: str) -> list[str]:
         )
     if report.corrected:
         lines.append(_corrected_line(report))
+    if report.links:
+        lines += link_lines(report.links)
     if not report.is_finished:
         read = f"{report.rows_open:,} of the rows read are" if report.rows_open else "the others are"
         lines.append(f"the job has not sent all rows: {read} still to be sent, and not compared")

@@ -18,4 +18,5 @@ table               a table that fits the terminal
 terminal_lines      lines broken between words, with colours
 undo_state          whether a job was undone
 upload_again        the command that uploads failed rows again
+verified_links      what `verify` found of links
 """

@@ -49,10 +49,15 @@ class AssociationEndpoints:
 
     def change(self, add: Iterable[Mapping[str, Any]], remove: Iterable[Mapping[str, Any]]) -> None:
         """Add and remove links unchecked, each as {"from": RECORD, "to": RECORD, "label": "Primary"}, where a
-        record is its type and id or unique value. ValueError for an unknown record, type or label.
+        record is its type and id or unique value. With a label, only that is removed. ValueError for an
+        unknown record, type or label.
         """
         for one in remove:
-            self._links.remove(self._named(one))
+            link = self._named(one)
+            if link.types:
+                self._links.remove_types(link)
+            else:
+                self._links.remove(link)
         for one in add:
             self._links.add(self._named(one))
 

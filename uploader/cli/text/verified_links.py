@@ -1,0 +1,53 @@
+"""What `verify` found of links, as text and as JSON."""
+
+from uploader.verify.link_judge import LinkVerdict
+from uploader.verify.links import LinksReport
+
+_WORDS = {
+    LinkVerdict.EQUAL: "links equal",
+    LinkVerdict.MISSING: "links missing",
+    LinkVerdict.LABEL: "links without their label",
+    LinkVerdict.PRIMARY: "links whose record is not the primary one: another is",
+    LinkVerdict.UNCHECKED: "links not checked",
+    LinkVerdict.THERE: "pending links that are there",
+    LinkVerdict.NOT_THERE: "pending links that are missing",
+}
+_ALWAYS = (LinkVerdict.EQUAL, LinkVerdict.MISSING)
+
+
+def link_lines(links: LinksReport) -> list[str]:
+    lines = [
+        f"{count:>12,}  {_WORDS[verdict]}"
+        for verdict, count in links.counts.items()
+        if count or verdict in _ALWAYS
+    ]
+    if links.left:
+        lines.append(f"{links.left:>12,}  left to read")
+    lines.append(f"{links.compared:>12,}  links that the job made, found or had no answer for")
+    if links.not_made:
+        lines.append(f"{links.not_made:,} links were not made (missing or rejected), and are not compared")
+    if links.open:
+        lines.append(f"{links.open:,} links are still to be made, and are not compared")
+    return lines
+
+
+def links_dict(links: LinksReport) -> dict[str, int]:
+    """`compared` is the sum of the counts by verdict and of `left`."""
+    return {
+        "compared": links.compared,
+        **{_KEYS[verdict]: count for verdict, count in links.counts.items()},
+        "left": links.left,
+        "not_made": links.not_made,
+        "open": links.open,
+    }
+
+
+_KEYS = {
+    LinkVerdict.EQUAL: "equal",
+    LinkVerdict.MISSING: "missing",
+    LinkVerdict.LABEL: "without_label",
+    LinkVerdict.PRIMARY: "other_primary",
+    LinkVerdict.UNCHECKED: "unchecked",
+    LinkVerdict.THERE: "pending_there",
+    LinkVerdict.NOT_THERE: "pending_missing",
+}
