@@ -106,32 +106,43 @@ _FIND = (
 #: other record got it in between. `plan`: the others, in the order in which they are made. Links of one wave
 #: may be made side by side, those of the next one after them; no wave joins two records twice. A record's
 #: first link goes before its others, since a first company becomes the primary one by itself; links that make
-#: a company the primary one go one after the other.
+#: a company the primary one go one after the other. `waits`: an earlier link of the record, whose other end
+#: later rows may create, goes before it.
 _PLAN = """
 DROP TABLE IF EXISTS temp.new_records;
 CREATE TEMP TABLE new_records (hubspot_id TEXT PRIMARY KEY) WITHOUT ROWID;
 INSERT INTO new_records SELECT DISTINCT hubspot_id FROM rows WHERE created AND hubspot_id != '';
+DROP TABLE IF EXISTS temp.unlocated;
+CREATE TEMP TABLE unlocated AS
+SELECT object_type, hubspot_id AS from_id, position, number, ordinal
+FROM links JOIN rows USING (position) JOIN kinds USING (number)
+WHERE links.outcome = '' AND to_id = '' AND hubspot_id != '' AND bearer = 'from';
+CREATE INDEX temp.unlocated_ends ON unlocated (object_type, from_id);
 DROP TABLE IF EXISTS temp.located;
 CREATE TEMP TABLE located AS
 SELECT links.id, position, number, ordinal, links.outcome, hubspot_id AS from_id, to_id, object_type, type,
-    is_single, CASE bearer WHEN 'from' THEN hubspot_id WHEN 'to' THEN to_id ELSE '' END AS bearer
+    is_single, CASE bearer WHEN 'from' THEN hubspot_id WHEN 'to' THEN to_id ELSE '' END AS bearer,
+    EXISTS (
+        SELECT 1 FROM unlocated AS one WHERE one.object_type = kinds.object_type AND one.from_id = rows.hubspot_id
+        AND (one.position, one.number, one.ordinal) < (links.position, links.number, links.ordinal)
+    ) AS waits
 FROM links JOIN rows USING (position) JOIN kinds USING (number)
 WHERE to_id != '' AND hubspot_id != '' AND rows.outcome IN ('created', 'updated', 'unchanged');
 DROP TABLE IF EXISTS temp.repeats;
 CREATE TEMP TABLE repeats (id INTEGER PRIMARY KEY, first INTEGER NOT NULL);
 INSERT INTO repeats
 SELECT id, first FROM (
-    SELECT id, outcome, first_value(id) OVER (
+    SELECT id, outcome, waits, first_value(id) OVER (
         PARTITION BY object_type, from_id, to_id, type ORDER BY position, number, ordinal
     ) AS first FROM located WHERE NOT is_single
-) WHERE outcome = '' AND first != id
+) WHERE outcome = '' AND NOT waits AND first != id
 UNION ALL
 SELECT id, former FROM (
-    SELECT id, outcome, from_id || ',' || to_id AS pair, lag(id) OVER singles AS former,
+    SELECT id, outcome, waits, from_id || ',' || to_id AS pair, lag(id) OVER singles AS former,
         lag(from_id || ',' || to_id) OVER singles AS former_pair
     FROM located WHERE is_single
     WINDOW singles AS (PARTITION BY object_type, bearer ORDER BY position, number, ordinal)
-) WHERE outcome = '' AND pair = former_pair;
+) WHERE outcome = '' AND NOT waits AND pair = former_pair;
 DROP TABLE IF EXISTS temp.plan;
 CREATE TEMP TABLE plan AS
 SELECT id, object_type, from_id, turn, row_number() OVER (
@@ -144,7 +155,7 @@ FROM (
     FROM (
         SELECT *, row_number() OVER earlier AS nth, sum(is_single) OVER earlier AS singles,
             first_value(is_single) OVER earlier AS is_first_single
-        FROM located WHERE outcome = '' AND id NOT IN (SELECT id FROM repeats)
+        FROM located WHERE outcome = '' AND NOT waits AND id NOT IN (SELECT id FROM repeats)
         WINDOW earlier AS (
             PARTITION BY object_type, bearer ORDER BY position, number, ordinal ROWS UNBOUNDED PRECEDING
         )
@@ -152,6 +163,7 @@ FROM (
 )
 ORDER BY object_type, turn, part, bearer, position, number, ordinal;
 DROP TABLE temp.located;
+DROP TABLE temp.unlocated;
 """
 _NEXT = """
 SELECT plan.rowid, links.id, from_id, to_id, number, sent,

@@ -11,12 +11,14 @@ from support.links.runs import (
     PLAIN,
     PRIMARY,
     account,
+    apply,
     check_links,
     counts,
     labels,
     listed,
     make_job,
     stored,
+    wanted_links,
 )
 from uploader.errors import SettingsError
 from uploader.model.associations import LinkColumn
@@ -209,6 +211,25 @@ def test_at_a_limit_links_wait_for_ends_that_later_rows_may_create(tmp_path):
     assert first.exit_code == 75
     assert counts(job.run_virtual()) == {"linked": 15, "missing": 5}
     assert len(list(simulator.links(1e9))) == 15
+
+
+@pytest.mark.parametrize("column", [PLAIN, PRIMARY], ids=["first", "labelled"])
+def test_at_a_limit_a_later_link_of_a_record_waits_for_an_earlier_one(tmp_path, column):
+    """The primary company is that of the same row as without the limit."""
+    companies = {
+        "ann@x.com": ["late", "there", "other"],
+        "bob@x.com": ["there", "late", "there"],
+        "carl@x.com": ["there"],
+    }
+    rows = [{"email": one, column.column: key} for one, keys in companies.items() for key in keys]
+    simulator = account(["early", "there", "other"])
+    job = make_job(tmp_path / "a.csv", [*rows, *contacts(2)], simulator, [column])
+    assert counts(job.run_virtual(limit=7)) == {"linked": 2, "open": 5}
+    renamed = {KEY: "early", "properties": {KEY: "late"}}
+    simulator.change_records(job._clock, [renamed], (), "companies")
+    job.run_virtual()
+    wanted = wanted_links(rows, job.outcomes(), [column], ["late", "there", "other"])
+    assert labels(simulator) == apply({}, wanted)
 
 
 def test_rows_by_another_object_type_are_linked_from_their_end(tmp_path):
