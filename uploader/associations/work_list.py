@@ -123,7 +123,8 @@ CREATE TEMP TABLE located AS
 SELECT links.id, position, number, ordinal, links.outcome, hubspot_id AS from_id, to_id, object_type, type,
     is_single, CASE bearer WHEN 'from' THEN hubspot_id WHEN 'to' THEN to_id ELSE '' END AS bearer,
     EXISTS (
-        SELECT 1 FROM unlocated AS one WHERE one.object_type = kinds.object_type AND one.from_id = rows.hubspot_id
+        SELECT 1 FROM unlocated AS one
+        WHERE one.object_type = kinds.object_type AND one.from_id = rows.hubspot_id
         AND (one.position, one.number, one.ordinal) < (links.position, links.number, links.ordinal)
     ) AS waits
 FROM links JOIN rows USING (position) JOIN kinds USING (number)
