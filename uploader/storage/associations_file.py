@@ -57,9 +57,12 @@ CREATE TABLE ends (
     PRIMARY KEY (place, name)
 ) WITHOUT ROWID;
 """
+#: A row that is read again by other settings may have another key, and so another record.
 _ADD_ROW = """
 INSERT INTO rows (position, source, row, id_property, key) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (position) DO UPDATE SET id_property = excluded.id_property, key = excluded.key
+ON CONFLICT (position) DO UPDATE SET id_property = excluded.id_property, key = excluded.key,
+    hubspot_id = iif(key = excluded.key AND id_property = excluded.id_property, hubspot_id, ''),
+    created = iif(key = excluded.key AND id_property = excluded.id_property, created, 0)
 """
 _ADD_LINK = """
 INSERT INTO links (position, number, ordinal, value, fault) VALUES (?, ?, ?, ?, ?)

@@ -64,6 +64,16 @@ def test_a_record_stays_created_although_the_row_is_sent_again(file):
     assert file._all("SELECT outcome, hubspot_id, created FROM rows") == [("updated", "17", 1)]
 
 
+@pytest.mark.parametrize("change", [{"key": "other@x.com"}, {"id_property": "ref"}])
+def test_a_row_that_is_read_again_with_another_key_has_no_record_yet(file, change):
+    """A kill came after its outcome was written here, and before the checkpoint counted it."""
+    file.add([_links(0, "a")])
+    file.commit([Settlement(record(0), Outcome.CREATED, "17")])
+    file.add([_links(0, "a")._replace(**change)])
+    file.commit([Settlement(record(0), Outcome.UPDATED)])
+    assert file._all("SELECT outcome, hubspot_id, created FROM rows") == [("updated", "", 0)]
+
+
 def test_the_reason_of_a_failed_row_is_kept(file):
     file.add([_links(0, "a")])
     file.commit([Settlement(record(0), Outcome.REJECTED, refusal=Refusal("X", "not\nvalid"))])
