@@ -17,4 +17,5 @@ taken_back          what other jobs wrote and their undo took back, out of a his
 undo_file           what is to be undone, what was decided, what was done
 value_before_job    finds what a value was before the job, by its history
 work_list           the keys of a snapshot, grouped by contact
+would_be_gone       what an undo that writes nothing would have taken back and archived so far
 """

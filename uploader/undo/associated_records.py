@@ -9,7 +9,7 @@ From  https://developers.hubspot.com/docs/api-reference/legacy/crm/associations/
       and answers as they were recorded
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -76,14 +76,20 @@ def refusal(wanted: Type, reply: Reply) -> str:
     return f"HubSpot refuses to show them (HTTP {reply.status})"
 
 
-def counts(ids: Collection[str], reply: Reply) -> tuple[dict[str, int], dict[str, str]]:
-    """By record id, the number of associated objects; for records whose number is not known, the reason."""
+def counts(
+    ids: Collection[str], reply: Reply, left: Callable[[str, Collection[str]], int] = lambda _, ids: len(ids)
+) -> tuple[dict[str, int], dict[str, str]]:
+    """By record id, the number of associated objects; for records whose number is not known, the reason.
+
+    `left`: of a record and the ids of the objects, how many count.
+    """
     if _NO_SUCH_TYPE in reply.message:
         return dict.fromkeys(ids, 0), {}
     known = {one: 0 for error in reply.errors if error.is_not_found for one in error.ids}
     for result in reply.results:
         if result.associated is not None:
-            known[result.id] = max(len(result.associated), known.get(result.id, 0))
+            count = left(result.id, [one.id for one in result.associated])
+            known[result.id] = max(count, known.get(result.id, 0))
     unknown = {one: error.code for error in reply.errors for one in error.ids}
     return (
         {one: known[one] for one in ids if one in known},

@@ -1,18 +1,29 @@
 """Read which objects are associated with records, type by type. `undo/associated_records` decides."""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Collection, MutableMapping, Sequence
 
 from uploader.hubspot.requests import encode_ids
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.undo import associated_records
 from uploader.undo.associated_records import Associations, Type
+from uploader.undo.would_be_gone import WouldBeGone
 
 
 class AssociationReader:
     """Counts the objects of each type that are associated with records, given by id."""
 
-    def __init__(self, readers: Sequence[tuple[Type, Reader]], refused: MutableMapping[str, str]) -> None:
-        """`refused`: types that can't be read, and why; shared, so that each is asked for once in a run."""
+    def __init__(
+        self,
+        object_type: str,
+        readers: Sequence[tuple[Type, Reader]],
+        refused: MutableMapping[str, str],
+        gone: WouldBeGone,
+    ) -> None:
+        """`object_type`: of the records. `refused`: types that can't be read, and why; shared, so that each
+        is asked for once in a run. `gone`: what does not count.
+        """
+        self._object_type = object_type
+        self._gone = gone
         self._readers = readers
         self._refused = refused
 
@@ -29,13 +40,17 @@ class AssociationReader:
         self, wanted: Type, reader: Reader, ids: Sequence[str]
     ) -> tuple[dict[str, int], dict[str, str]]:
         found: dict[str, int] = {}
+
+        def left(hubspot_id: str, others: Collection[str]) -> int:
+            return self._gone.left((self._object_type, hubspot_id), wanted.name, others)
+
         unknown = dict.fromkeys(ids, "")
         for _ in range(2):  # what an answer leaves out is asked for once more
             reply = await reader.read(list(unknown), encode_ids)
             if why := associated_records.refusal(wanted, reply):
                 self._refused[wanted.name] = why
                 break
-            more, unknown = associated_records.counts(unknown.keys(), reply)
+            more, unknown = associated_records.counts(unknown.keys(), reply, left)
             found |= more
             if not unknown:
                 break

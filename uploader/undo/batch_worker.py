@@ -32,6 +32,7 @@ from uploader.undo.plan import (
 )
 from uploader.undo.record_writer import NOT_FOUND, LastUpdated, RecordWriter, Written
 from uploader.undo.undo_file import Key
+from uploader.undo.would_be_gone import WouldBeGone
 
 #: How often a change that may not be visible yet is read again; the first wait in seconds (it doubles).
 _LOOKS_AGAIN, _LOOK_SECONDS = 4, 1.0
@@ -54,10 +55,11 @@ class BatchWorker:
         refused: dict[str, str],
         is_tail: Callable[[], bool],
         archive_touched: bool,
+        gone: WouldBeGone,
         search: KeySearch | None = None,
     ) -> None:
         """`last_updated` and `refused` (types whose associations can't be read, and why) are shared by all.
-        `is_tail`: this batch may be the last. `archive_touched`: as `Undo` has it.
+        `is_tail`: this batch may be the last. `archive_touched`, `gone`: as `Undo` has them.
         """
         self.is_in_flight = False
         self._sender = session.sender
@@ -74,11 +76,13 @@ class BatchWorker:
         self._reader = Reader(attempts, session.paths.read, search=search)
         self._rewriter = RecordWriter(attempts, session.paths, last=last_updated, is_tail=is_tail)
         self._associations = AssociationReader(
+            session.settings.object_type,
             [
                 (one, Reader(attempts, path.replace("{to}", one.name), classify_optional_read))
                 for one in types
             ],
             refused,
+            gone,
         )
 
     def _note_in_flight(self, in_flight: bool) -> None:

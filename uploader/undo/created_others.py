@@ -18,6 +18,7 @@ from uploader.system.blocking_calls import Offload
 from uploader.undo.batch_worker import LEFT_OUT, BatchWorker
 from uploader.undo.plan import Finding, Portal, Trace, UndoOutcome
 from uploader.undo.record_writer import LastUpdated
+from uploader.undo.would_be_gone import WouldBeGone
 
 #: Records that are read and archived together.
 _PAGE = 100
@@ -71,10 +72,18 @@ class CreatedOthers:
             return {UndoOutcome(name): count for name, count in found}
 
     async def run(
-        self, session: Session, account: Account, app: str, writer: Offload, *, is_dry: bool
+        self,
+        session: Session,
+        account: Account,
+        app: str,
+        writer: Offload,
+        *,
+        is_dry: bool,
+        gone: WouldBeGone,
     ) -> dict[UndoOutcome, int]:
         """Archive them, and return what became of those that were looked at. `session` and `account`: of
-        these records' type. `app`: the id of the token's app. StopRun if it cannot go on.
+        these records' type. `app`: the id of the token's app. `gone`: as `Undo` has it.
+        StopRun if it cannot go on.
         """
         schema = account.schema
         if schema is None:
@@ -87,6 +96,7 @@ class CreatedOthers:
             refused={},
             is_tail=lambda: True,
             archive_touched=False,
+            gone=gone,
         )
         counts: Counter[UndoOutcome] = Counter()
         after = ""
@@ -94,12 +104,12 @@ class CreatedOthers:
             session.ending.raise_if_ending()
             plans, left_out = await worker.plan([_trace(n, one, self._by) for n, one in enumerate(page)])
             findings = {number: with_reason(LEFT_OUT, why) for number, why in left_out.items()}
-            gone: Mapping[int, Finding] = {}
+            absent: Mapping[int, Finding] = {}
             if not is_dry:
                 todo = [one for one in plans if one.archive]
                 await writer.run(partial(self.note_archiving, [page[one.number] for one in todo]))
                 try:
-                    failed, gone = await worker.carry_out(todo)
+                    failed, absent = await worker.carry_out(todo)
                 except OutOfDateError:  # others may have written meanwhile: they are read again
                     continue
                 findings |= {number: one.why for number, one in failed.items()}
@@ -107,7 +117,7 @@ class CreatedOthers:
             outcomes += [
                 (
                     page[one.number],
-                    UndoOutcome.GONE if one.number in gone else one.outcome,
+                    UndoOutcome.GONE if one.number in absent else one.outcome,
                     "; ".join(dict.fromkeys(finding.why for finding in one.findings)),
                 )
                 for one in plans

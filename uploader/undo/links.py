@@ -38,6 +38,7 @@ from uploader.undo.created_others import CreatedOthers
 from uploader.undo.link_plan import LinkPlan, LinkUndo, MadePair, by_outcome, plan
 from uploader.undo.made_links import MadeLinks, count_outcomes
 from uploader.undo.plan import UNDONE, UndoOutcome
+from uploader.undo.would_be_gone import WouldBeGone
 
 #: Pairs that are looked at together: as many links as one request may have.
 _PAGE = 1_000
@@ -87,9 +88,11 @@ class LinksUndo:
         *,
         approve: Approve | None = None,
         dry: bool = False,
+        gone: WouldBeGone | None = None,
     ) -> None:
         """`settings`: from `links_settings`; with `restart` all links are looked at again. `file`: open.
-        `portal`: the account of the job. `dry`: write nothing, and report what would be done.
+        `portal`: the account of the job. `dry`: write nothing, and report what would be done;
+        `gone`: the links that would end are added to it.
         """
         self.settings = settings
         self.ending = Ending()
@@ -99,6 +102,7 @@ class LinksUndo:
         self._seams = seams or Seams()
         self._approve = approve
         self._dry = dry
+        self._gone = gone or WouldBeGone()
         self._tallies = Tallies()
 
     async def run(self) -> LinksReport:
@@ -140,7 +144,7 @@ class LinksUndo:
             async with self._session(connection, column.object_type) as session:
                 account = await session.read_properties(await session.read_account())
                 app = await session.preflight.read_app_id(self.settings.token)
-                found = await others.run(session, account, app, writer, is_dry=self._dry)
+                found = await others.run(session, account, app, writer, is_dry=self._dry, gone=self._gone)
             counts.update(found if self._dry else await writer.run(others.counts))
         self.report.others = dict(counts)
 
@@ -172,7 +176,7 @@ class LinksUndo:
             and not await self._approve(account, report)
         ):
             raise DeclinedError("nothing was undone")
-        undo = _Pages(self.settings, work, tools, report)
+        undo = _Pages(self.settings, work, tools, report, self._gone)
         try:
             await session.run_workers([undo.run()])
         finally:
@@ -190,6 +194,7 @@ class _Pages:
         work: MadeLinks,
         tools: Tools,
         report: LinksReport,
+        gone: WouldBeGone,
     ) -> None:
         self._settings = settings
         self._work = work
@@ -197,6 +202,7 @@ class _Pages:
         self._report = report
         self._known_at = 0.0  # as for `Sender.send`, of the page
         self._outdated: set[int] = set()  # links that were not written in time: they are read again
+        self._gone = gone
 
     async def run(self) -> None:
         run, tools, report = self._tools.writer.run, self._tools, self._report
@@ -221,6 +227,7 @@ class _Pages:
                     outcomes = by_outcome(plans, {})
                     for outcome, count in count_outcomes(outcomes.values()).items():
                         report.counts[outcome] += count
+                    self._note_gone(object_type, plans)
                 else:
                     failed = await self._carry_out(object_type, plans)
                     done = [one for one in plans if not self._is_outdated(one)]
@@ -232,6 +239,12 @@ class _Pages:
 
     def _goes_on(self, one: LinkPlan, failed: Mapping[int, str]) -> bool:
         return failed.keys().isdisjoint(one.made.links) and not self._is_outdated(one)
+
+    def _note_gone(self, to: str, plans: Sequence[LinkPlan]) -> None:
+        for one in plans:
+            if one.ends:
+                pair = one.made.pair
+                self._gone.add_link((self._settings.object_type, pair.from_id), (to, pair.to_id))
 
     async def _read(self, of: str, to: str, ids: Sequence[str]) -> dict[str, Linked]:
         if not ids:

@@ -33,6 +33,7 @@ from uploader.undo.batch_worker import LEFT_OUT, BatchWorker
 from uploader.undo.plan import UNDONE, Plan, Portal, Trace, UndoOutcome
 from uploader.undo.record_writer import LastUpdated
 from uploader.undo.undo_file import Key, UndoFile
+from uploader.undo.would_be_gone import WouldBeGone
 
 _WORKERS = 32
 
@@ -81,11 +82,13 @@ class Undo:
         approve: Approve | None = None,
         dry: bool = False,
         archive_touched: bool = False,
+        gone: WouldBeGone | None = None,
     ) -> None:
         """`settings`: from `undo_settings`; with `settings.restart` an earlier undo is not resumed.
 
         `dry`: write nothing, and report what would be done. `archive_touched`: archive what the job created
-        even if people or other apps have worked with it since.
+        even if people or other apps have worked with it since. `gone`: with `dry`, what would be taken back
+        and archived before; what this job would archive is added.
         """
         self.settings = settings
         self.session: Session | None = None  #: None before the first request
@@ -97,6 +100,7 @@ class Undo:
         self.resolving = False  #: keys that led to no contact are being looked up
         self.dry = dry
         self.archive_touched = archive_touched
+        self._gone = gone or WouldBeGone()
         self._seams = seams or Seams()
         self._approve = approve
         self._created: CreatedRecordsFile | None = None
@@ -261,6 +265,7 @@ class Undo:
             refused={},
             is_tail=lambda: self.report.left <= MAX_INPUTS,
             archive_touched=self.archive_touched,
+            gone=self._gone,
             search=search,
         )
         return [make() for _ in range(min(_WORKERS, self.settings.max_in_flight))]
@@ -298,6 +303,9 @@ class Undo:
         """Store decisions, write to HubSpot, then store the results."""
         if self.dry:
             await writer.run(partial(self.file.settle, plans, {}, {}))
+            for one in plans:
+                if one.archive:
+                    self._gone.add_record((self.settings.object_type, one.hubspot_id))
             self._count(_count_outcomes(plans))
             return
         await writer.run(partial(self.file.decide, plans))

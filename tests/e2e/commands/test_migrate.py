@@ -254,8 +254,14 @@ def test_a_plan_has_a_page_that_leads_to_the_pages_of_its_steps(tmp_path, small)
 
 
 def test_a_plan_is_undone_from_the_last_step_and_purged(tmp_path, small):
+    dry = run("undo", "-f", "plan.toml", "--dry-run", "--json", cwd=tmp_path)
     undone = run("undo", "-f", "plan.toml", "--yes", "--json", cwd=tmp_path)
     assert undone.code == 0, undone.err
+    # Deals of the plan keep none of its companies, although they are still there in a dry run.
+    assert [one["archived"] for one in dry.summary["steps"]] == [
+        one["archived"] for one in undone.summary["steps"]
+    ]
+    assert dry.code == 0, dry.err
     assert [(one["name"], one["archived"]) for one in undone.summary["steps"]] == [
         ("deals", 3),
         ("contacts", 2),

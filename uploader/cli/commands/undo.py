@@ -41,6 +41,7 @@ from uploader.undo.associated_records import NOT_KNOWN
 from uploader.undo.plan import BY_NEWER, UndoOutcome
 from uploader.undo.run import Approve, Report, Undo, undo_settings
 from uploader.undo.undo_file import UndoFile, find
+from uploader.undo.would_be_gone import WouldBeGone
 
 _HEADER = (
     "outcome",
@@ -55,6 +56,7 @@ _HEADER = (
     "why",
 )
 _REASONS = 5
+_GONE = "uploader.would_be_gone"
 #: The outcome, in the list of what was kept, of a row without a snapshot.
 _UNKEPT = "no snapshot"
 
@@ -124,6 +126,7 @@ def command(
         from uploader.cli.undo.properties import undo_properties  # noqa: PLC0415  # jobs do without it
 
         return undo_properties(checkpoint, dry_run=dry_run, yes=yes, as_json=as_json, connection=connection)
+    gone = click.get_current_context().meta.setdefault(_GONE, WouldBeGone())  # the steps of a plan share it
     has_snapshot, place = _has_snapshot(checkpoint), find_list(checkpoint)
     job = UndoFile(find(checkpoint)[0]).about["job"] if has_snapshot else ""
     linked = find_links(checkpoint, job)
@@ -134,7 +137,9 @@ def command(
         undo_list(*place, job, dry_run=dry_run, yes=yes, connection=connection) if place else None
     )
     if linked is not None and not before.is_stopped:
-        before.links = undo_links(linked, dry_run=dry_run, restart=restart, yes=yes, connection=connection)
+        before.links = undo_links(
+            linked, dry_run=dry_run, gone=gone, restart=restart, yes=yes, connection=connection
+        )
     if before.is_stopped or (not has_snapshot and not before.is_empty):
         _print_before(before, as_json=as_json)
         return before.exit_code
@@ -151,7 +156,9 @@ def command(
         write = partial(_write, output=output, keeps_empty=is_named)
 
         def make(approve: Approve | None) -> Undo:
-            return Undo(settings, file, approve=approve, dry=dry_run, archive_touched=archive_touched)
+            return Undo(
+                settings, file, approve=approve, dry=dry_run, archive_touched=archive_touched, gone=gone
+            )
 
         report = asyncio.run(_undo(make, write, yes=yes))
     finally:

@@ -22,6 +22,7 @@ from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import SNAPSHOT_ENDING, associations_path
 from uploader.undo.link_plan import LinkUndo
 from uploader.undo.links import LinksReport, LinksUndo, links_settings
+from uploader.undo.would_be_gone import WouldBeGone
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,13 @@ def find_links(named: Path, job: str) -> JobWithLinks | None:
 
 
 def undo_links(
-    found: JobWithLinks, *, dry_run: bool, restart: bool, yes: bool, connection: Mapping[str, Any]
+    found: JobWithLinks,
+    *,
+    dry_run: bool,
+    gone: WouldBeGone,
+    restart: bool,
+    yes: bool,
+    connection: Mapping[str, Any],
 ) -> LinksReport | None:
     """Undo the links of a job; None if it has made none."""
     with closing(AssociationsFile(found.checkpoint)) as file:
@@ -56,7 +63,8 @@ def undo_links(
         options = connection_settings(connection)
         settings = links_settings(file, found.checkpoint, found.object_type, restart=restart, **options)
         approve = None if yes else _approve
-        report = asyncio.run(_run(LinksUndo(settings, file, found.portal, approve=approve, dry=dry_run)))
+        undo = LinksUndo(settings, file, found.portal, approve=approve, dry=dry_run, gone=gone)
+        report = asyncio.run(_run(undo))
     return report if report.made or report.others_made or report.end else None
 
 
