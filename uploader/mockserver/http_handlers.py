@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -29,14 +30,20 @@ def build_app(simulator: Simulator) -> web.Application:
         clock = asyncio.get_running_loop().time
         if asked.path.startswith(PREFIX):
             reply = control(simulator, asked, clock())
-            return _whole(reply) if isinstance(reply, Reply) else await _stream(request, reply)
+            if isinstance(reply, Reply):
+                return _whole(reply)
+            with suppress(ConnectionError):  # the client has gone
+                return await _stream(request, reply)
+            return web.Response()
         if seconds := simulator.arrival_delay_seconds():
             await asyncio.sleep(seconds)
         reply = simulator.handle(asked, clock())
         try:
             if reply.delay_seconds:
                 await asyncio.sleep(reply.delay_seconds)
-            return await _carry_out(request, simulator.complete_headers(reply, clock()))
+            with suppress(ConnectionError):  # the client has gone
+                return await _carry_out(request, simulator.complete_headers(reply, clock()))
+            return web.Response()
         finally:
             simulator.ended()
 

@@ -5,6 +5,7 @@ import fcntl
 import os
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -139,7 +140,7 @@ class Lock:
                 if tries == _LOCK_TRIES:
                     checkpoint = self.path.with_suffix("")
                     raise CheckpointError(
-                        f"another process is using {checkpoint}; wait for it, or stop it"
+                        f"another process is using {checkpoint}{_holder(descriptor)}; wait for it, or stop it"
                     ) from None
                 time.sleep(_LOCK_PAUSE_SECONDS)
             except OSError as error:
@@ -213,3 +214,14 @@ def is_at(descriptor: int, path: Path) -> bool:
         return False
     mine = os.fstat(descriptor)
     return (mine.st_dev, mine.st_ino) == (here.st_dev, here.st_ino)
+
+
+def _holder(descriptor: int) -> str:
+    """Such as ` (process 4711)`, of a file that is locked; "" if the system does not tell (macOS)."""
+    inode = str(os.fstat(descriptor).st_ino)
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/locks").read_text().splitlines():
+            _, kind, *_, process, place, _, _ = line.split()
+            if kind == "FLOCK" and place.rpartition(":")[2] == inode and int(process) > 0:
+                return f" (process {process})"
+    return ""

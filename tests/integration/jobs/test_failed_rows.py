@@ -122,7 +122,7 @@ def test_the_reasons_that_are_named_add_up(tmp_path):
     ).run_virtual()
     reasons = top_reasons(source.with_name("contacts.csv.checkpoint"))
     assert sum(count for _, count in reasons) == summary.tallies.failed == 28
-    assert reasons[-1] == ("for 2 other reasons", 3)
+    assert reasons[-1] == ("further rows, for 2 other reasons", 3)
 
 
 @pytest.mark.parametrize("ending", ["csv", "ndjson"])

@@ -5,8 +5,10 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 
 import aiohttp
+import aiohttp.web
 import orjson
 import pytest
 from hubspot.crm import companies, contacts, deals, objects, owners, properties, tickets
@@ -129,6 +131,21 @@ async def test_a_client_that_goes_away_is_no_longer_in_flight(client):
         await asyncio.gather(waiting, return_exceptions=True)
         await until(lambda: server.simulator.statistics.in_flight == 0)
         assert server.simulator.stats()["contacts"] == 1
+
+
+@pytest.mark.parametrize("path", ["/_mock/objects/contacts", "/crm/v3/properties/contacts"])
+async def test_a_client_that_goes_while_it_is_answered_leaves_no_traceback(client, caplog, monkeypatch, path):
+    async def break_off(*_):
+        raise aiohttp.ClientConnectionResetError("Cannot write to closing transport")
+
+    async with MockServer(settings()) as server:
+        monkeypatch.setattr(aiohttp.web.StreamResponse, "write_eof", break_off)
+        monkeypatch.setattr(aiohttp.web.Response, "write_eof", break_off)
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with asyncio.timeout(0.2), client.get(server.url + path) as reply:
+                await reply.read()
+        assert server.simulator.statistics.in_flight == 0
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_the_control_side_looks_and_steers_and_is_never_counted(client):

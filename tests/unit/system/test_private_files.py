@@ -2,6 +2,7 @@
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -118,3 +119,12 @@ def test_a_folder_for_everybody_is_known_and_a_sticky_one_is_none(tmp_path):
     assert warnings_of(tmp_path / "a.checkpoint")
     tmp_path.chmod(0o1777)
     assert warnings_of(tmp_path / "a.checkpoint") == []
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="the system does not tell who holds a lock")
+def test_who_holds_a_lock_is_named(tmp_path):
+    held, other = Lock(tmp_path / "a.checkpoint"), Lock(tmp_path / "a.checkpoint")
+    held.acquire()
+    with pytest.raises(CheckpointError, match=rf"a.checkpoint \(process {os.getpid()}\); wait"):
+        other.acquire()
+    held.release()

@@ -157,7 +157,11 @@ def top_reasons(checkpoint: Path) -> list[tuple[str, int]]:
             reasons[f"{outcome}: {without_values(message, values)}"] += count
     found = reasons.most_common(_TOP_REASONS)
     others = reasons.total() - sum(count for _, count in found)
-    return [*found, (f"for {len(reasons) - _TOP_REASONS:,} other reasons", others)] if others else found
+    return [*found, (_others_text(len(reasons) - _TOP_REASONS), others)] if others else found
+
+
+def _others_text(reasons: int) -> str:
+    return f"further rows, for {reasons:,} other {'reason' if reasons == 1 else 'reasons'}"
 
 
 def failures_command(checkpoint: Path) -> str:

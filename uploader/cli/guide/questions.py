@@ -281,14 +281,16 @@ def blank_questions(report: Report, keys: Sequence[str], text: str) -> list[Ques
     of_keys, file = {one.column for one in report.columns if one.property in keys}, decisions(text)
     kept = {one.value.lower() for one in report.doubtful_keys}
     skipped = {(folded(name), word.lower()) for name, words in file.suppress_where.items() for word in words}
-    return [
-        _blank_question(one, of_keys)
-        for one in report.blank_candidates
-        if not all(
-            (column in of_keys and one.word.lower() in kept) or (column, one.word.lower()) in skipped
-            for column in one.columns
-        )
-    ]
+    return _numbered(
+        [
+            _blank_question(one, of_keys)
+            for one in report.blank_candidates
+            if not all(
+                (column in of_keys and one.word.lower() in kept) or (column, one.word.lower()) in skipped
+                for column in one.columns
+            )
+        ]
+    )
 
 
 def _blank_question(one: Candidate, of_keys: set[str]) -> Question:
@@ -328,7 +330,17 @@ def value_questions(columns: Sequence[BadColumn], *, are_dropped: bool = False) 
     left out of their rows, which are sent.
     """
     until_then = _LEFT_OUT if are_dropped else _NOT_SENT
-    return [_value_question(column, value, until_then) for column in columns for value in column.values]
+    found = [(column, value) for column in columns for value in column.values]
+    return _numbered([_value_question(column, value, until_then) for column, value in found])
+
+
+def _numbered(questions: Sequence[Question]) -> list[Question]:
+    """The questions with their numbers, if there are several."""
+    count = len(questions)
+    return [
+        replace(one, title=f"{one.title} ({at} of {count})") if count > 1 else one
+        for at, one in enumerate(questions, 1)
+    ]
 
 
 #: What becomes of values that nobody has decided about.
@@ -381,7 +393,8 @@ def unknown_owners(report: Report, text: str) -> list[BadColumn]:
 def owner_questions(columns: Sequence[BadColumn], *, are_dropped: bool = False) -> list[Question]:
     """A question for each owner that the account does not have. `are_dropped`: see `value_questions`."""
     until_then = _LEFT_OUT if are_dropped else _NOT_SENT
-    return [_owner_question(column, value, until_then) for column in columns for value in column.values]
+    found = [(column, value) for column in columns for value in column.values]
+    return _numbered([_owner_question(column, value, until_then) for column, value in found])
 
 
 def _owner_question(column: BadColumn, value: BadValue, until_then: str) -> Question:

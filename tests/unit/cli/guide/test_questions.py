@@ -208,7 +208,7 @@ def test_an_owner_that_nobody_knows_is_replaced_by_one_of_the_account():
     found.unknown_owners = {"hubspot_owner_id": Counter({"Jon": 3, "n/a": 1, "Ann Leee": 1})}
     owners = unknown_owners(found, 'blank_values = ["n/a"]\n')
     jon, ann = owner_questions(owners)
-    assert jon.title == 'Owner "Jon", 3 cells'
+    assert jon.title == 'Owner "Jon", 3 cells (1 of 2)'
     assert [one.name for one in jon.known] == ["ann@example.com"]
     assert (jon.is_proposed, ann.is_proposed) == (False, True)
     assert after([jon, ann], "e", "").values.replacements == {
@@ -259,6 +259,14 @@ def test_every_screen_fits_80_columns_and_holds_no_control_characters():
         assert max(map(len, lines)) <= 80, lines
         assert not any(line.endswith("...") for line in lines if "rows" in line), lines
         assert "\x1b" not in "".join(lines)
+
+
+def test_questions_about_values_have_numbers_if_there_are_several():
+    titles = [one.title for one in value_questions([BAD])]
+    assert titles[0] == 'Column "Lifecycle Stage": "Leads", 6 cells (1 of 3)'
+    assert titles[2].endswith("(3 of 3)")
+    (alone,) = value_questions([BAD._replace(values=BAD.values[:1])])
+    assert alone.title.endswith("6 cells")
 
 
 def test_properties_whose_names_end_alike_are_listed_and_the_text_does_not_deny_them():

@@ -61,7 +61,11 @@ class ColumnLine(NamedTuple):
 
     @property
     def has_news(self) -> bool:
-        return bool(self.remarks) or self.name.endswith("?")
+        return bool(self.remarks) or self.is_undecided
+
+    @property
+    def is_undecided(self) -> bool:
+        return self.name.endswith("?")
 
     @property
     def said_in_full(self) -> list[str]:

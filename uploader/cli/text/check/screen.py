@@ -116,10 +116,15 @@ def _column_lines(report: Report, rules: Rules, width: int, room: int) -> list[s
     if len(found) > most:  # those with a remark, and the first of the others
         plain = [one for one in found if not one.has_news]
         plain = plain[: max(0, most - 1 - len(found) + len(plain))]
-        shown = [one for one in found if one.has_news or one in plain][: most - 1]
+        urgent = [one for one in found if one.is_undecided][: most - 1]
+        shown = [one for one in found if one.has_news or one in plain]
+        spare = [one for one in shown if one not in urgent][: most - 1 - len(urgent)]
+        shown = [one for one in shown if one in urgent or one in spare]
     lines = table(shown, width) if shown else []
-    if len(found) > len(shown):
-        lines.append(f"and {len(found) - len(shown):,} more columns")
+    if rest := [one for one in found if one not in shown]:
+        undecided = sum(one.is_undecided for one in rest)
+        which = f", {undecided:,} of them undecided" if undecided else ""
+        lines.append(f"and {len(rest):,} more columns{which} (--details lists all)")
     for what, names in out.items():
         lines.append(f"{what}: {cut_at_word(', '.join(names), width - len(what) - 2)}")
     return ["", *lines, ""] if lines else []
