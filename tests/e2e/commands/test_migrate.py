@@ -12,7 +12,7 @@ import pytest
 
 import uploader
 from support.jobs import write_csv
-from support.processes import TOKEN, at_a_terminal, end, kill, run, start, wait_until
+from support.processes import TOKEN, at_a_terminal, dialogue, end, kill, run, start, wait_until
 
 NAMES = ("companies", "contacts", "deals")
 COUNTS = {"companies": 150, "contacts": 450, "deals": 150}
@@ -271,6 +271,17 @@ def test_a_plan_is_undone_from_the_last_step_and_purged(tmp_path, small):
     purged = run("purge", "-f", "plan.toml", "--yes", cwd=tmp_path)
     assert purged.code == 0, purged.err
     assert sorted(path.name for path in tmp_path.iterdir()) == [*(f"{n}.csv" for n in NAMES), "plan.toml"]
+
+
+def test_the_undo_of_a_plan_asks_once(tmp_path, small):
+    code, seen = at_a_terminal(tmp_path, "n\n", "undo", "-f", "plan.toml")
+    assert (code, "nothing was done" in seen) == (2, True)
+    assert not any(one["archived"] for name in NAMES for one in small.objects(name))
+    code, seen, _ = dialogue(
+        tmp_path, lambda seen: "y\n" if "[y/N]" in seen else None, "undo", "-f", "plan.toml"
+    )
+    assert (code, seen.count("[y/N]")) == (0, 1)
+    assert all(one["archived"] for name in NAMES for one in small.objects(name))
 
 
 def test_a_plan_is_not_undone_in_part(tmp_path, small):

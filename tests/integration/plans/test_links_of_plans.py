@@ -127,3 +127,11 @@ def test_links_are_not_compared_if_a_step_was_checked_before(plan):
     )
     plan.run()
     assert (plan.watched.checked_steps, plan.watched.links) == ([1], [])
+
+
+def test_the_account_is_asked_little_beside_rows_and_links(plan):
+    """What one step has read of the account holds for the others, and for the links."""
+    plan.run()
+    work = ("batch/upsert", "batch/read", "batch/create", "associate/default")
+    others = [one.path for one in plan.simulator.statistics.log if not one.path.endswith(work)]
+    assert len(others) <= 13, others

@@ -4,6 +4,7 @@
 no job. What a command does with a plan besides, it registers here.
 """
 
+import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,9 +16,11 @@ from click.core import ParameterSource
 
 from uploader.cli.logs import is_json, print_message
 from uploader.cli.output import collected_documents, print_json, print_lines
+from uploader.cli.plans.overview import account_of, standing
 from uploader.cli.project_file import as_step, checkpoint_of, typed_arguments
 from uploader.cli.project_reading import Plan, Project
-from uploader.errors import SettingsError, UploaderError
+from uploader.cli.typed_answer import answer
+from uploader.errors import DeclinedError, SettingsError, UploaderError
 
 #: Commands that need no job: they read the sources.
 _READ_SOURCES = frozenset({"check", "preview"})
@@ -28,6 +31,11 @@ _CHANGE = frozenset({"undo", "purge"})
 _FILES = ("output", "html", "write_mapping", "write_owner_map", "write_properties")
 #: Commands whose results on stdout begin with the name of the step.
 _NAMED = frozenset({"check", "preview", "verify", "undo", "purge"})
+#: Commands that ask, and what they ask.
+_ASKED = {
+    "undo": "account {}: archive what these jobs created, and restore what they changed, in this order?",
+    "purge": "delete the files of these jobs, of account {}?",
+}
 _FINE = frozenset({0, 1})
 
 Work = TypeVar("Work", bound=Callable[..., Any])
@@ -84,7 +92,7 @@ def over_steps(plan: Plan, context: click.Context) -> int:
         _BEFORE[name](begun, context.params)
     if name in _FROM_THE_LAST:
         begun = begun[::-1]
-    code = _each(begun, context, name)
+    code = _each(begun, context, name, is_approved=_is_approved(plan, begun, context, name))
     return _AFTER[name](plan, context.params, code) if name in _AFTER else code
 
 
@@ -104,7 +112,25 @@ def begun_steps(plan: Plan, *, needs_job: bool = True) -> list[tuple[Project, Pa
     return found
 
 
-def _each(steps: Sequence[tuple[Project, Path]], context: click.Context, name: str) -> int:
+def _is_approved(
+    plan: Plan, steps: Sequence[tuple[Project, Path]], context: click.Context, name: str
+) -> bool:
+    """Ask once for all steps, where each would ask at the terminal. DeclinedError if the user declines."""
+    needs_none = context.params.get("yes") or context.params.get("dry_run")
+    if name not in _ASKED or needs_none or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    account = account_of(standing(plan)) or "unknown"
+    for step, path in steps:
+        print_message(f"  {step.step}: {path}")
+    print_message(f"{_ASKED[name].format(account)} [y/N] ", end="")
+    if asyncio.run(answer()).strip().lower() not in {"y", "yes"}:
+        raise DeclinedError("nothing was done")
+    return True
+
+
+def _each(
+    steps: Sequence[tuple[Project, Path]], context: click.Context, name: str, *, is_approved: bool
+) -> int:
     codes: list[int] = []
     errors: list[UploaderError] = []
     as_json = bool(context.params.get("as_json"))
@@ -114,7 +140,7 @@ def _each(steps: Sequence[tuple[Project, Path]], context: click.Context, name: s
                 print_lines([f"--- {step.step}"])
             before = len(documents)
             try:
-                codes.append(_one(step, context))
+                codes.append(_one(step, context, is_approved=is_approved))
             except UploaderError as error:
                 error.args = (f"step {step.step}: {error}",)
                 codes.append(error.exit_code)
@@ -135,11 +161,13 @@ def _each(steps: Sequence[tuple[Project, Path]], context: click.Context, name: s
     return next((code for code in stops if code != 75), max(codes))
 
 
-def _one(step: Project, context: click.Context) -> int:
+def _one(step: Project, context: click.Context, *, is_approved: bool) -> int:
     """Run the command for a step, as if that had been named."""
     with as_step(context, step), _typed(step):
         arguments = list(typed_arguments(context))
         one = context.command.make_context(context.info_name, arguments, parent=context.parent)
+        if is_approved:
+            one.params["yes"] = True
         for name in _FILES:
             path = one.params.get(name)
             if isinstance(path, Path) and str(path) != "-":
