@@ -60,6 +60,7 @@ PRINTED = {
     "cli.commands.upload:closing_lines": ("compare the records with the rows: ", "see the job as a page: "),
     "cli.commands.upload:_report": ("the order of their rows is not certain: ",),
     "cli.guide.run:guide": ("go on later with: ",),
+    "cli.guide.run:_create": ("first review the new properties, then create them: ",),
     "cli.guide.run:_end": ("next: review it, then ",),
     "cli.options.connection:_note_readers": ("holds a secret that other users can read; run: ",),
     "cli.text.canary:approving_line": ("to continue: ", "to continue (pipe the same rows into it): "),
@@ -385,6 +386,29 @@ def test_a_guide_that_was_left_goes_on(shell, hubspot_mock):
     (again,) = printed_commands(shell.printed)
     _, _, ended = dialogue(shell.folder, answering("s\n"), *shell.words(again))
     assert ("is complete" in left, "is complete" in ended) == (False, True)
+
+
+@shows("first review the new properties, then create them: ")
+def test_a_guide_that_creates_no_properties_asks_the_other_questions(shell, hubspot_mock):
+    """Also about words and values: they are why somebody is asked."""
+    rows = "".join(f"a{number}@example.com,{number},n/a\n" for number in range(9))
+    (shell.folder / "a.csv").write_text(f"email,Shoe Size,City\n{rows}")
+    typed = f"uploader init a.csv --guide --base-url {hubspot_mock().url}"
+    answers = {"Shoe Size": "c\n", "[y/N]": "n\n", '"n/a" may stand': "1\n"}
+
+    def answering(seen):
+        if not seen.endswith(("> ", "[y/N] ")):
+            return None
+        return next((answers.pop(said) for said in list(answers) if said in seen), "s\n")
+
+    code, seen, out = dialogue(shell.folder, answering, *shell.words(typed))
+    assert (code, answers) == (0, {}), seen
+    assert "is complete, without 'Shoe Size', whose properties do not exist yet" in out
+    assert "9 rows: 9 can be sent" in out
+    shell.printed = seen.replace("\r", "")
+    create, check = printed_commands(shell.printed)[-2:]
+    assert shell.paste(create)[0] == 0
+    assert shell.paste(check)[0] == 0
 
 
 @shows("have it drafted: ", "next: correct this, then ")

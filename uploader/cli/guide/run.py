@@ -41,10 +41,11 @@ from uploader.cli.text.numbers import printable
 from uploader.errors import DeclinedError, SettingsError
 from uploader.jobs.column_rules import undecided_fields
 from uploader.jobs.summary import advice
+from uploader.model.column_names import folded
 from uploader.settings import Settings
 from uploader.storage.file_names import unused
 
-_INTERRUPTED = 130
+_INTERRUPTED, _LIST = 130, ", "
 #: Options of `create-properties` that are not about the connection.
 _NO_CONNECTION = {"file", "dry_run", "portal", "yes", "log_format", "as_json", "project"}
 
@@ -87,6 +88,8 @@ class _Guide:
         self._path = path
         self._sample = sample
         self._file = ProjectText(path)
+        self._postponed: frozenset[str] = frozenset()  # columns whose properties are to be created later
+        self._to_create = ""  # the command that does it
 
     def run(self, report: Report | None) -> None:
         file, former = self._file, self._file.text if report is None else ""
@@ -121,7 +124,10 @@ class _Guide:
         left += sum(counts.total() for counts in report.unknown_owners.values())
         is_complete = f"is complete, but for {left:,} cells to decide later" if left else "is complete"
         is_complete = "has what you decided, and check finds problems:" if problems else is_complete
+        is_complete = f"{is_complete}, without {self._columns_text()}" if self._postponed else is_complete
         print_lines([f"{self._path} {is_complete}", *problems, *rows_lines(report)])
+        if self._postponed:
+            print_message(f"first review the new properties, then create them: {self._to_create}")
         print_message(f"next: review it, then {command_line('check', '-f', self._path)}")
 
     def _ask_about_columns(self, report: Report) -> None:
@@ -147,7 +153,12 @@ class _Guide:
         """As every command with this project file has them."""
         context = upload_context(self._path)
         with context:
-            return settings_to_check(context.params)
+            settings = settings_to_check(context.params)
+        left = {column: name for column, name in settings.mapped.items() if column not in self._postponed}
+        return replace(settings, mapped=left, ignored=settings.ignored | self._postponed)
+
+    def _columns_text(self) -> str:
+        return f"{_LIST.join(map(repr, sorted(self._postponed)))}, whose properties do not exist yet"
 
     def _checked(self, *, drafts: bool = False, properties: bool = False) -> Report:
         run = run_check(self._settings(), self._sample, 0, drafts=drafts, drafts_properties=properties)
@@ -170,7 +181,10 @@ class _Guide:
                 definitions, read_definitions(definitions), connection_settings(given), portal=portal
             )
         except DeclinedError as error:
-            raise _Ended(0, f"{error}: edit {definitions}, or the columns in {self._path}") from error
+            self._postponed = frozenset(map(folded, new))
+            self._to_create = command_line("create-properties", definitions, "-f", self._path)
+            print_message(f"{error}: the questions go on without {self._columns_text()}")
+            return
         print_lines(created_lines(report))
         say_end(report, account_words(account_options(given)), dry_run=False)
         if report.end is not None or report.refused or report.left:
