@@ -104,6 +104,7 @@ class Report:
     record_list: ListFinding | None = None  #: of --add-to-list, if the account could be asked
     is_undone: bool = False  #: the job was uploaded and undone, and has to begin anew
     would_stop: str = ""  #: why `upload` would stop before its end
+    is_step: bool = False  #: of a plan, which does not begin if a step would stop
 
     @property
     def schema(self) -> Schema | None:
@@ -129,7 +130,7 @@ class Report:
     def exit_code(self) -> int:
         if self.end is not None:
             return self.end.exit_code(has_begun=False)
-        if self.problems:
+        if self.problems or (self.is_step and self.would_stop):
             return 2
         found = self.findings
         doubtful = (

@@ -61,6 +61,7 @@ class Report:
     links: Sequence[tuple[LinkColumn, int]]  #: how many links each column asks for
     match: Sequence[str] = ()  #: the properties that rows are matched by
     is_undone: bool = False  #: the job was uploaded and undone, and has to begin anew
+    is_step: bool = False  #: of a plan, whose steps are uploaded together
 
     @property
     def end(self) -> EarlyEnd | None:

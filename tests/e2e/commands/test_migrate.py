@@ -335,3 +335,16 @@ def test_the_page_has_a_plan_for_a_file_of_two_objects(tmp_path, hubspot_mock):
     assert ended.code == 0, ended.err
     assert "step 2 of 2, contacts: no problem found" in ended.err
     assert (len(mock.objects("companies")), len(mock.objects("contacts")), len(mock.links())) == (2, 4, 4)
+
+
+def test_a_step_that_would_stop_is_a_problem_of_the_plan_s_check(tmp_path, hubspot_mock):
+    """As it is for migrate, which does not begin then."""
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.0)
+    write_plan(tmp_path, mock.url, counts=dict.fromkeys(NAMES, 3), of_deals="max_failures = 1\n")
+    write_csv(tmp_path / "deals.csv", [{"external_id": "", "Title": "N"}] * 3)
+    checked = run("check", "-f", "plan.toml", cwd=tmp_path)
+    assert (checked.code, "upload would stop before the end" in checked.out) == (2, True)
+    assert "uploader migrate" not in checked.out + checked.err
+    assert "uploader upload" not in checked.out
+    assert checked.err.endswith("then check all steps again: uploader check -f plan.toml\n")
+    assert run("migrate", "plan.toml", cwd=tmp_path).code == 2

@@ -26,7 +26,7 @@ VERBS = "|".join(COMMANDS)
 PARTS = {"cli.text.project_draft:project_text"}
 #: Module and function of each place that prints commands, with what it prints before each of them.
 PRINTED = {
-    "cli.commands.check:_say_next": ("next: upload all steps: ",),
+    "cli.commands.check:_say_next": ("then check all steps again: ",),
     "cli.commands.check:_create_command": (
         "review them, then create them: ",
         "which the account lacks; to create them: ",
@@ -63,6 +63,7 @@ PRINTED = {
     "cli.guide.run:_create": ("first review the new properties, then create them: ",),
     "cli.guide.run:_end": ("next: review it, then ",),
     "cli.options.connection:_note_readers": ("holds a secret that other users can read; run: ",),
+    "cli.plans.overview:migrate_line": ("next: upload all steps: ",),
     "cli.text.canary:approving_line": ("to continue: ", "to continue (pipe the same rows into it): "),
     "cli.text.check.next_steps:next_steps": (
         "have it drafted: ",
@@ -508,7 +509,7 @@ def test_options_whose_files_an_older_job_did_not_record(shell, hubspot_mock):
     shell.paste(f"{again} --owner-map owners.csv --suppress nobody --base-url {mock.url}")
 
 
-@shows(*PRINTED["cli.commands.check:_say_next"], *PRINTED["cli.commands.migrate:_closing_lines"])
+@shows(*PRINTED["cli.plans.overview:migrate_line"], *PRINTED["cli.commands.migrate:_closing_lines"])
 def test_a_plan_that_is_checked(shell, hubspot_mock):
     for name in ("people", "more"):
         (shell.folder / f"{name}.csv").write_text(f"email\n{name}@example.com\nnonsense\n")
@@ -517,11 +518,14 @@ def test_a_plan_that_is_checked(shell, hubspot_mock):
     above = f'base_url = "{hubspot_mock(quota="100000/10").url}"\nmax_failures = 2\nsnapshot = true\n'
     plan.write_text(above + "".join(steps))
     _, text = shell.paste('uploader check -f "Ann\'s plan.toml"')
-    codes = shell.follow(printed_commands(text)[-1])
+    assert verbs_of(printed_commands(text)) == {"help", "migrate"}
+    _, text = shell.paste('uploader preview -f "Ann\'s plan.toml"')
+    (migrate,) = printed_commands(text)
+    codes = shell.follow(migrate)
     assert verbs_of(codes) == {"migrate", "failures", "upload", "verify", "report", "undo"}
 
 
-@shows(*PRINTED["cli.commands.migrate:_last_lines"])
+@shows(*PRINTED["cli.commands.migrate:_last_lines"], *PRINTED["cli.commands.check:_say_next"])
 def test_a_plan_with_a_problem(shell, hubspot_mock):
     """Not more of it: what `check` prints next is about the one step."""
     (shell.folder / "a.csv").write_text("email,Nobody's\na@example.com,x\n")
@@ -532,6 +536,10 @@ def test_a_plan_with_a_problem(shell, hubspot_mock):
     (check,) = printed_commands(text)
     assert shell.words(check)[-1] == "Ann's plan.toml#people"
     assert "PROBLEM: " in shell.paste(check)[1]
+    _, text = shell.paste('uploader check -f "Ann\'s plan.toml"')
+    again = printed_commands(text)[-1]
+    assert shell.words(again) == ["check", "-f", "Ann's plan.toml"]
+    shell.paste(again)
 
 
 @shows(*PRINTED["cli.options.connection:_note_readers"])

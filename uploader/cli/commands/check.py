@@ -28,6 +28,7 @@ from uploader.cli.options.source_and_key import job_options, reading_settings
 from uploader.cli.output import print_json, print_lines, refuse_existing, write_new
 from uploader.cli.pages import page_of, refuse_foreign_page, write_page
 from uploader.cli.plans.each_step import after_steps, before_steps, more_as_json
+from uploader.cli.plans.overview import migrate_line
 from uploader.cli.progress import displaying, survey_line
 from uploader.cli.project_file import project_in_use, step_in_use, upload_context, words_beyond
 from uploader.cli.project_reading import PROJECT_OPTION, Plan, Project
@@ -122,7 +123,7 @@ def command(
     Exit codes:
       0        no problem found
       1        upload would run; some rows would fail, or there are warnings
-      2        upload cannot start
+      2        upload cannot start; of a plan also: a step would stop before its end
       75       the account could not be asked; try again later
       130/143  interrupted by SIGINT/SIGTERM
     """
@@ -153,6 +154,7 @@ def command(
         )
     )
     report.is_undone = is_undone(settings.checkpoint_path)
+    report.is_step = step_in_use(click.get_current_context()) is not None
     if write_mapping is not None and report.draft:
         owned = report.schema.owned if report.schema and write_owner_map is not None else frozenset[str]()
         values = tuple(one for one in report.draft.values if one.property not in owned)
@@ -194,7 +196,10 @@ def _say_next(plan: Plan, options: Mapping[str, Any], code: int) -> int:
         if others and (lines := links_in_plan_lines(others.found(_MOST_VALUES))):
             print_lines([f"--- {plan.path.name}", *lines])
         if code in {0, 1}:
-            print_message(f"next: upload all steps: {next_command(sys.argv[1:], 'migrate')}")
+            print_message(migrate_line(plan, sys.argv[1:]))
+        elif code == 2:
+            again = next_command(sys.argv[1:], "check")
+            print_message(f"next: correct what is said above, then check all steps again: {again}")
     return code
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,11 @@ from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import CommandLike
 from uploader.cli.options.source_and_key import job_options, reading_settings
 from uploader.cli.output import print_json, print_lines
+from uploader.cli.plans.each_step import after_steps
+from uploader.cli.plans.overview import migrate_line
 from uploader.cli.progress import displaying, show
+from uploader.cli.project_file import step_in_use
+from uploader.cli.project_reading import Plan
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.preview import WOULD, as_dict, ending, lines
 from uploader.cli.text.undo_state import is_undone
@@ -81,8 +85,17 @@ def command(
     say_settings(click.get_current_context())
     report = asyncio.run(_preview(partial(Preview, settings, sample=sample, examples=examples, rows=rows)))
     report.is_undone = is_undone(settings.checkpoint_path)
+    report.is_step = step_in_use(click.get_current_context()) is not None
     _print_report(report, settings, as_json=as_json)
     return report.exit_code
+
+
+@after_steps("preview")
+def _say_next(plan: Plan, options: Mapping[str, Any], code: int) -> int:
+    del options
+    if code in {0, 1}:
+        print_message(f"nothing was written; {migrate_line(plan, sys.argv[1:])}")
+    return code
 
 
 async def _preview(make: Callable[[], Preview]) -> Report:

@@ -1,9 +1,12 @@
 """A plan as its checkpoints have it, for `status` and `report`. Nothing is sent."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from uploader.cli.project_file import checkpoint_of
 from uploader.cli.project_reading import Plan, Project
+from uploader.cli.text.next_command import is_given, next_command
+from uploader.cli.text.undo_state import is_undone
 from uploader.plans.earlier_jobs import earlier_job
 from uploader.plans.ending import PlanEnd, StepEnd
 from uploader.settings import Settings
@@ -19,6 +22,12 @@ def _standing(step: Project, checkpoint: Path) -> StepEnd:
     object_type = str(step.values.get("--object-type", "contacts"))
     job = earlier_job(_of_job(checkpoint))
     return StepEnd(step.step, object_type, str(checkpoint), "", job.summary() if job else None)
+
+
+def migrate_line(plan: Plan, typed: Sequence[str]) -> str:
+    """The command that uploads all steps of a plan that was checked; anew if a step was undone."""
+    anew = any(is_undone(checkpoint_of(one)) for one in plan.steps) and not is_given(typed, "--restart")
+    return f"next: upload all steps: {next_command(typed, 'migrate', ['--restart'] if anew else [])}"
 
 
 def account_of(end: PlanEnd) -> str:

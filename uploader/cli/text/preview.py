@@ -303,6 +303,8 @@ def ending(report: Report, settings: Settings, typed: Sequence[str]) -> Iterator
             f"upload would stop before the end: more failures than --max-failures {settings.max_failures}; "
             "correct the rows"
         )
+    if report.is_step:
+        return
     portal = report.account.portal if report.account else ""
     more = portal_option(settings.portal, portal)
     yield f"nothing was written; next {upload_line(typed, settings, more, is_undone=report.is_undone)}"

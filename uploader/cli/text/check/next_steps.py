@@ -44,7 +44,7 @@ def verdict(report: Report) -> str:
 
 
 def next_steps(report: Report, settings: Settings, typed: Sequence[str]) -> list[str]:
-    """What to do next, with the commands."""
+    """What to do next, with the commands. Steps without a problem have none: those of the plan follow."""
     lacks = by_hand(settings.sources)
     account, closer = report.account, report.closer
     portal = (account.portal if account else "") or (closer.token.portal if closer else "")
@@ -68,6 +68,8 @@ def next_steps(report: Report, settings: Settings, typed: Sequence[str]) -> list
     first = "review and complete the draft, then " if mapping else ""
     if settings.offline:
         return [f"next: {first}set HUBSPOT_ACCESS_TOKEN to the token, {again}"]
+    if report.is_step and not first:
+        return []
     more = [*mapping, *portal_option(settings.portal, portal)]
     return [
         f"next: {first}preview the changes{lacks}: {next_command(typed, 'preview', more)}",
