@@ -55,6 +55,10 @@ class CheckedLink(NamedTuple):
     found: str = ""  #: the labels that are there
     note: str = ""
 
+    @property
+    def is_missing(self) -> bool:
+        return self.verdict in {LinkVerdict.MISSING, LinkVerdict.NOT_THERE}
+
 
 def judge_links(links: Sequence[WantedLink], kinds: Sequence[LinkKind], linked: Linked) -> list[CheckedLink]:
     """A result for each link of one record, in order. `linked`: what the record is linked with."""

@@ -1,28 +1,31 @@
 """Verify the links of a job, and of the jobs that corrected its rows: read what is linked, and compare."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from msgspec import structs
 
-from uploader.associations.existing_links import UNKNOWN, read_links
+from uploader.associations.existing_links import Linked, read_links
 from uploader.associations.run import follower
 from uploader.associations.types import find_type, read_types
 from uploader.associations.work_list import bearer
 from uploader.errors import SettingsError
 from uploader.hubspot.associations import MOST_READ, is_primary
-from uploader.hubspot.requests import paths
+from uploader.hubspot.object_types import noun
+from uploader.hubspot.requests import MAX_INPUTS, paths
 from uploader.jobs.session import Session
 from uploader.model.associations import AssociationType, LinkColumn, LinkCounts, LinkOutcome
+from uploader.model.records import OWN_ID, lock_key
 from uploader.pipeline.follow_up import Tools
 from uploader.pipeline.requests.attempts import Attempts
 from uploader.pipeline.requests.contact_reader import Reader
+from uploader.pipeline.requests.record_ids import read_keys
 from uploader.settings import Settings
 from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.blocking_calls import Offload
-from uploader.verify.link_judge import LinkKind, LinkVerdict, judge_links
+from uploader.verify.link_judge import CheckedLink, LinkKind, LinkVerdict, judge_links
 from uploader.verify.links_table import LinkedJob, LinkFinding, LinkPage, LinksTable
 from uploader.verify.verify_file import VerificationFile
 
@@ -126,22 +129,78 @@ class LinkCheck:
         await session.run_workers(work() for _ in range(workers))
 
     async def _compare(self, page: LinkPage, attempts: Attempts, writer: Offload) -> None:
-        path = paths(self._settings.api_version, page.of).associations.replace("{to}", page.to)
-        linked = await read_links(list(page.links), Reader(attempts, path))
-        checked = [
-            one
+        linked = await self._read(page, list(page.links), attempts)
+        checked = {
+            one.number: one
             for record, links in page.links.items()
-            for one in judge_links(links, self._kinds, linked.get(record, UNKNOWN))
-        ]
-        await writer.run(lambda: self._table.settle(checked))
-        for one in checked:
+            for one in judge_links(links, self._kinds, linked[record])
+        }
+        await self._look_closer(page, linked, checked, attempts)
+        await writer.run(lambda: self._table.settle(list(checked.values())))
+        for one in checked.values():
             self.report.counts[one.verdict] += 1
             self.report.left -= 1
+
+    async def _read(self, page: LinkPage, ids: Sequence[str], attempts: Attempts) -> dict[str, Linked]:
+        path = paths(self._settings.api_version, page.of).associations.replace("{to}", page.to)
+        return await read_links(ids, Reader(attempts, path)) if ids else {}
+
+    async def _look_closer(
+        self,
+        page: LinkPage,
+        linked: Mapping[str, Linked],
+        checked: dict[int, CheckedLink],
+        attempts: Attempts,
+    ) -> None:
+        """Judge the links of records that were merged into others again, and say which are missing because a
+        record is not there any more.
+        """
+        missing = {
+            record: lost
+            for record, links in page.links.items()
+            if (lost := [one for one in links if not one.note and checked[one.number].is_missing])
+        }
+        others = [one.other for lost in missing.values() for one in lost]
+        records = await self._present_ids(page.of, missing, attempts)
+        present = await self._present_ids(page.to, others, attempts)
+        merged = [now for record, now in records.items() if now not in {"", record}]
+        linked = {**linked, **await self._read(page, merged, attempts)}
+        for record in missing:
+            now = records.get(record, record)
+            links = [
+                one._replace(other=there or one.other, note=one.note or _gone(page.to, one.other, there))
+                for one in page.links[record]
+                for there in [present.get(one.other, one.other)]
+            ]
+            if not now:
+                links = [one._replace(note=one.note or _gone(page.of, record, now)) for one in links]
+            again = judge_links(links, self._kinds, linked[now or record])
+            checked |= {one.number: one for one in again}
+
+    async def _present_ids(self, object_type: str, ids: Iterable[str], attempts: Attempts) -> dict[str, str]:
+        """The ids that records have now, by those they had: others if they were merged, "" if they are not
+        there any more. Those that HubSpot does not tell are left out.
+        """
+        reader = Reader(attempts, paths(self._settings.api_version, object_type).read)
+        asked = list(dict.fromkeys(ids))
+        found: dict[str, str] = {}
+        for start in range(0, len(asked), MAX_INPUTS):
+            some = asked[start : start + MAX_INPUTS]
+            answers = await read_keys(OWN_ID, some, reader)
+            for one in some:
+                answer = answers[OWN_ID, lock_key(OWN_ID, one)]
+                if answer.is_definite:
+                    found[one] = answer.held.id if answer.held else ""
+        return found
 
     def findings(self) -> Iterator[tuple[LinkColumn, LinkFinding]]:
         """The links that are not as the jobs made them, each with its column, in the order of rows."""
         for finding in self._table.findings() if self._jobs else ():
             yield self._columns[finding.kind][0], finding
+
+
+def _gone(object_type: str, hubspot_id: str, present_id: str) -> str:
+    return "" if present_id else f"{noun(object_type).one} {hubspot_id} is not there any more"
 
 
 def _kind(

@@ -1,12 +1,13 @@
 """`verify` reads the links of a job back: what others have changed is found, and nothing else."""
 
+import random
 from contextlib import closing
 
 import pytest
 
 from support.inline_thread import Inline
 from support.jobs import Job, Rows, contacts
-from support.links.runs import KEY, PLAIN, PRIMARY, account, counts, make_job
+from support.links.runs import KEY, PLAIN, PRIMARY, account, counts, labels, listed, make_job
 from support.mock_transport import MockTransport
 from support.verify_runs import change_records, link_counts, verify
 from support.virtual_loop import run_virtual
@@ -166,7 +167,7 @@ def test_links_are_read_a_thousand_records_a_request_and_a_stopped_verify_contin
     read = [path for path in job.transport.paths if "/associations/contacts/companies/batch/read" in path]
     assert len(read) == 1
     monkeypatch.setattr("uploader.verify.links.MOST_READ", 10)
-    stopped, _ = verify(job, stop_after=1.0, max_in_flight=1)
+    stopped, _ = verify(job, stop_after=1.8, max_in_flight=1)
     assert stopped.exit_code == 130
     assert 0 < stopped.links.left < 230
     assert stopped.links.compared == 230
@@ -259,3 +260,78 @@ def test_the_links_of_corrected_rows_are_verified_with_the_job(tmp_path):
     report, _ = verify(job)
     (one,) = job.link_findings
     assert (one.verdict.value, one.value, one.source) == ("other primary", "co1", 1)
+
+
+def test_records_that_were_merged_or_archived_since_are_told_apart(tmp_path):
+    rows = [{"email": f"p{i}@x.com", "account": f"co{i}", "main": f"co{i}"} for i in range(4)]
+    job = linked_job(tmp_path, rows, [PLAIN, PRIMARY])
+    company, person = ids(job, "companies", KEY), ids(job, "contacts", "email")
+    simulator, now = job.simulator, job._clock
+    simulator.merge(now, {"id": company["co4"]}, {"id": company["co0"]}, "companies")
+    simulator.merge(now, {"id": person["p0@x.com"]}, {"id": person["p1@x.com"]})
+    simulator.change_records(now, (), [{"id": company["co2"]}], "companies")
+    simulator.change_records(now, (), [{"id": person["p3@x.com"]}])
+    report, _ = verify(job)
+    notes = {(one.row, one.verdict.value, one.note) for one in job.link_findings}
+    assert {one for one in notes if one[0] > 3} == {
+        (4, "link missing", f"company {company['co2']} is not there any more"),
+        (5, "link missing", f"contact {person['p3@x.com']} is not there any more"),
+    }
+    # The merged contact has one primary company.
+    assert [verdict for row, verdict, _ in notes if row <= 3] == ["other primary"]
+    assert report.links.compared == 8
+
+
+_FAULTS = [
+    {"kind": "status", "status": 503, "rate": 0.1, "endpoint": "any"},
+    {"kind": "status", "status": 429, "rate": 0.05, "endpoint": "any"},
+    {"kind": "reset", "rate": 0.1, "endpoint": "associations"},
+    {"kind": "truncate", "rate": 0.2, "endpoint": "associations"},
+]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_changes_are_found_through_faults_as_an_oracle_says(tmp_path, seed, monkeypatch):
+    monkeypatch.setattr("uploader.verify.links.MOST_READ", 25)
+    chance = random.Random(seed)
+    rows = [
+        {
+            "email": f"c{chance.randrange(100)}@x.com",
+            "firstname": str(number),
+            "account": chance.choice([*COMPANIES, "", "gone"]),
+            "main": chance.choice([*COMPANIES, "", ""]),
+        }
+        for number in range(150)
+    ]
+    job = linked_job(tmp_path, rows, [PLAIN, PRIMARY])
+    pairs = sorted(labels(job.simulator))
+    change(
+        job,
+        remove=[
+            *((*pair, "") for pair in chance.sample(pairs, 9)),
+            *((*pair, "Primary") for pair in chance.sample(pairs, 9)),
+        ],
+        add=[(email, chance.choice(COMPANIES), "Primary") for email, _ in chance.sample(pairs, 9)],
+    )
+    scenario = {**SCENARIO, "association_labels": [LABEL], "faults": _FAULTS}
+    job.simulator.change_scenario(Scenario.parse(scenario))
+    report, _ = verify(job)
+    assert {(one.row, one.kind): one.verdict.value for one in job.link_findings} == _oracle(job)
+    made = [one for one in listed(job) if one["outcome"] in {"linked", "already"}]
+    assert report.links.compared == sum(report.links.counts.values()) == len(made)
+
+
+def _oracle(job: Job) -> dict[tuple[int, int], str]:
+    """What is wrong with the links, by row and column, of the account and the list of links."""
+    now = labels(job.simulator)
+    made = [one for one in listed(job) if one["outcome"] in {"linked", "already"}]
+    mains = {one["key"]: one["value"] for one in made if one["label"]}
+    wrong: dict[tuple[int, int], str] = {}
+    for one in made:
+        pair, place = (one["key"], one["value"]), (int(one["row"]), int(bool(one["label"])))
+        if pair not in now:
+            wrong[place] = "link missing"
+        elif one["label"] and mains[one["key"]] == one["value"] and "Primary" not in now[pair]:
+            has_other = any("Primary" in held for (email, _), held in now.items() if email == one["key"])
+            wrong[place] = "other primary" if has_other else "label missing"
+    return wrong
