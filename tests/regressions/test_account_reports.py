@@ -301,6 +301,17 @@ def test_check_names_the_scopes_for_what_it_cannot_see(tmp_path, shape):
     assert any(one.startswith("the values of dealstage") and "crm.objects.deals.read)" in one for one in said)
 
 
+def test_check_says_of_no_scope_that_it_is_missing_because_a_property_is(tmp_path):
+    """Owners and pipelines are read all the same, and the properties were, also without the scope for it."""
+    rows = [{"sf_id": "1", "dealstage": "Closed Won", "hubspot_owner_id": "Ann"}]
+    run = job(tmp_path, rows, options={"object_type": "deals", "id_property": "sf_id"})
+    report = check(run)
+    assert any("no property" in one for one in report.problems)
+    said = [*report.problems, *report.warnings, *report.not_checked, *map(str, report.unknown_owners)]
+    assert [one for one in said if "scope" in one or "pipelines" in one] == []
+    assert report.schema.owners is not None
+
+
 @SHAPES
 def test_check_names_the_scopes_for_usage_and_limits(tmp_path, shape):
     faults = [

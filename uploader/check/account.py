@@ -115,7 +115,9 @@ def _note_scopes(report: Report, token: TokenInfo, object_type: str) -> None:
     if token.scopes is None:
         report.not_checked.append("what the token may do: HubSpot does not report it for this kind of token")
         return
-    problem, warnings = scope_texts(token.scopes, object_type)
+    are_read = report.schema is not None  # some tokens may read properties without the scope for it
+    known = token.scopes | ({object_scopes(object_type).schema} if are_read else set())
+    problem, warnings = scope_texts(known, object_type)
     report.problems += [problem] if problem else []
     report.warnings += warnings
 

@@ -182,8 +182,8 @@ def may_hold(
         if not source.shape.columns:
             return True
         # Problems of other columns are reported where they are mapped.
-        resolved = resolve_leniently(source.shape.columns, settings.rules, schema).columns
-        if resolved and not names.isdisjoint(resolved.names.values()):
+        resolved = resolve_leniently(source.shape.columns, settings.rules, schema)
+        if not names.isdisjoint(resolved.names.values()):
             return True
     return False
 
