@@ -47,6 +47,9 @@ DATE_NUMBER = "DATE_NUMBER"
 #: The category of postal codes that may have lost their zeros.
 LOST_ZEROS = "LOST_ZEROS"
 _LACKS_ZEROS = "may have lost a zero: other postal codes of the column have 5 digits, and none begins with 0"
+#: The category of short ids of Salesforce in columns whose values are keys.
+SHORT_ID = "SHORT_ID"
+_SHORT_ID, _SHORT = re.compile(r"(?=.*[a-z])(?=.*[A-Z])[0-9A-Za-z]{15}"), 15
 #: Maximum number of groups of faults, and of owners; the rest is counted together.
 _MOST_GROUPS, _MOST_OWNERS = 500, 2_000
 #: Maximum number of columns whose cells are counted: rows may name their own fields.
@@ -242,6 +245,7 @@ class Surveyor:
         ]
         self._values: dict[str, frozenset[str]] = {}  # by property, see `real_words`
         self._owned = mapper.schema.owned if mapper.schema else frozenset[str]()
+        self._keys = {*mapper.rules.match, *(mapper.schema.unique if mapper.schema else ())}
 
     def look(self, first: int, rows: RowSlice) -> Keyed:
         """Count the findings of rows from position `first` on; return the rows that have a key."""
@@ -342,6 +346,8 @@ class Surveyor:
                 self._note_remarks(column, _remark_on_text)
         elif type_ == "number" and have_lost_digits(distinct):
             self._note_remarks(column, _remark_on_text)
+        if column.property in self._keys and _SHORT in set(map(len, distinct)):
+            self._note_remarks(column, _remark_on_key)
         if is_postal(column.property, name):
             place = self._mapper.source, name
             found.postal_codes.setdefault(place, PostalCodes(found.most_examples)).add(texts, column.rows)
@@ -422,6 +428,16 @@ def _texts(values: Sequence[object]) -> list[str]:
 def _remark_on_text(text: str) -> Fault | None:
     remark = remark_on(text)
     return remark and remark._replace(reason=f"{text[:_SHOWN]!r} {remark.reason}")
+
+
+def _remark_on_key(text: str) -> Fault | None:
+    if not _SHORT_ID.fullmatch(text):
+        return None
+    return Fault(
+        f"{text!r} may be an id of Salesforce with 15 characters: two may differ in upper and lower case "
+        "only, and be one key here; export ids of 18 characters",
+        SHORT_ID,
+    )
 
 
 def _remark_on_address(text: str) -> Fault | None:

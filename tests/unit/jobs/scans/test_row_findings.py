@@ -160,3 +160,14 @@ def test_columns_that_are_not_used_are_counted_in_the_first_rows(monkeypatch):
         unmapped.count(0, ("email", "Own"), rows)
     own = unmapped.columns[0, "Own"]
     assert (unmapped.rows, own.cells, own.filled, own.distinct, own.is_exact) == (12, 4, 4, 4, False)
+
+
+def test_short_ids_of_salesforce_are_remarked_on_where_they_are_keys():
+    rules = Rules()
+    mapper = Mapper(0, rules, SCHEMA, resolve_columns(HEADER, rules, SCHEMA))
+    ids = ["0035g0000000w7E", "0035g0000000W7e", "0035g0000000w7eAAQ", "123456789012345", "abcdefghijklmno"]
+    tables = [[[f"a{at}@x.com", id_, id_, "", "", "", ""] for at, id_ in enumerate(ids)]]
+    findings, _ = surveyed(mapper, slices_of(tables))
+    ((place, group),) = findings.remarks.items()
+    assert (place, group.count) == (("SHORT_ID", "external_id"), 2)
+    assert "export ids of 18 characters" in group.examples[0].reason

@@ -12,7 +12,7 @@ from uploader.cli.text.numbers import printable
 from uploader.cli.text.table import table_lines
 from uploader.jobs.scans.bad_values import REPLACEABLE
 from uploader.jobs.scans.column_counts import ColumnCounts
-from uploader.jobs.scans.row_findings import LOST_ZEROS
+from uploader.jobs.scans.row_findings import LOST_ZEROS, SHORT_ID
 from uploader.records.columns import Rules
 from uploader.records.values.top_level_domains import TOP_LEVEL_DOMAIN
 
@@ -38,6 +38,7 @@ _LABELS = {
     "SPREADSHEET_ERROR": "cell errors",
     "NO_DATE": "of 1899",
     LOST_ZEROS: "lost zeros?",
+    SHORT_ID: "15-character ids",
     "SEVERAL_VALUES": "with :::",
     "LOST_CHARACTERS": "lost letters",
     "WRONG_ENCODING": "misread",

@@ -19,7 +19,7 @@ from uploader.hubspot.account import PRODUCTION
 from uploader.hubspot.object_types import noun
 from uploader.hubspot.requests import MAX_INPUTS
 from uploader.jobs.scans.bad_values import REPLACEABLE
-from uploader.jobs.scans.row_findings import Example, Group
+from uploader.jobs.scans.row_findings import SHORT_ID, Example, Group
 from uploader.jobs.summary import IMPORT_IT
 from uploader.lists.named_list import plan_text
 from uploader.pipeline.rate.forecast import CHAIN_SECONDS
@@ -231,9 +231,13 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
 def _remark_lines(report: Report) -> list[str]:
     """Lines about texts that are sent and look wrong."""
     found, texts = report.findings, list[str]()
-    changed = {name: group for name, group in found.remarks.items() if name[0] != TOP_LEVEL_DOMAIN}
-    wrong = {name: group for name, group in found.remarks.items() if name[0] == TOP_LEVEL_DOMAIN}
+    own = (TOP_LEVEL_DOMAIN, SHORT_ID)
+    changed = {name: group for name, group in found.remarks.items() if name[0] not in own}
+    wrong, short = (
+        {name: group for name, group in found.remarks.items() if name[0] == category} for category in own
+    )
     for groups, what in (
+        (short, "keys may be ids that differ in upper and lower case only, which are one key:"),
         (changed, "texts may have been changed by a spreadsheet or an export, and are sent:"),
         (wrong, "addresses have a domain that HubSpot will hardly accept, and are sent:"),
         (found.date_numbers, "numbers are read as dates:"),
