@@ -412,7 +412,7 @@ class _Pass:
     async def _read_before(
         self, worker: _Worker, ends: Ends, batch: Sequence[PlannedLink]
     ) -> Mapping[tuple[str, str], Linked]:
-        """What records are linked with already, by end and id, where both may have been there before."""
+        """What records are linked with already, by end and id."""
         known: dict[tuple[str, str], Linked] = {}
         for end, of, to in (("from", ends.of, ends.to), ("to", ends.to, ends.of)):
             ids = list(dict.fromkeys(_looked_at(one, ends)[1] for one in batch if _is_read(one, ends, end)))
@@ -443,15 +443,10 @@ def _looked_at(one: PlannedLink, ends: Ends) -> tuple[str, str]:
 
 
 def _is_read(one: PlannedLink, ends: Ends, end: str) -> bool:
-    """Whether to read the links of an end. The job's own records had none before; and what was there before
-    an earlier request is noted already.
+    """Whether to read the links of an end. What was there before an earlier request is noted already. Records
+    that the job has created are read, too: HubSpot, or a person, may have linked them since.
     """
-    looked_at, _ = _looked_at(one, ends)
-    if one.is_sent or looked_at != end:
-        return False
-    if is_primary(one.link.type):
-        return not (one.is_new_to if end == "to" else one.is_new_from)
-    return not (one.is_new_from or one.is_new_to)
+    return not one.is_sent and _looked_at(one, ends)[0] == end
 
 
 def _linked(one: PlannedLink, ends: Ends, known: Mapping[tuple[str, str], Linked]) -> Linked:

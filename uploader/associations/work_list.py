@@ -109,9 +109,6 @@ _FIND = (
 #: a company the primary one go one after the other. `waits`: an earlier link of the record, whose other end
 #: later rows may create, goes before it.
 _PLAN = """
-DROP TABLE IF EXISTS temp.new_records;
-CREATE TEMP TABLE new_records (hubspot_id TEXT PRIMARY KEY) WITHOUT ROWID;
-INSERT INTO new_records SELECT DISTINCT hubspot_id FROM rows WHERE created AND hubspot_id != '';
 DROP TABLE IF EXISTS temp.unlocated;
 CREATE TEMP TABLE unlocated AS
 SELECT object_type, hubspot_id AS from_id, position, number, ordinal
@@ -167,13 +164,8 @@ DROP TABLE temp.located;
 DROP TABLE temp.unlocated;
 """
 _NEXT = """
-SELECT plan.rowid, links.id, from_id, to_id, number, sent,
-    from_id IN (SELECT hubspot_id FROM new_records),
-    (plan.object_type = :own AND to_id IN (SELECT hubspot_id FROM new_records)) OR EXISTS (
-        SELECT 1 FROM ends JOIN kinds USING (place)
-        WHERE kinds.number = links.number AND ends.name = fold(links.value) AND ends.created = 1
-    )
-FROM plan JOIN links USING (id) JOIN kinds USING (number)
+SELECT plan.rowid, links.id, from_id, to_id, number, sent
+FROM plan JOIN links USING (id)
 WHERE plan.rowid > :after AND plan.object_type = :object_type AND turn = :turn AND part = :part
 ORDER BY plan.rowid LIMIT :most
 """
@@ -230,8 +222,6 @@ class PlannedLink:
     link: Link
     number: int  #: of its column
     is_sent: bool  #: by an earlier request without a definite answer
-    is_new_from: bool  #: the job has made this end
-    is_new_to: bool
 
 
 class WorkList:
@@ -390,7 +380,7 @@ class WorkList:
 
     def next_batch(self, wave: Wave, most: int) -> list[PlannedLink]:
         """The next links of a wave."""
-        values = {**wave._asdict(), "own": self._own, "after": self._after.get(wave, 0), "most": most}
+        values = {**wave._asdict(), "after": self._after.get(wave, 0), "most": most}
         with self._file.reading() as connection:
             found = connection.execute(_NEXT, values).fetchall()
         if found:
@@ -400,10 +390,8 @@ class WorkList:
                 Link(link_id, Pair(from_id, to_id), self._types[number]),
                 number,
                 bool(sent),
-                bool(new_from),
-                bool(new_to),
             )
-            for _, link_id, from_id, to_id, number, sent, new_from, new_to in found
+            for _, link_id, from_id, to_id, number, sent in found
         ]
 
     def note_sent(self, links: Iterable[tuple[Link, str | None, str]]) -> None:

@@ -54,7 +54,7 @@ def workload_of(report: Report, settings: Settings, session: Session | None) -> 
 
 def _requests_for_links(one: LinkCounts) -> int:
     """Requests for the links of a column, and for the other records that its values name."""
-    return _lookups(one) + -(-one.links // MOST_LINKS)
+    return _lookups(one) + 2 * -(-one.links // MOST_LINKS)  # what was there is read first
 
 
 def _lookups(one: LinkCounts) -> int:

@@ -17,16 +17,12 @@ CREATE TEMP TABLE kinds (
 )
 """
 #: The links of requests that may have made them. `was_linked`: the two records, before that request; NULL if
-#: that is not known. What the job itself created had no links.
+#: that is not known.
 _MADE = """
 CREATE TEMP TABLE made AS
 SELECT links.id, object_type, hubspot_id AS from_id, to_id, links.number, displaced, position, ordinal,
     iif(bearer = 'to', to_id, hubspot_id) AS bearer_id, bearer = 'to' AS is_turned, is_single,
-    CASE WHEN before = '' THEN 0 WHEN before IS NOT NULL THEN 1
-        WHEN hubspot_id IN (SELECT hubspot_id FROM rows WHERE created) THEN 0
-        WHEN to_id IN (SELECT hubspot_id FROM ends WHERE created = 1) THEN 0
-        WHEN object_type = :own AND to_id IN (SELECT hubspot_id FROM rows WHERE created) THEN 0
-    END AS was_linked
+    before != '' AS was_linked
 FROM links JOIN rows USING (position) JOIN kinds USING (number)
 WHERE sent AND links.outcome IN ('linked', 'pending', '') AND hubspot_id != '' AND to_id != ''
 """
@@ -74,7 +70,7 @@ class MadeLinks:
             connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
         connection.execute(_KINDS)
         connection.executemany("INSERT INTO kinds VALUES (?, ?, ?, ?)", kinds)
-        connection.execute(_MADE, {"own": self._own})
+        connection.execute(_MADE)
         connection.execute(_PAIRS)
         connection.execute(_BEARERS)
         ((count,),) = connection.execute("SELECT count(*) FROM made")

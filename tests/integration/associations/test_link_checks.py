@@ -45,7 +45,7 @@ def test_missing_companies_are_counted_the_most_frequent_first(tmp_path):
     reads = [path for path in job.transport.paths if path.endswith("companies/batch/read")]
     assert len(reads) == 3
     assert report.exit_code == 1
-    assert as_dict(report)["forecast"]["requests"] == 6 + 3 + 1  # rows, other records, links
+    assert as_dict(report)["forecast"]["requests"] == 6 + 3 + 2  # rows, other records, links
     text = "\n".join(screen(report, job.settings(), ["check", "a.csv"]))
     assert "first look at the links to records that are not there" in text
     assert "9  of 509 links of account to companies by external_id, label Primary are not there" in text

@@ -64,12 +64,12 @@ def test_a_finished_job_sends_nothing_and_gives_the_same_code(tmp_path):
     assert (again.exit_code, again.as_dict()["links"]) == (1, first.as_dict()["links"])
 
 
-def test_requests_are_one_for_1000_links_and_one_for_100_records_read(tmp_path):
+def test_requests_are_two_for_1000_links_and_one_for_100_records_read(tmp_path):
     companies = [f"A{n}" for n in range(250)]
     rows = _rows(2_500, companies)
     job = make_job(tmp_path / "a.csv", rows, account(companies), [PLAIN])
     assert job.run_virtual().exit_code == 0
-    assert _paths(job) == {"linked": 3, "looked": 0, "read": 3}
+    assert _paths(job) == {"linked": 3, "looked": 3, "read": 3}
 
 
 def test_links_that_were_there_are_told_from_those_that_are_made(tmp_path):
@@ -171,7 +171,7 @@ def test_ids_need_no_reading_and_the_reply_names_those_that_are_not_there(tmp_pa
     job = make_job(tmp_path / "a.csv", rows, simulator, [LinkColumn("account", "companies", "id")])
     summary = job.run_virtual()
     assert counts(summary) == {"linked": 16, "missing": 14}
-    assert _paths(job) == {"linked": 1, "looked": 0, "read": 0}
+    assert _paths(job) == {"linked": 1, "looked": 1, "read": 0}
     assert {one["note"] for one in listed(job)} == {
         "",
         "HubSpot has no company with the id 987654321",

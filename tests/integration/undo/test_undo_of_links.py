@@ -131,6 +131,22 @@ def test_a_primary_company_gets_its_place_back_over_several_that_the_job_made(tm
     assert labels(simulator) == start
 
 
+@pytest.mark.parametrize("column", [PLAIN, PRIMARY], ids=["plain", "labelled"])
+def test_what_others_linked_before_the_pass_is_not_taken_back(tmp_path, column):
+    """Links may be made days after their rows: a person has linked the new contacts meanwhile."""
+    rows = [{"email": A, column.column: "c1"}, {"email": B, column.column: "c1"}, *contacts(200)]
+    simulator = account(["c1", "c2"], quota="20/10")
+    job = make_job(tmp_path / "c.csv", rows, simulator, [column])
+    job.batch_records = 10
+    assert 2 <= job.run_virtual(stop_after=4).tallies.confirmed < 200
+    change(job, add=[(A, "c1", ""), (B, "c2", "")])
+    held = labels(simulator)
+    job.run_virtual()
+    assert (B, "c1") in labels(simulator)
+    assert counts(undo(job)) == {"unlinked": 1}
+    assert labels(simulator) == held
+
+
 def test_what_others_have_changed_since_stays(tmp_path):
     label = {"object_type": "contacts", "to": "companies", "label": "Buyer"}
     simulator = account(["c0", "c1", "c2"], [A, B], [(A, "c0", "")], association_labels=[label])
