@@ -190,12 +190,16 @@ def outcome_lines(tallies: Tallies) -> list[OutcomeLine]:
     ]
 
 
-def verdict(tallies: Tallies) -> str:
-    """What became of the rows, in a sentence with shares."""
+def verdict(tallies: Tallies, *, is_undone: bool = False) -> str:
+    """What became of the rows, in a sentence with shares. `is_undone`: an undo was begun since."""
     if not tallies.rows:
         return "No rows were read."
+    written = "were in HubSpot as the file has them, before the undo"
     groups = (
-        ("are in HubSpot as the file has them", (Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED)),
+        (
+            written if is_undone else "are in HubSpot as the file has them",
+            (Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED),
+        ),
         ("failed", (Outcome.REJECTED, Outcome.INVALID, Outcome.ABANDONED)),
         ("were skipped", (Outcome.SKIPPED,)),
         ("are neither confirmed nor refused", (Outcome.PENDING,)),

@@ -269,6 +269,17 @@ def test_a_plan_is_undone_from_the_last_step_and_purged(tmp_path, small):
         ("companies", 3),
     ]
     assert all(one["archived"] for name in NAMES for one in small.objects(name))
+    again = run("migrate", "plan.toml", cwd=tmp_path)
+    assert "before the undo" in again.out
+    assert all(f"{name}: the job was undone" in again.err for name in NAMES)
+    assert again.err.endswith("complete, and undone since; to upload all steps again: --restart\n")
+    assert run("report", "-f", "plan.toml", cwd=tmp_path).code == 0
+    for page in (tmp_path / "plan.toml.report.html", tmp_path / "deals.csv.checkpoint.report.html"):
+        text = page.read_text()
+        page.unlink()
+        assert "were in HubSpot as the file has them, before the undo" in text
+        assert "the job was undone" in text
+    assert "before the undo" in run("status", "-f", "plan.toml", cwd=tmp_path).out
     purged = run("purge", "-f", "plan.toml", "--yes", cwd=tmp_path)
     assert purged.code == 0, purged.err
     assert sorted(path.name for path in tmp_path.iterdir()) == [*(f"{n}.csv" for n in NAMES), "plan.toml"]

@@ -18,6 +18,7 @@ from uploader.cli.commands.upload import command as upload, fast_loop
 from uploader.cli.logs import configure_messages, is_json, note_event, print_message
 from uploader.cli.options.group import CommandLike
 from uploader.cli.output import print_json, print_lines
+from uploader.cli.plans.overview import undone_steps
 from uploader.cli.plans.sections import path_of
 from uploader.cli.plans.step_settings import settings_of, typed_words
 from uploader.cli.plans.watcher import Watcher
@@ -112,18 +113,20 @@ def _interrupt(run: PlanRun, number: signal.Signals) -> None:
 
 def _report(end: PlanEnd, plan: Path, steps: list[Step], *, as_json: bool) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+    undone = undone_steps(end)
     with contextlib.suppress(OSError):
         if as_json:
             print_json({"plan": str(plan), **end.as_dict()})
         elif end.state != NOT_STARTED:
-            print_lines(table_of(end, width))
+            print_lines(table_of(end, width, is_undone=bool(undone)))
     for step, one in zip(steps, end.steps, strict=True):
         if one.summary is not None and step.settings.checkpoint_path.exists():
             for line in _step_lines(step, one, one.summary.tallies):
                 print_message(line)
     if record_path(plan).exists():
         print_message(f"record of the plan: {record_path(plan)}")
-    for line in [*_closing_lines(end, plan), *_last_lines(end, plan)]:
+    closing = [] if undone else _closing_lines(end, plan)
+    for line in [*undone, *closing, *_last_lines(end, plan, is_undone=bool(undone))]:
         print_message(line)
     if is_json():
         fields = {"exit_code": end.exit_code, **end.as_dict()}
@@ -155,10 +158,10 @@ def _closing_lines(end: PlanEnd, plan: Path) -> list[str]:
     ]
 
 
-def _last_lines(end: PlanEnd, plan: Path) -> list[str]:
+def _last_lines(end: PlanEnd, plan: Path, *, is_undone: bool) -> list[str]:
     wrong = [one.name for one in end.steps if one.problems]
     if wrong:
         check = command_line("check", "--details", "-f", path_of(plan, wrong[0]))
         what = f"correct the problems of {', '.join(wrong)}"
         return [f"nothing was written: {what}; to see all that was found: {check}"]
-    return plan_ending(end)
+    return plan_ending(end, is_undone=is_undone)

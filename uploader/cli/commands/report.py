@@ -15,7 +15,7 @@ from uploader.cli.commands.status import read_summary
 from uploader.cli.logs import print_message
 from uploader.cli.pages import clock, page_of, write_page
 from uploader.cli.plans.each_step import after_steps, before_steps
-from uploader.cli.plans.overview import account_of, standing
+from uploader.cli.plans.overview import account_of, standing, undone_steps
 from uploader.cli.project_file import checkpoint_argument, job_words
 from uploader.cli.project_reading import Plan, Project
 from uploader.cli.text.next_command import command_line, seen_from
@@ -147,13 +147,15 @@ def _refuse_stdout(steps: Sequence[tuple[Project, Path]], options: Mapping[str, 
 
 
 def _plan_content(plan: Plan, end: PlanEnd, folder: Path, output: Path | None) -> dict[str, Any]:
-    totals = end.totals()
+    totals, undone = end.totals(), undone_steps(end)
     return {
         "name": plan.path.name,
+        "undone": undone,
         "state": end.state,
         "account": account_of(end),
         "verdict": verdict(
-            Tallies(rows=totals["rows"], outcomes={outcome: totals[outcome.value] for outcome in Outcome})
+            Tallies(rows=totals["rows"], outcomes={outcome: totals[outcome.value] for outcome in Outcome}),
+            is_undone=bool(undone),
         ),
         "heads": _SUMS,
         "totals": [totals[key] for key in _SUMS],
@@ -203,7 +205,7 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> dict[s
     uploads = list(_uploads_of_failed_rows(checkpoint))
     dead = _dead_letters(checkpoint, identity, with_values=with_values)
     intervals = checkpoint.timeline()
-    summary = read_summary(path)
+    summary, undone = read_summary(path), undone_text(path)
     whole = whole_of(intervals)
     settings = {name: value for name, value in identity.settings.items() if name not in _SILENT}
     links = (link_column(one["column"], one) for one in settings.pop("associate", ()))
@@ -217,12 +219,12 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> dict[s
         "sources": [(source.name, _shape_text(source.shape)) for source in identity.sources],
         "summary": summary,
         "ending": ending_text(summary, is_undone=is_undone(path)),
-        "undone": [*undone_text(path), *opt_out_lines(summary.tallies, opt_outs_path(path))],
+        "undone": [*undone, *opt_out_lines(summary.tallies, opt_outs_path(path))],
         "tallies": summary.tallies,
         "follow_ups": [one.line for one in summary.follow_ups.values()],
         "links": _links(checkpoint, with_values=with_values),
         "elapsed": duration(summary.elapsed_seconds),
-        "verdict": verdict(summary.tallies),
+        "verdict": verdict(summary.tallies, is_undone=bool(undone)),
         "verified": _verified(path, checkpoint),
         "corrected": [one.line for one in uploads],
         "repeated": repeated_lines(most_repeated_keys(path, checkpoint), with_values=with_values),

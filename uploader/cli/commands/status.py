@@ -12,7 +12,7 @@ import click
 
 from uploader.cli.output import print_json, print_lines, rows_out
 from uploader.cli.plans.each_step import instead_of_steps
-from uploader.cli.plans.overview import standing
+from uploader.cli.plans.overview import standing, undone_steps
 from uploader.cli.project_file import checkpoint_argument
 from uploader.cli.project_reading import Plan
 from uploader.cli.status_watch import watch
@@ -71,13 +71,14 @@ def _show_plan(plan: Plan, options: Mapping[str, Any]) -> int:
     if options["as_json"]:
         print_json({"plan": str(plan.path), **end.as_dict()})
         return 0
-    print_lines(table_of(end, shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE))
+    undone = undone_steps(end)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+    print_lines([*table_of(end, width, is_undone=bool(undone)), *undone])
     for one in end.steps:
         if one.summary is None:
             continue
         if one.reason:
             print_lines([f"{one.name}: {one.state}: {printable(one.reason)}"])
-        print_lines([f"{one.name}: {line}" for line in undone_text(Path(one.checkpoint))])
     if end.state != COMPLETE and not any(one.state == "running" for one in end.steps):
         print_lines(["to continue, run migrate again"])
     return 0

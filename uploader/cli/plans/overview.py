@@ -6,7 +6,7 @@ from pathlib import Path
 from uploader.cli.project_file import checkpoint_of
 from uploader.cli.project_reading import Plan, Project
 from uploader.cli.text.next_command import is_given, next_command
-from uploader.cli.text.undo_state import is_undone
+from uploader.cli.text.undo_state import is_undone, undone_text
 from uploader.plans.earlier_jobs import earlier_job
 from uploader.plans.ending import PlanEnd, StepEnd
 from uploader.settings import Settings
@@ -22,6 +22,12 @@ def _standing(step: Project, checkpoint: Path) -> StepEnd:
     object_type = str(step.values.get("--object-type", "contacts"))
     job = earlier_job(_of_job(checkpoint))
     return StepEnd(step.step, object_type, str(checkpoint), "", job.summary() if job else None)
+
+
+def undone_steps(end: PlanEnd) -> list[str]:
+    """A line for each step of which an undo was begun."""
+    begun = (one for one in end.steps if one.summary is not None and Path(one.checkpoint).exists())
+    return [f"{one.name}: {line}" for one in begun for line in undone_text(Path(one.checkpoint))]
 
 
 def migrate_line(plan: Plan, typed: Sequence[str]) -> str:

@@ -93,15 +93,16 @@ def follow_up_text(name: str, counts: Mapping[str, object]) -> str:
     return f"{name}: {', '.join(some) or 'none'}"
 
 
-def table_of(end: PlanEnd, width: int) -> list[str]:
-    """The steps with their counts, and the sums."""
+def table_of(end: PlanEnd, width: int, *, is_undone: bool = False) -> list[str]:
+    """The steps with their counts, and the sums. `is_undone`: an undo of a step was begun since."""
     header = ["step", "rows", *(one.value for one in (*_CONFIRMED, *_REST)), "open", "requests", "state"]
     rows = [_row(one) for one in end.steps]
     totals = end.totals()
     keys = ["rows", *(one.value for one in (*_CONFIRMED, *_REST)), "open", "requests"]
     rows.append(["all steps", *(_count(totals[key], key) for key in keys), end.state])
     follow_ups = [follow_up_text(name, one) for name, one in end.follow_up_totals().items()]
-    return [*table_lines(header, rows, width), *follow_ups]
+    before = ["these are the counts of the upload, before the undo"] if is_undone else []
+    return [*table_lines(header, rows, width), *follow_ups, *before]
 
 
 def _row(end: StepEnd) -> list[str]:
@@ -118,8 +119,8 @@ def _count(number: int, what: str) -> str:
     return f"{number:,}" if number or what in {"rows", "created", "updated", "requests"} else ""
 
 
-def plan_ending(end: PlanEnd) -> list[str]:
-    """The last lines: how the plan ended, which steps wait, and what to do."""
+def plan_ending(end: PlanEnd, *, is_undone: bool = False) -> list[str]:
+    """The last lines: how the plan ended, which steps wait, and what to do. `is_undone`: a step was."""
     if early := end.early:
         why = f"stopped while the steps were checked: {early.reason}; {advice(early.cause)}"
         return [printable(why, 2_000)]
@@ -135,7 +136,8 @@ def plan_ending(end: PlanEnd) -> list[str]:
         return [f"stopped: {wait} {verb}; {advice(Cause.SIGNAL)}"]
     if end.state != COMPLETE:
         return [f"stopped: {Cause.LIMIT}; {advice(Cause.LIMIT)}"]
-    return [COMPLETE]
+    again = ", and undone since; to upload all steps again: --restart"
+    return [f"{COMPLETE}{again if is_undone else ''}"]
 
 
 def _names_text(steps: Sequence[StepEnd]) -> str:
