@@ -12,7 +12,7 @@ from support.mock_transport import MockTransport
 from support.verify_runs import change_records, link_counts, verify
 from support.virtual_loop import run_virtual
 from uploader.cli import main
-from uploader.errors import CheckpointError
+from uploader.errors import CheckpointError, StorageError
 from uploader.jobs.session import Seams
 from uploader.mockserver.faults.scenario import Scenario
 from uploader.model.associations import LinkColumn
@@ -335,3 +335,31 @@ def _oracle(job: Job) -> dict[tuple[int, int], str]:
             has_other = any("Primary" in held for (email, _), held in now.items() if email == one["key"])
             wrong[place] = "other primary" if has_other else "label missing"
     return wrong
+
+
+def test_links_that_were_taken_from_their_file_in_part_are_taken_anew(tmp_path, monkeypatch):
+    rows = [{**one, "account": "co0"} for one in contacts(30)]
+    job = linked_job(tmp_path, rows, [PLAIN])
+    with monkeypatch.context() as broken:
+        broken.setattr("uploader.verify.links_table.LinksTable.finish", _disk_full)
+        report, _ = verify(job)
+        assert report.end is not None
+        assert report.end.reason.endswith("disk full")
+    report, _ = verify(job)
+    assert link_counts(report) == {"equal": 30}
+
+
+def _disk_full(*_: object) -> None:
+    raise StorageError("disk full")
+
+
+def test_links_of_a_stopped_job_are_still_to_be_made_and_not_compared(tmp_path):
+    rows = [{**one, "account": "co0"} for one in contacts(300)]
+    job = make_job(tmp_path / "c.csv", rows, account(COMPANIES), [PLAIN], max_in_flight=1)
+    assert job.run_virtual(stop_after=1.0).exit_code == 130
+    report, _ = verify(job)
+    assert report.links.compared == 0
+    assert 0 < report.links.open <= 300
+    assert job.run_virtual().exit_code == 0
+    report, _ = verify(job)
+    assert (link_counts(report), report.links.open) == ({"equal": 300}, 0)
