@@ -10,7 +10,7 @@ from support.processes import dialogue, run
 PROMPT = re.compile(r"(?:^|\n)> $|\[y/N\] $")
 HEADER = (
     "Email,First Name,Title,Shoe Size,Lifecycle Stage,Mailing City,Contact Owner,Email Opt Out,external_id,"
-    "Badge ID"
+    "Badge ID,Birthdate,Last Modified Date"
 )
 
 
@@ -23,7 +23,7 @@ def write_contacts(path):
             stage = ("lead", "Leads", "Prospect")[at % 3]
             city = ("Berlin", "n/a")[at % 2]
             owner = ("Ann Lee", "Jon Doe")[at % 2]
-            told, ids = "1" if at == 3 else "0", (f"x{at}", f"b{at}")
+            told, ids = "1" if at == 3 else "0", (f"x{at}", f"b{at}", "10/14/2002", "1/2/2025")
             lines.writerow((email, f"A{at}", "CTO", at % 40, stage, city, owner, told, *ids))
 
 
@@ -49,7 +49,7 @@ def test_a_messy_export_is_decided_in_two_sittings_and_uploaded(tmp_path, hubspo
     code, seen, out = dialogue(tmp_path, answering(answers, asked), *command)
     assert code == 130, seen
     assert "go on later with: uploader init a.csv --guide" in seen
-    assert out.startswith("wrote a.toml: 10 columns, ")
+    assert out.startswith("wrote a.toml: 12 columns, ")
     file = tmp_path / "a.toml"
     first = file.read_text()
     assert '\n# match = ["email", "external_id"]  #' in first
@@ -72,7 +72,10 @@ def test_a_messy_export_is_decided_in_two_sittings_and_uploaded(tmp_path, hubspo
     }
     code, seen, out = dialogue(tmp_path, answering(dict(answers), asked), *command)
     assert (code, asked) == (0, list(answers)), seen
-    assert out.endswith("a.toml is complete\n60 rows: 59 can be sent, 1 skipped (suppressed)\n"), out
+    _, left_out, birth, rows = out.partition("a.toml is complete")[2].splitlines()
+    assert left_out == "left out: Last Modified Date"  # what nobody was asked about
+    assert birth.startswith("Birthdate: these are dates, and the property is a text")
+    assert rows == "60 rows: 59 can be sent, 1 skipped (suppressed)"
     text = file.read_text()
     assert text.startswith("# my own words\n#:schema")
     assert [line for line in first.splitlines() if line.startswith("# What") and line not in text] == []

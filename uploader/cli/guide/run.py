@@ -34,6 +34,7 @@ from uploader.cli.logs import print_message
 from uploader.cli.options.connection import TOKEN_VARIABLE, account_options, connection_settings
 from uploader.cli.output import print_lines, write_new
 from uploader.cli.project_file import upload_context
+from uploader.cli.text.check.column_table import unsent_columns
 from uploader.cli.text.check.screen import rows_lines
 from uploader.cli.text.new_properties import created_lines
 from uploader.cli.text.next_command import account_words, command_line
@@ -125,10 +126,18 @@ class _Guide:
         is_complete = f"is complete, but for {left:,} cells to decide later" if left else "is complete"
         is_complete = "has what you decided, and check finds problems:" if problems else is_complete
         is_complete = f"{is_complete}, without {self._columns_text()}" if self._postponed else is_complete
-        print_lines([f"{self._path} {is_complete}", *problems, *rows_lines(report)])
+        rows = [*self._unasked_lines(report), *rows_lines(report)]
+        print_lines([f"{self._path} {is_complete}", *problems, *rows])
         if self._postponed:
             print_message(f"first review the new properties, then create them: {self._to_create}")
         print_message(f"next: review it, then {command_line('check', '-f', self._path)}")
+
+    def _unasked_lines(self, report: Report) -> list[str]:
+        """What was decided without a question, and may be worth one."""
+        rules = self._settings().rules
+        out = [one for one in unsent_columns(report, rules)["left out"] if one not in rules.suppress_where]
+        lines = [f"left out: {_LIST.join(out)}"] if out else []
+        return lines + [f"{printable(one.column, 60)}: {one.remark}" for one in report.columns if one.remark]
 
     def _ask_about_columns(self, report: Report) -> None:
         refuse_without_account(report)

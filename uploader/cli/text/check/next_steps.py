@@ -62,6 +62,8 @@ def next_steps(report: Report, settings: Settings, typed: Sequence[str]) -> list
     again = f"then{lacks} {next_command(typed, 'check', mapping)}"
     if report.problems or report.would_stop:
         what = "review and complete the draft" if mapping else "correct this"
+        if report.project and undecided:
+            what = f"{what} (init with --guide asks about the columns of {report.project})"
         if report.defined:
             what = f"create the properties of {path_word(report.defined)}, correct what else there is"
         return [f"next: {what}, {again}"]

@@ -20,3 +20,15 @@ def test_undecided_columns_are_shown_before_all_others(undecided):
     assert "(--details lists all)" in rest
     assert (f", {hidden:,} of them undecided" in rest) == (hidden > 0)
     assert len(lines) <= 40
+
+
+def test_with_a_project_file_the_guide_is_named_where_columns_are_undecided():
+    def last(*columns):
+        report = Report(project="a.toml", columns=list(columns), problems=["something"])
+        return screen(report, Settings(sources=("a.csv",), token="t"), ["check", "-f", "a.toml"])[-1]
+
+    asks = "(init with --guide asks about the columns of a.toml)"
+    assert last(Column(0, "Open", "", is_undecided=True)) == (
+        f"next: correct this {asks}, then uploader check -f a.toml"
+    )
+    assert "guide" not in last(WELL[0])
