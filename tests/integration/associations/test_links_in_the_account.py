@@ -22,6 +22,7 @@ from support.links.runs import (
 )
 from uploader.errors import SettingsError
 from uploader.model.associations import LinkColumn
+from uploader.model.records import OWN_ID
 from uploader.records.write_policy import Only
 
 
@@ -177,6 +178,16 @@ def test_ids_need_no_reading_and_the_reply_names_those_that_are_not_there(tmp_pa
         "HubSpot has no company with the id 987654321",
         "is no id of a record in HubSpot, which are numbers",
     }
+
+
+def test_ids_that_were_filled_up_with_zeros_are_those_of_the_replies(tmp_path):
+    simulator = account(["A"])
+    (company,) = [one["id"] for one in simulator.objects(1e9, "companies")]
+    ids = [company, f"0{company}", f"000{company}"]
+    rows = [{**one, "to": value} for one, value in zip(contacts(3), ids, strict=True)]
+    job = make_job(tmp_path / "a.csv", rows, simulator, [LinkColumn("to", "companies", OWN_ID)])
+    assert counts(job.run_virtual()) == {"linked": 3}
+    assert {one["to_id"] for one in listed(job)} == {company}
 
 
 def test_companies_are_found_by_domain_and_ambiguous_ones_are_named(tmp_path):

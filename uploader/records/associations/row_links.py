@@ -160,5 +160,7 @@ def _judged(column: LinkColumn, text: str) -> tuple[str, str]:
         return text[:_SHOWN].encode(errors="replace").decode(), fault.reason
     if column.by == OWN_ID and not column.results:
         text = whole[1] if (whole := _WHOLE.fullmatch(text)) else text
-        return text, "" if _ID.fullmatch(text) else "is no id of a record in HubSpot, which are numbers"
+        if not _ID.fullmatch(text):
+            return text, "is no id of a record in HubSpot, which are numbers"
+        return text.lstrip("0") or "0", ""  # as replies have it
     return text, ""
