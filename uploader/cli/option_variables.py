@@ -126,7 +126,8 @@ def say_settings(context: click.Context) -> None:
     for parameter in context.command.params:
         source, value = _source(parameter, context), context.params.get(parameter.name or "")
         if parameter.expose_value and source is ParameterSource.DEFAULT_MAP:
-            keys.append(f"{key_of(parameter)} = {_shown(value)}")
+            shown_value = str(value).lower() if isinstance(value, bool) else _shown(value)  # as TOML has it
+            keys.append(f"{key_of(parameter)} = {shown_value}")
         if not parameter.expose_value or value == parameter.get_default(context):
             continue
         if source is ParameterSource.ENVIRONMENT:

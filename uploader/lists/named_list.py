@@ -64,7 +64,7 @@ async def _refuse_taken_name(tools: Tools, type_id: str, name: str) -> None:
 def plan_text(name: str, found: RecordList | None) -> str:
     """What becomes of a list, for the user."""
     if found is None:
-        return f"the records are put into the list {name!r}, which does not exist and is made"
+        return f"the records are put into the list {name!r}, which does not exist yet and will be made"
     size = "" if found.size is None else f", {found.size:,} members"
     return f"the records are put into the list {name!r} (id {found.id}{size})"
 

@@ -136,6 +136,8 @@ class Checkpoint:
         if not path.is_file():
             raise CheckpointError(f"there is no checkpoint {path}")
         if not Checkpoint.is_sqlite(path):
+            if path.suffix == ".toml":
+                raise CheckpointError(f"{path} is no checkpoint; a project file or a plan is given with -f")
             raise CheckpointError(
                 f"{path} is not a checkpoint of uploader, or is damaged; give the .checkpoint file (path of "
                 "the source + .checkpoint), or start over with --restart"

@@ -249,6 +249,8 @@ def test_a_plan_has_a_page_that_leads_to_the_pages_of_its_steps(tmp_path, small)
         assert (tmp_path / f"{name}.csv.checkpoint.report.html").exists()
     assert "Of 9 rows, 8 (88.9 %) are in HubSpot as the file has them" in page
     assert "<p>contacts: links: 2 linked, 1 missing" in page
+    heads = re.findall(r"<th(?: class=\"n\")?>(.*?)</th>", page)
+    assert heads == ["Step", "What", "rows", "created", "updated", "rejected", "State"]  # none that is empty
     assert run("report", "-f", "plan.toml", "-o", "p.html", cwd=tmp_path).code == 0
     assert '<a href="p.deals.html">deals</a>' in (tmp_path / "p.html").read_text()
     assert run("report", "-f", "plan.toml", "-o", "-", cwd=tmp_path).code == 2

@@ -8,7 +8,7 @@ from support.mock_transport import make_simulator
 from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
 from uploader.cli.text.check.page import page_content
-from uploader.cli.text.check.screen import screen
+from uploader.cli.text.check.screen import screen, without_missing
 from uploader.errors import SettingsError
 from uploader.model.associations import LinkColumn
 
@@ -48,9 +48,18 @@ def test_missing_companies_are_counted_the_most_frequent_first(tmp_path):
     assert as_dict(report)["forecast"]["requests"] == 6 + 3 + 2  # rows, other records, links
     text = "\n".join(screen(report, job.settings(), ["check", "a.csv"]))
     assert "first look at the links to records that are not there" in text
-    assert "9  of 509 links of account to companies by external_id, label Primary are not there" in text
+    assert "9  of 509 links lead to no record: account to companies by external_id, label Primary: " in text
     assert "gone (6), b (2)" in text
     assert "links: account" in text
+    narrow = " ".join(screen(report, job.settings(), ["check", "a.csv"], 80))
+    assert "9  of 509 links lead to no record: account to companies by" in narrow
+    of_step = without_missing(report)
+    assert (of_step.exit_code, of_step.links[0].faults) == (1, 1)
+    of_plan = "\n".join(screen(of_step, job.settings(), ["check", "a.csv"], of_plan=True))
+    assert "1  of 509 links lead to no record: " in of_plan
+    assert "gone (6)" not in of_plan
+    assert "next: " not in of_plan
+    assert "uploader upload" not in of_plan
     content = page_content(report, job.settings(), ["check", "a.csv"])
     (kind,) = dict(content["kinds"])["Links to records that are not there"]
     assert (kind.cells, list(kind.examples[:2])) == (9, ["gone (6)", "b (2)"])

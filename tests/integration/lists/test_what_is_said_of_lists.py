@@ -26,7 +26,10 @@ def test_check_says_whether_the_list_is_there(tmp_path):
     assert as_dict(report)["list"] == {"name": NAME, "id": None, "size": None}
     shown = screen(report, job.settings(), WORDS)
     more = "; up to 1 request more read the ids of updated ones"
-    assert f"the records are put into the list '{NAME}', which does not exist and is made{more}" in shown
+    assert (
+        f"the records are put into the list '{NAME}', which does not exist yet and will be made{more}"
+        in shown
+    )
     assert more not in "".join(screen(report, job.settings(snapshot=True), WORDS))
     job = listing(tmp_path, contacts(3), contacts(2), lists=[{"name": NAME, "members": contacts(2)}])
     report = check(job)

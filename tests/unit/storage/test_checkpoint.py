@@ -261,6 +261,14 @@ def test_damage_is_found_at_the_start(tmp_path):
         Checkpoint.open(path)
 
 
+def test_who_gives_a_plan_for_a_checkpoint_is_not_advised_to_start_over(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text("[[step]]\n")
+    with pytest.raises(CheckpointError, match="a project file or a plan is given with -f") as raised:
+        Checkpoint.open(path)
+    assert "--restart" not in str(raised.value)
+
+
 def test_a_checkpoint_appears_whole_or_not_at_all(tmp_path):
     with pytest.raises(CheckpointError, match="--checkpoint"):
         Checkpoint.create(tmp_path / "nowhere" / "job.checkpoint", IDENTITY)

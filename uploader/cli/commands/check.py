@@ -36,7 +36,7 @@ from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
 from uploader.cli.text.check.page import page_content
-from uploader.cli.text.check.screen import screen
+from uploader.cli.text.check.screen import screen, without_missing
 from uploader.cli.text.control_characters import harmless
 from uploader.cli.text.next_command import account_words, command_line, next_command
 from uploader.cli.text.numbers import duration, printable
@@ -166,13 +166,14 @@ def command(
     _find_definitions(report, settings)
     _write_page(html, report, settings)
     _print_report(report, settings, as_json=as_json, with_details=with_details)
-    return report.exit_code
+    return _of_step(report).exit_code
 
 
 @before_steps("check")
 def _compare_links(steps: Sequence[tuple[Project, Path]], options: Mapping[str, Any]) -> None:
     """Have the checks of a plan's steps compare their links with the files of the others."""
     context = click.get_current_context()
+    context.meta[_OF_PLAN] = True
     settings = []
     for step, _ in steps:
         with upload_context(step.path) as one:
@@ -192,8 +193,11 @@ def _links_in_plan(context: click.Context) -> Mapping[str, object]:
 @after_steps("check")
 def _say_next(plan: Plan, options: Mapping[str, Any], code: int) -> int:
     others = _other_files(click.get_current_context())
+    links = others.found(_MOST_VALUES) if others else []
+    if code == 0 and any(one.missing for one in links):
+        code = 1
     if not options["as_json"]:
-        if others and (lines := links_in_plan_lines(others.found(_MOST_VALUES))):
+        if lines := links_in_plan_lines(links):
             print_lines([f"--- {plan.path.name}", *lines])
         if code in {0, 1}:
             print_message(migrate_line(plan, sys.argv[1:]))
@@ -203,6 +207,7 @@ def _say_next(plan: Plan, options: Mapping[str, Any], code: int) -> int:
     return code
 
 
+_OF_PLAN = "uploader.check_of_plan"
 _OTHER_FILES = "uploader.other_files"
 _MOST_VALUES = 10
 
@@ -398,8 +403,15 @@ def _now(run: Check) -> str:
 
 def _lines(report: Report, settings: Settings, *, with_details: bool) -> list[str]:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    show = lines if with_details else screen
-    return show(report, settings, sys.argv[1:], width)
+    if with_details:
+        return lines(report, settings, sys.argv[1:], width)
+    of_plan = _OF_PLAN in click.get_current_context().meta
+    return screen(_of_step(report), settings, sys.argv[1:], width, of_plan=of_plan)
+
+
+def _of_step(report: Report) -> Report:
+    """The report as it is judged. In a plan, whether other records are missing is a matter of all steps."""
+    return without_missing(report) if _other_files(click.get_current_context()) else report
 
 
 def _print_report(report: Report, settings: Settings, *, as_json: bool, with_details: bool) -> None:
@@ -408,6 +420,6 @@ def _print_report(report: Report, settings: Settings, *, as_json: bool, with_det
         return
     with contextlib.suppress(OSError):
         if as_json:
-            print_json(as_dict(report))
+            print_json(as_dict(report) | {"exit_code": _of_step(report).exit_code})
         else:
             print_lines(_lines(report, settings, with_details=with_details))

@@ -148,6 +148,7 @@ def _refuse_stdout(steps: Sequence[tuple[Project, Path]], options: Mapping[str, 
 
 def _plan_content(plan: Plan, end: PlanEnd, folder: Path, output: Path | None) -> dict[str, Any]:
     totals, undone = end.totals(), undone_steps(end)
+    shown = [key for key in _SUMS if totals[key] or key in _ALWAYS]  # a wide table hides its last columns
     return {
         "name": plan.path.name,
         "undone": undone,
@@ -157,8 +158,8 @@ def _plan_content(plan: Plan, end: PlanEnd, folder: Path, output: Path | None) -
             Tallies(rows=totals["rows"], outcomes={outcome: totals[outcome.value] for outcome in Outcome}),
             is_undone=bool(undone),
         ),
-        "heads": _SUMS,
-        "totals": [totals[key] for key in _SUMS],
+        "heads": shown,
+        "totals": [totals[key] for key in shown],
         "steps": [
             {
                 "name": one.name,
@@ -166,7 +167,7 @@ def _plan_content(plan: Plan, end: PlanEnd, folder: Path, output: Path | None) -
                 "state": one.state,
                 "reason": one.reason,
                 "link": _link(_page_of_step(one, output), folder) if one.summary else "",
-                "counts": [counts.get(key) for key in _SUMS],
+                "counts": [counts.get(key) for key in shown],
                 "follow_ups": [more.line for more in one.summary.follow_ups.values()] if one.summary else [],
             }
             for one in end.steps
@@ -187,8 +188,9 @@ def _link(path: Path, folder: Path) -> str:
     return quote(os.path.relpath(path, folder).encode("utf-8", "surrogateescape"))
 
 
-#: What the page of a plan shows of each step.
+#: What the page of a plan shows of each step; of these always, of the others if there are any.
 _SUMS = ("rows", *(outcome.value for outcome in Outcome), "open")
+_ALWAYS = frozenset({"rows", "created", "updated"})
 
 
 def render(path: Path, *, with_values: bool = False, folder: Path = Path()) -> bytes:

@@ -254,13 +254,20 @@ async def _refuse_production(account: Account, created: int, others: int) -> boo
     return True
 
 
+def _what_is_done(created: int, others: int) -> str:
+    archived = f"archive up to {created:,} records that the job created"
+    if not others:
+        return archived
+    return (
+        f"{archived}, and restore values of up to {others:,} others"
+        if created
+        else (f"restore values of up to {others:,} records that were there before the job")
+    )
+
+
 async def _approve(account: Account, created: int, others: int) -> bool:
     kind = f" ({account.kind})" if account.kind else ""
-    print_message(
-        f"account {account.portal}{kind}: archive up to {created:,} records that the job created, and "
-        f"restore values of up to {others:,} others? [y/N] ",
-        end="",
-    )
+    print_message(f"account {account.portal}{kind}: {_what_is_done(created, others)}? [y/N] ", end="")
     return (await answer()).strip().lower() in {"y", "yes"}
 
 

@@ -1,7 +1,10 @@
 """A plan as text: what its steps will write, and how they ended. Nothing is printed here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from rich.cells import cell_len
+
+from uploader.cli.text.folding import folded
 from uploader.cli.text.numbers import about, duration, printable
 from uploader.cli.text.table import table_lines
 from uploader.hubspot.account import Account
@@ -94,7 +97,9 @@ def follow_up_text(name: str, counts: Mapping[str, object]) -> str:
 
 
 def table_of(end: PlanEnd, width: int, *, is_undone: bool = False) -> list[str]:
-    """The steps with their counts, and the sums. `is_undone`: an undo of a step was begun since."""
+    """The steps with their counts, and the sums: a table if it fits the width, else a text for each.
+    `is_undone`: an undo of a step was begun since.
+    """
     header = ["step", "rows", *(one.value for one in (*_CONFIRMED, *_REST)), "open", "requests", "state"]
     rows = [_row(one) for one in end.steps]
     totals = end.totals()
@@ -102,7 +107,27 @@ def table_of(end: PlanEnd, width: int, *, is_undone: bool = False) -> list[str]:
     rows.append(["all steps", *(_count(totals[key], key) for key in keys), end.state])
     follow_ups = [follow_up_text(name, one) for name, one in end.follow_up_totals().items()]
     before = ["these are the counts of the upload, before the undo"] if is_undone else []
-    return [*table_lines(header, rows, width), *follow_ups, *before]
+    table = _fitting_table(header, rows, width) or _as_texts(header, rows, width)
+    return [*table, *follow_ups, *before]
+
+
+def _fitting_table(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """The table with a line for each row, without the requests if need be; [] if the width is too small."""
+    at = header.index("requests")
+    for some, cells in (
+        (header, rows),
+        ([*header[:at], *header[at + 1 :]], [[*row[:at], *row[at + 1 :]] for row in rows]),
+    ):
+        lines = table_lines(some, cells, width)
+        if len(lines) == len(rows) + 2 and max(map(cell_len, lines)) <= width:
+            return lines
+    return []
+
+
+def _as_texts(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+    for name, *counts, state in rows:
+        some = ", ".join(f"{count} {what}" for what, count in zip(header[1:-1], counts, strict=True) if count)
+        yield from folded(f"{name}: {state}{f'; {some}' if some else ''}", width)
 
 
 def _row(end: StepEnd) -> list[str]:

@@ -21,6 +21,8 @@ SKIP_RULES = {
 }
 
 
+#: The state that HubSpot names in its answer to a usual batch.
+_DONE = "COMPLETE"
 #: What became of open rows, by whether one may have been sent.
 _OPEN = {
     None: "",
@@ -46,12 +48,9 @@ def summary_text(summary: Summary) -> str:
     lines.append(f"{'still open':>12}  {tallies.open:>12,}{note}")
     sign = "=" if tallies.settled + tallies.open == tallies.rows else "IS NOT"
     lines.append(f"{'':>12}  {tallies.settled + tallies.open:>12,}  {sign} rows read")
-    batches = ", ".join(
-        f"{count:,} {printable(status, 40)}" for status, count in sorted(tallies.batches.items())
-    )
     lines.append(
         f"requests {tallies.requests:,}, throttled {tallies.throttled:,}, retries {tallies.retries:,}, "
-        f"errors in replies {tallies.num_errors:,}; batches: {batches or 'none'}; "
+        f"errors in replies {tallies.num_errors:,}; {_batches_text(tallies)}; "
         f"{duration(summary.elapsed_seconds)}"
     )
     if tallies.values_dropped:
@@ -69,6 +68,16 @@ def summary_text(summary: Summary) -> str:
     if chain := chain_text(summary.chain):
         lines.append(chain)
     return "\n".join(lines)
+
+
+def _batches_text(tallies: Tallies) -> str:
+    """The batches that were answered, with the states that HubSpot named but for the usual one."""
+    odd = [
+        f"{count:,} {printable(state, 40)}"
+        for state, count in sorted(tallies.batches.items())
+        if state != _DONE
+    ]
+    return f"batches {sum(tallies.batches.values()):,}" + (f", of them {', '.join(odd)}" if odd else "")
 
 
 def opt_out_lines(tallies: Tallies, path: object) -> list[str]:

@@ -81,9 +81,11 @@ class Accounting:
         rows = self.tallies.rows - self._before.settled
         if self._limit.exceeded(failed, rows):
             raise StopRun(Cause.FAILURES, f"{failed:,} of {rows:,} rows (--max-failures {self._limit})")
-        # Invalid rows are settled long before their neighbours, so answers are also judged among themselves.
+        # Invalid and skipped rows are settled long before their neighbours, so answers are also judged among
+        # themselves.
         invalid = self.tallies.outcomes[Outcome.INVALID] - self._before.outcomes[Outcome.INVALID]
-        refused, answered = failed - invalid, self.tallies.settled - self._before.settled - invalid
+        skipped = self.tallies.outcomes[Outcome.SKIPPED] - self._before.outcomes[Outcome.SKIPPED]
+        refused, answered = failed - invalid, self.tallies.settled - self._before.settled - invalid - skipped
         if refused and self._limit.exceeded(refused, answered):
             raise StopRun(
                 Cause.FAILURES, f"{refused:,} of {answered:,} rows sent (--max-failures {self._limit})"

@@ -1,5 +1,7 @@
 """How a summary reads on a terminal."""
 
+import pytest
+
 from uploader.cli.text.summary import summary_text
 from uploader.jobs.summary import Summary
 from uploader.model.outcomes import Outcome
@@ -21,3 +23,17 @@ def test_rows_that_were_skipped_are_counted_by_their_reason():
         ONLY: 1,
         "SUPPRESSED": 3,
     }
+
+
+@pytest.mark.parametrize(
+    ("batches", "shown"),
+    [
+        ({}, "; batches 0; "),
+        ({"COMPLETE": 1_200}, "; batches 1,200; "),
+        ({"COMPLETE": 1_198, "PENDING": 2}, "; batches 1,200, of them 2 PENDING; "),
+    ],
+)
+def test_batches_are_a_count_and_a_stopped_job_is_not_called_complete(batches, shown):
+    text = summary_text(Summary(Tallies(batches=batches), "stopped", "Ctrl-C"))
+    assert shown in text
+    assert "COMPLETE" not in text

@@ -85,6 +85,19 @@ def test_a_run_ends_where_more_rows_fail_than_may_and_what_failed_before_counts_
         accounting.check_failures()
 
 
+def test_rows_that_are_skipped_do_not_hide_how_many_of_those_sent_are_refused():
+    accounting = Accounting(State(), FailureLimit(share=0.2))
+    accounting.read(slice_of(0, 4_000))
+    refusal = Refusal("OTHER", "no")
+    accounting.settle([Settlement(record(at), Outcome.SKIPPED) for at in range(3_000)])
+    accounting.settle([Settlement(record(3_000 + at), Outcome.UPDATED) for at in range(500)])
+    accounting.settle(
+        [Settlement(record(3_500 + at), Outcome.REJECTED, refusal=refusal) for at in range(500)]
+    )
+    with pytest.raises(StopRun, match="500 of 1,000 rows sent"):
+        accounting.check_failures()
+
+
 def test_replies_are_counted_by_the_status_that_they_name():
     accounting = Accounting(State(), FailureLimit(share=1.0))
     for status in ("COMPLETE", "COMPLETE", "PENDING", "ANYTHING"):

@@ -19,7 +19,7 @@ def notice_lines(report: Report) -> list[str]:
 def link_lines(report: Report) -> Iterator[str]:
     """The links of each column, with the values that name no record."""
     for one in report.links:
-        yield f"{one.links:>12,}  {_what(one)}{_different(one)}"
+        yield f"{one.links:>12,}  links of {_what(one)}{_different(one)}"
         if one.faults:
             yield f"{one.faults:>16,}  name no record: {printable(one.fault)}"
         if one.missing:
@@ -35,14 +35,15 @@ def link_lines(report: Report) -> Iterator[str]:
 def short_link_lines(report: Report) -> list[str]:
     """The columns of which some links cannot be made, a line each."""
     return [
-        f"{one.missing + one.faults:>8,}  of {one.links:,} {_what(one)} are not there: {_most(one)}"
+        f"{one.missing + one.faults:>8,}  of {one.links:,} links lead to no record: "
+        f"{_what(one)}: {_most(one)}"
         for one in report.links
         if one.missing or one.faults
     ]
 
 
 def _what(one: LinkCounts) -> str:
-    return f"links of {printable(one.column.column, 60)} to {association_words(one.column)}"
+    return f"{printable(one.column.column, 60)} to {association_words(one.column)}"
 
 
 def _different(one: LinkCounts) -> str:

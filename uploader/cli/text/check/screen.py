@@ -37,13 +37,23 @@ _FEW_ROWS = 2
 _MOST_LINES = 2
 #: Options, or keys of a project file.
 _HAS_WORDS_TO_PASTE = re.compile(r"--| = ")
+#: What stops an upload, and what people lose who are mailed in spite of their wish, is never shortened.
+_WHOLE = ("PROBLEM:", "OPT-OUTS:")
 #: How far the second line of a text is indented.
 _INDENT = 2
 
 
-def screen(report: Report, settings: Settings, typed: Sequence[str], width: int | None = None) -> list[str]:
+def screen(
+    report: Report,
+    settings: Settings,
+    typed: Sequence[str],
+    width: int | None = None,
+    *,
+    of_plan: bool = False,
+) -> list[str]:
     """The report as lines. `typed`: the command after the program's name. `width`: of the terminal; None:
-    the output is no terminal, and sentences are not folded.
+    the output is no terminal, and sentences are not folded. `of_plan`: a step of a plan, which is uploaded
+    as a whole.
     """
     above = [
         f"{verdict(report)} (--details shows all that was found)",
@@ -62,7 +72,8 @@ def screen(report: Report, settings: Settings, typed: Sequence[str], width: int 
         *list_lines(report, settings),
         *_unseen_lines(report),
     ]
-    steps = next_steps(report, settings, typed)
+    is_ready = not (report.problems or report.would_stop)
+    steps = [] if of_plan and is_ready and not settings.offline else next_steps(report, settings, typed)
     if width is not None:
         above, below = ([one for line in lines for one in _fitted(line, width)] for lines in (above, below))
         steps = [one for step in steps for one in folded_command(step, width)]
@@ -74,15 +85,25 @@ def brief(report: Report) -> list[str]:
     """The report of a plan's step in a few lines: the verdict, what is wrong, and what becomes of the rows.
     Whether other records are missing is a matter of all steps together.
     """
-    report = replace(report, links=[replace(one, missing=0) for one in report.links])
+    report = without_missing(report)
     texts = [*_problem_lines(report), row_text(report), *_bad_value_lines(report), *_key_lines(report)]
     return [verdict(report), *texts]
 
 
+def without_missing(report: Report) -> Report:
+    """The report without the links whose other records the account does not have."""
+    return replace(
+        report, links=[replace(one, missing=0, missing_values=0, most_missing=()) for one in report.links]
+    )
+
+
 def _fitted(line: str, width: int) -> list[str]:
-    """The line in lines of this width. Of a long text only the beginning, unless it has words to paste."""
+    """The line in lines of this width. Of a long text only the beginning, unless it has words to paste
+    or must be read to its end.
+    """
     most = 1 if line.startswith(" ") else _MOST_LINES
-    if not _HAS_WORDS_TO_PASTE.search(line) and len(folded(line, width)) > most:
+    is_whole = line.startswith(_WHOLE) or _HAS_WORDS_TO_PASTE.search(line)
+    if not is_whole and len(folded(line, width)) > most:
         line = cut_at_word(line, width * most - _INDENT * (most - 1))
     return folded(line, width)
 
