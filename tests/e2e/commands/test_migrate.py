@@ -335,6 +335,10 @@ def test_the_check_of_a_plan_tells_links_to_its_files_from_links_to_nothing(tmp_
     assert text in migrated.err
     assert text in run("check", "-f", "plan.toml", cwd=tmp_path).out
     assert "links: 9 linked, 1 missing" in migrated.out
+    assert re.search(
+        r"contacts: links: 5 linked, 1 missing; see \S*contacts\.csv\.links\.csv\n", migrated.err
+    )
+    assert "contacts: the note of each missing link says why" in migrated.err
 
 
 def test_the_page_has_a_plan_for_a_file_of_two_objects(tmp_path, hubspot_mock):

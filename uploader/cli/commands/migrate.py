@@ -30,7 +30,7 @@ from uploader.cli.text.next_command import account_words, command_line, given_ac
 from uploader.cli.text.plan import WIDE, plan_ending, table_of
 from uploader.cli.text.summary import opt_out_lines
 from uploader.errors import SettingsError
-from uploader.model.settled_rows import Tallies
+from uploader.jobs.summary import Summary
 from uploader.plans.ending import PlanEnd, StepEnd
 from uploader.plans.record import COMPLETE, NOT_STARTED
 from uploader.plans.record_file import record_path
@@ -121,7 +121,7 @@ def _report(end: PlanEnd, plan: Path, steps: list[Step], *, as_json: bool) -> No
             print_lines(table_of(end, width, is_undone=bool(undone)))
     for step, one in zip(steps, end.steps, strict=True):
         if one.summary is not None and step.settings.checkpoint_path.exists():
-            for line in _step_lines(step, one, one.summary.tallies):
+            for line in _step_lines(step, one, one.summary):
                 print_message(line)
     if record_path(plan).exists():
         print_message(f"record of the plan: {record_path(plan)}")
@@ -133,9 +133,9 @@ def _report(end: PlanEnd, plan: Path, steps: list[Step], *, as_json: bool) -> No
         note_event("summary", "; ".join(plan_ending(end)), fields)
 
 
-def _step_lines(step: Step, end: StepEnd, tallies: Tallies) -> Iterator[str]:
+def _step_lines(step: Step, end: StepEnd, summary: Summary) -> Iterator[str]:
     """Where the outcomes of a step's rows are, and what to do about some."""
-    checkpoint = step.settings.checkpoint_path
+    checkpoint, tallies = step.settings.checkpoint_path, summary.tallies
     if end.results and Path(end.results).exists():
         yield f"{step.name}: outcome of each row: {end.results}"
     for line in opt_out_lines(tallies, opt_outs_path(checkpoint)):
@@ -145,6 +145,15 @@ def _step_lines(step: Step, end: StepEnd, tallies: Tallies) -> Iterator[str]:
             yield f"{count:>9,}  {reason}"
         how = failures_command(checkpoint)
         yield f"{step.name}: to correct the failed rows ({tallies.failed:,}): {how}"
+    for more in summary.follow_ups.values():
+        if more.failed:
+            yield f"{step.name}: {more.line}"
+    links = summary.follow_ups.get("links")
+    if links and links.as_dict().get("missing"):
+        yield (
+            f"{step.name}: the note of each missing link says why it has no record to lead to; once the "
+            "records are in HubSpot, --restart looks for them again"
+        )
 
 
 def _closing_lines(end: PlanEnd, plan: Path) -> list[str]:

@@ -101,9 +101,10 @@ def add_toml_tables(tables: ValueTables, document: object, lines: list[str]) -> 
         for value, replacement in table.items():
             place = _place(lines, column, value)
             if not isinstance(replacement, str):
-                raise MappingError(
-                    f'{place}: {column!r}: what replaces {value!r} must be a text, or "" for a blank'
-                )
+                what = f'{place}: {column!r}: what replaces {value!r} must be a text, or "" for a blank'
+                if isinstance(replacement, dict):
+                    what += f"; the line is in the table of values of {column!r}: columns belong to [columns]"
+                raise MappingError(what)
             tables.add(column, value, replacement, place)
 
 

@@ -87,6 +87,11 @@ def test_the_same_value_is_found_in_the_table_of_its_column():
             '[columns]\na = { values = { "x" = "1" } }\n[values.a]\nX = "2"\n',
             "'a': 'x' is replaced by '1' here, and by '2' in line 4",
         ),
+        (
+            parse_value_toml,
+            '[Owner]\n"Ann" = "7"\n"Lead Source" = { ignore = true }\n',
+            "the line is in the table of values of 'Owner': columns belong to [columns]",
+        ),
     ],
 )
 def test_senseless_tables_are_refused_with_their_line(parse, text, says):
