@@ -126,9 +126,12 @@ class MadeLinks:
             connection.executemany("UPDATE links SET undone = ?, undo_why = ? WHERE id = ?", values)
 
     def reopen(self) -> None:
-        """Have all links looked at again."""
+        """Have all links looked at again, and the created records that are not archived."""
         with self._file.transaction() as connection:
             connection.execute("UPDATE links SET undone = '', undo_why = ''")
+            connection.execute(
+                "UPDATE ends SET undone = '', undo_why = '' WHERE undone NOT IN ('archived', 'archiving')"
+            )
 
 
 def count_outcomes(outcomes: Iterable[tuple[LinkUndo, str]]) -> dict[LinkUndo, int]:

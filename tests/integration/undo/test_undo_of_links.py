@@ -272,6 +272,9 @@ def test_companies_that_were_created_for_links_are_archived_unless_others_worked
     assert sorted(live) == ["c0", "n2"]
     again = undo(job)
     assert again.others == report.others
+    simulator.account.associations.change([], [note])
+    restarted = undo(job, restart=True)
+    assert (restarted.others, restarted.exit_code) == ({UndoOutcome.ARCHIVED: 2}, 0)
 
 
 def _job_that_created_companies(path, keys):
