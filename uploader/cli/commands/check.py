@@ -173,7 +173,6 @@ def command(
 def _compare_links(steps: Sequence[tuple[Project, Path]], options: Mapping[str, Any]) -> None:
     """Have the checks of a plan's steps compare their links with the files of the others."""
     context = click.get_current_context()
-    context.meta[_OF_PLAN] = True
     settings = []
     for step, _ in steps:
         with upload_context(step.path) as one:
@@ -207,7 +206,6 @@ def _say_next(plan: Plan, options: Mapping[str, Any], code: int) -> int:
     return code
 
 
-_OF_PLAN = "uploader.check_of_plan"
 _OTHER_FILES = "uploader.other_files"
 _MOST_VALUES = 10
 
@@ -405,8 +403,7 @@ def _lines(report: Report, settings: Settings, *, with_details: bool) -> list[st
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     if with_details:
         return lines(report, settings, sys.argv[1:], width)
-    of_plan = _OF_PLAN in click.get_current_context().meta
-    return screen(_of_step(report), settings, sys.argv[1:], width, of_plan=of_plan)
+    return screen(_of_step(report), settings, sys.argv[1:], width)
 
 
 def _of_step(report: Report) -> Report:

@@ -48,12 +48,9 @@ def screen(
     settings: Settings,
     typed: Sequence[str],
     width: int | None = None,
-    *,
-    of_plan: bool = False,
 ) -> list[str]:
     """The report as lines. `typed`: the command after the program's name. `width`: of the terminal; None:
-    the output is no terminal, and sentences are not folded. `of_plan`: a step of a plan, which is uploaded
-    as a whole.
+    the output is no terminal, and sentences are not folded.
     """
     above = [
         f"{verdict(report)} (--details shows all that was found)",
@@ -72,8 +69,7 @@ def screen(
         *list_lines(report, settings),
         *_unseen_lines(report),
     ]
-    is_ready = not (report.problems or report.would_stop)
-    steps = [] if of_plan and is_ready and not settings.offline else next_steps(report, settings, typed)
+    steps = next_steps(report, settings, typed)
     if width is not None:
         above, below = ([one for line in lines for one in _fitted(line, width)] for lines in (above, below))
         steps = [one for step in steps for one in folded_command(step, width)]
