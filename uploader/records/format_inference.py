@@ -56,10 +56,10 @@ class _Evidence:
         found = next(iter(self.rows), "")
         if self.open_row and not (found and has_columns):
             # Rows that name their own fields are not looked through before they are sent.
-            what = f"{both[0]} or {both[1]}"
+            what = "with . or , as its decimal mark" if self.is_number else f"as {' or '.join(both)}"
             proposed = f" {quoted(f'{column}={found or both[0]}')}" + ("" if found else f" or ={both[1]}")
             raise MappingError(
-                f"{column}: row {self.open_row} can be read as {what}; choose with {option}{proposed}"
+                f"{column}: row {self.open_row} can be read {what}; choose with {option}{proposed}"
             )
         return found
 

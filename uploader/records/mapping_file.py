@@ -132,7 +132,8 @@ def _check(lines: list[str], column: str, key: str, value: object, known: tuple[
         raise MappingError(f"{where}unknown key {key!r}; known are {', '.join(known)}{more}")
     is_taken, what = _TAKEN.get(key, (_is_word, "a text"))
     if not is_taken(value):
-        raise MappingError(f"{where}{key} must be {what}")
+        how = "; to leave the column out: { ignore = true }" if key == "property" and value == "" else ""
+        raise MappingError(f"{where}{key} must be {what}{how}")
     if key in _CHOICES and value not in _CHOICES[key]:
         raise MappingError(f"{where}{key} {value!r} is not one of {', '.join(_CHOICES[key])}")
 

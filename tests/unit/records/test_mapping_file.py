@@ -154,3 +154,10 @@ def test_link_columns_of_options_go_before_those_of_the_file(tmp_path):
     )
     with pytest.raises(SettingsError, match="--associate 'A' is not"):
         column_settings({**NOTHING, "associations": ("A",)})
+
+
+def test_a_column_without_a_property_is_told_how_it_is_left_out():
+    with pytest.raises(
+        MappingError, match=r"'b': property must be a text; to leave the column out: \{ ignore = true \}"
+    ):
+        parse_mapping('[columns]\na = "city"\nb = ""\n')
