@@ -144,10 +144,12 @@ class OtherFiles:
 
     def found(self, most: int, complete: Iterable[int] = ()) -> list[LinksInPlan]:
         """What is known of each link column, with at most so many missing values; none if a step was not
-        checked. `complete`: steps whose records are in the account already.
+        checked, or with --limit: rows beyond it are not read. `complete`: steps whose records are in the
+        account already.
         """
         checked = {number for number, is_checked in enumerate(self._is_checked) if is_checked}
-        if {*range(len(self._steps))} - checked - {*complete}:
+        is_limited = any(settings.limit for _, settings in self._steps)
+        if is_limited or {*range(len(self._steps))} - checked - {*complete}:
             return []
         with self._storing():
             return [

@@ -99,6 +99,13 @@ def found(plan: Plan) -> dict[str, tuple[int, int]]:
     return {one.step: (one.in_files, one.missing) for one in plan.watched.links}
 
 
+def test_at_the_limit_links_to_rows_beyond_it_are_not_said_to_lead_to_nothing(plan):
+    text = plan.source("contacts").read_text().replace(",companies7\n", ",companies25\n")
+    plan.source("contacts").write_text(text)
+    plan.run(limit=10)
+    assert found(plan) == {}
+
+
 def test_the_check_tells_links_to_other_files_from_links_to_nothing(plan):
     text = plan.source("contacts").read_text().replace(",companies7\n", ",Nobody\n")
     text = text.replace(",companies8\n", ",nobody\n").replace(",companies9\n", ",COMPANIES9\n")
