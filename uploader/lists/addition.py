@@ -8,9 +8,10 @@ import asyncio
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from itertools import islice
+
+import msgspec
 
 from uploader.errors import CheckpointError, SettingsError
 from uploader.hubspot import lists
@@ -220,7 +221,7 @@ class ListAddition:
         def note_in_flight(is_in_flight: bool) -> None:
             (in_flight.add if is_in_flight else in_flight.discard)(asyncio.current_task())
 
-        attempts = replace(tools.attempts, note_in_flight=note_in_flight)
+        attempts = msgspec.structs.replace(tools.attempts, note_in_flight=note_in_flight)
 
         async def work(most: float = math.inf) -> None:
             while most > 0:

@@ -194,5 +194,5 @@ def test_every_address_of_a_version_s_table_is_one_of_that_version(version):
         endpoint = {"lists": "create_list"}.get(name, name)
         assert endpoint in {route.endpoint for route in found}, path  # others may share the address
         same = {"token_info": "v2", "association_labels": "v4"}
-        older = {"associations": "v4", "associate": "v4"} if version == "v3" else {}
-        assert found[0].version == {**same, **older}.get(name, version)
+        older = dict.fromkeys(("associations", "associate", "dissociate", "end_labels"), "v4")
+        assert found[0].version == {**same, **(older if version == "v3" else {})}.get(name, version)
