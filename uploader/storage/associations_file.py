@@ -102,8 +102,9 @@ class ListedLink(NamedTuple):
 class AssociationsFile(sqlite.Database):
     """The links of a job. `add` may be called from any thread, the others from one at a time."""
 
-    def __init__(self, checkpoint: Path) -> None:
-        super().__init__(associations_path(checkpoint))
+    def __init__(self, checkpoint: Path, number: str = "") -> None:
+        """`number`: such as ".1", of the links of a former job that was started over."""
+        super().__init__(associations_path(checkpoint, number))
         self._added: list[RowLinks] = []
         self._numbers: Sequence[int] = ()  # of the columns of this invocation
 

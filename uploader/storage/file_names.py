@@ -8,8 +8,9 @@ SNAPSHOT_ENDING = ".snapshot"
 LIST_ENDING = ".list"
 
 
-def associations_path(checkpoint: Path) -> Path:
-    return checkpoint.with_name(f"{checkpoint.name}.links")
+def associations_path(checkpoint: Path, number: str = "") -> Path:
+    """The path of the links of a job, with the number of a renamed one."""
+    return checkpoint.with_name(f"{checkpoint.name}.links{number}")
 
 
 def created_records_path(checkpoint: Path) -> Path:

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -13,12 +12,12 @@ from support.links.runs import KEY, PLAIN, PRIMARY, Labels, account, labels, mak
 from support.mock_transport import make_simulator
 from support.model.running import KillableTransport, KillableWriter, Killed
 from support.virtual_loop import run_virtual
+from uploader.cli.undo.links import find_links
 from uploader.errors import CheckpointError, DeclinedError, StorageError
 from uploader.jobs.session import Seams
 from uploader.mockserver.account.associations.links import Links
 from uploader.model.associations import LinkColumn
 from uploader.storage.associations_file import AssociationsFile
-from uploader.storage.checkpoint import Checkpoint
 from uploader.undo.created_others import CreatedOthers
 from uploader.undo.link_plan import LinkUndo
 from uploader.undo.links import LinksReport, LinksUndo, links_settings
@@ -26,7 +25,7 @@ from uploader.undo.plan import UndoOutcome
 
 
 def undo(
-    job: Job, *, kill_after=None, portal=None, restart=False, outage=600.0, **options
+    job: Job, *, named=None, kill_after=None, portal=None, restart=False, outage=600.0, **options
 ) -> LinksReport | None:
     """One invocation of the undo of a job's links; None if it was killed."""
 
@@ -42,13 +41,13 @@ def undo(
             wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
         )
         path = job.settings().checkpoint_path
-        with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
-            opened, identity = checkpoint.job_id(), checkpoint.identity()
-        file = AssociationsFile(path)
-        file.open(opened)
+        found = find_links(named or path, "")
+        assert found is not None
+        file = AssociationsFile(path, found.number)
+        file.open(found.job)
         more = {"restart": restart, "outage_seconds": outage, "token": "t"}
-        settings = links_settings(file, path, identity.settings["object_type"], **more)
-        undoing = LinksUndo(settings, file, portal or identity.portal, seams, **options)
+        settings = links_settings(file, path, found.object_type, **more)
+        undoing = LinksUndo(settings, file, portal or found.portal, seams, **options)
 
         def strike() -> None:
             killed.is_dead = True
@@ -104,6 +103,14 @@ def test_links_of_new_and_old_contacts_are_taken_back(tmp_path, held):
     assert labels(job.simulator) == {}
     again = undo(job)
     assert (counts(again), again.exit_code) == ({"unlinked": 2}, 0)
+
+
+def test_links_of_a_job_that_was_begun_anew_are_taken_back_by_its_snapshot(tmp_path):
+    job = make_job(tmp_path / "c.csv", [{"email": A, "account": "c1"}], account(["c1"], [A]), [PLAIN])
+    job.run_virtual(snapshot=True)
+    job.run_virtual(snapshot=True, restart=True)
+    report = undo(job, named=tmp_path / "c.csv.checkpoint.snapshot.1")
+    assert (counts(report), labels(job.simulator)) == ({"unlinked": 1}, {})
 
 
 def test_what_was_linked_before_stays_and_loses_only_the_label(tmp_path):

@@ -22,6 +22,7 @@ from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import SNAPSHOT_ENDING, associations_path
 from uploader.undo.link_plan import LinkUndo
 from uploader.undo.links import LinksReport, LinksUndo, links_settings
+from uploader.undo.undo_file import UndoFile
 from uploader.undo.would_be_gone import WouldBeGone
 
 
@@ -31,6 +32,7 @@ class JobWithLinks:
     job: str
     portal: str
     object_type: str
+    number: str = ""  #: such as ".1", of a former job that was started over
 
 
 def find_links(named: Path, job: str) -> JobWithLinks | None:
@@ -38,7 +40,9 @@ def find_links(named: Path, job: str) -> JobWithLinks | None:
     ""; the links of another job stay as they are.
     """
     head, dot, number = named.name.rpartition(SNAPSHOT_ENDING)
-    checkpoint = named.with_name(head) if dot and head and not number else named
+    if dot and head and number:
+        return _of_former_job(named, named.with_name(head), number)
+    checkpoint = named.with_name(head) if dot and head else named
     if not associations_path(checkpoint).is_file() or not checkpoint.is_file():
         return None
     with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
@@ -46,6 +50,14 @@ def find_links(named: Path, job: str) -> JobWithLinks | None:
     if job not in ("", found):
         return None
     return JobWithLinks(checkpoint, found, identity.portal, identity.settings["object_type"])
+
+
+def _of_former_job(snapshot: Path, checkpoint: Path, number: str) -> JobWithLinks | None:
+    """The same of a job whose files were renamed: its checkpoint is gone, and its snapshot tells the rest."""
+    if not associations_path(checkpoint, number).is_file() or not snapshot.is_file():
+        return None
+    about = UndoFile(snapshot).about
+    return JobWithLinks(checkpoint, about["job"], about["portal"], about["object_type"], number)
 
 
 def undo_links(
@@ -58,7 +70,7 @@ def undo_links(
     connection: Mapping[str, Any],
 ) -> LinksReport | None:
     """Undo the links of a job; None if it has made none."""
-    with closing(AssociationsFile(found.checkpoint)) as file:
+    with closing(AssociationsFile(found.checkpoint, found.number)) as file:
         file.open(found.job)
         options = connection_settings(connection)
         settings = links_settings(file, found.checkpoint, found.object_type, restart=restart, **options)
