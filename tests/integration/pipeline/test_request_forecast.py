@@ -24,6 +24,13 @@ def test_the_forecast_has_as_many_requests_as_are_sent(tmp_path, reads):
     assert abs(foretold - sent) < 0.1 * sent  # the rows are estimated, by the first of them
 
 
+def test_the_forecast_ends_at_the_limit(tmp_path):
+    job = Job(write_csv(tmp_path / "contacts.csv", contacts(1_000)), make_simulator())
+    shown = []
+    job.run_virtual(on_start=lambda run: shown.extend(introduction(run)), limit=200)
+    assert shown[1].startswith("about 200 rows left: about 2 requests")
+
+
 def test_the_requests_are_the_most_until_it_is_seen_how_many_rows_are_written(tmp_path):
     """A quarter of the rows has changed."""
     rows = contacts(10_000)

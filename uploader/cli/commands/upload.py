@@ -379,7 +379,7 @@ def _forecast(run: Run) -> list[str]:
     view, reads_first = run.view(), settings.reads_first
     settled = view.tallies.settled if view else 0
     share = view.share_written if view and reads_first else None
-    rows = max(0, run.rows_estimated - settled)
+    rows = max(0, min(run.rows_estimated, settings.limit or run.rows_estimated) - settled)
     reads, writes = rows if reads_first else 0, rows if share is None else share * rows
     searches = 2 * math.ceil(rows / MAX_INPUTS) if settings.rules.is_searched else 0
     requests = searches + math.ceil(reads / MAX_INPUTS) + math.ceil(writes / MAX_INPUTS)
