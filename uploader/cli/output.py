@@ -18,7 +18,8 @@ from uploader.system.private_files import create_private, open_plain
 
 def print_lines(lines: Iterable[str]) -> None:
     """Print a command's result on stdout. OSError if stdout is closed."""
-    print("\n".join(shown_on(sys.stdout, harmless(line)) for line in lines), flush=True)
+    if texts := [shown_on(sys.stdout, harmless(line)) for line in lines]:
+        print("\n".join(texts), flush=True)
 
 
 @contextmanager

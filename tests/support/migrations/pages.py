@@ -1,7 +1,7 @@
 """The migrations that a page of the manual shows: commands with what they print, and edits of a file.
 
 In    a section of a page: indented lines, of which a command begins with `$ ` and what it printed follows;
-      fenced blocks of `diff`.
+      fenced blocks of `diff`, and of `toml` whose first line is a comment with the name of the file.
 Rules A shown line that ends with ` ...` is the beginning of one; `...` alone stands for lines left out.
 """
 
@@ -9,10 +9,13 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 MANUAL = Path(__file__).parents[3] / "uploader" / "docs"
-_BLOCKS = re.compile(r"^```diff\n(.*?)^```$|((?:^    [^\n]*\n|^\n(?=    ))+)", re.MULTILINE | re.DOTALL)
+_BLOCKS = re.compile(
+    r"^```(?:diff|toml)\n(.*?)^```$|((?:^    [^\n]*\n|^\n(?=    ))+)", re.MULTILINE | re.DOTALL
+)
 _NUMBER = re.compile(r">?\d[\d,]*[+%]?")
 _RULE = re.compile(r"-{3,}")
 _DURATION = re.compile(r"\b\d+ (?:s|min)\b")
@@ -78,29 +81,47 @@ class Edit:
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file that the page shows whole."""
+
+    name: str
+    text: str
+
+    def apply(self, folder: Path, *, masks_numbers: bool = False) -> None:
+        del masks_numbers
+        (folder / self.name).write_text(self.text, encoding="utf-8")
+
+
 def _masked(line: str, masks_numbers: bool) -> str:
     line = _DURATION.sub("N s", line.rstrip())
     return " ".join(_NUMBER.sub("N", _RULE.sub("---", line)).split()) if masks_numbers else line
 
 
-def steps_of(page: str, heading: str) -> list[Command | Edit]:
+def steps_of(page: str, heading: str) -> list[Command | Edit | NewFile]:
     """The commands and edits below a heading of a page, in their order."""
     text = (MANUAL / f"{page}.md").read_text(encoding="utf-8")
     section = re.search(
-        rf"^(#+) {re.escape(heading)}\n(.*?)(?=^#{{1,3}} |\Z)", text, re.MULTILINE | re.DOTALL
+        rf"^(#+) {re.escape(heading)}\n(.*?)(?=^#{{2,3}} |\Z)", text, re.MULTILINE | re.DOTALL
     )
     assert section, heading
     return [step for block in _BLOCKS.finditer(section[2]) for step in _steps(block[1], block[2])]
 
 
-def _steps(diff: str | None, indented: str | None) -> Iterator[Command | Edit]:
-    if diff is not None:
-        yield _edit(diff.splitlines())
+def _steps(fenced: str | None, indented: str | None) -> Iterator[Command | Edit | NewFile]:
+    if fenced is not None:
+        is_diff = fenced.startswith("---")
+        yield _edit(fenced.splitlines()) if is_diff else _new_file(fenced)
         return
     lines = [line[4:] for line in (indented or "").splitlines()]
     starts = [at for at, line in enumerate(lines) if line.startswith("$ ")]
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, end in pairwise([*starts, len(lines)]):
         yield Command(lines[start].removeprefix("$ "), lines[start + 1 : end])
+
+
+def _new_file(text: str) -> NewFile:
+    first, _, _ = text.partition("\n")
+    return NewFile(first.removeprefix("# "), text)
 
 
 def _edit(lines: Sequence[str]) -> Edit:

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from support.inline_thread import Inline
 from support.jobs import write_csv
-from support.mock_transport import MockTransport
+from support.model.running import KillableCheckpoint, KillableTransport, KillableWriter, Killed
 from support.virtual_loop import run_virtual
 from uploader.canary.assessment import Review
 from uploader.check.report import Report
 from uploader.check.run import Check
+from uploader.errors import StorageError
 from uploader.hubspot.account import Account
 from uploader.jobs.session import Seams
 from uploader.jobs.summary import Summary
@@ -109,26 +109,46 @@ class Plan:
 
     def run(self, watched: Watched | None = None, **options: Any) -> PlanEnd:
         """One invocation in a virtual loop of its own, ten records a request."""
+        end = self.run_killed(None, watched, **options)
+        assert isinstance(end, PlanEnd)
+        return end
 
-        async def run() -> PlanEnd:
+    def run_killed(
+        self, kill_after: float | None, watched: Watched | None = None, **options: Any
+    ) -> PlanEnd | None:
+        """The same, killed after so many seconds; None where it was killed."""
+        killed = KillableCheckpoint.killed = Killed()
+
+        async def run() -> PlanEnd | None:
             loop: Any = asyncio.get_running_loop()
             loop._jumping.now = self.clock
             seams = Seams(
-                transport=lambda _: self.transport or MockTransport(self.simulator),
-                offload=lambda _: Inline(),
+                transport=lambda _: self.transport or KillableTransport(self.simulator, killed),
+                offload=lambda _: KillableWriter(killed),
                 random_number=random.Random(1).random,
                 wall_clock=lambda: datetime.fromtimestamp(self.simulator.wall(loop.time()), UTC),
                 batch_records=10,
             )
             self.watched = watched or Watched()
-            self.watched.plan = PlanRun(self.path, self.steps(**options), self.watched, seams)
+            plan = self.watched.plan = PlanRun(self.path, self.steps(**options), self.watched, seams)
+
+            def strike() -> None:
+                killed.is_dead = True
+                plan.stop(9)
+                plan.stop(9)
+
+            if kill_after is not None:
+                loop.call_later(kill_after, strike)
             try:
-                return await self.watched.plan.run()
+                end = await plan.run()
+            except StorageError:
+                if not killed.is_dead:
+                    raise
             finally:
                 self.clock = loop.time()
+            return None if killed.is_dead else end
 
-        end = run_virtual(run())
-        assert isinstance(end, PlanEnd)
+        end: PlanEnd | None = run_virtual(run())
         return end
 
     def held(self, name: str) -> int:

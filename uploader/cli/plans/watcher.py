@@ -42,6 +42,7 @@ class Watcher:
         self._display: RunDisplay | None = None
         self._checking: asyncio.Task[None] | None = None
         self._is_introduced = False
+        self._is_part = any(one.settings.limit is not None for one in steps)
 
     def _title(self, number: int) -> str:
         return step_title(number, len(self._steps), self._steps[number].name)
@@ -61,7 +62,7 @@ class Watcher:
                 print_message(f"  {line}")
 
     async def compared(self, found: Sequence[LinksInPlan]) -> None:
-        for line in links_in_plan_lines(found):
+        for line in links_in_plan_lines(found, is_part=self._is_part):
             print_message(line)
 
     def _introduce(self) -> None:

@@ -55,8 +55,11 @@ def outlook_line(name: str, rows: int, settings: Settings) -> str:
     return "  " + printable(f"{name}: " + "; ".join(part for part in parts if part), 400)
 
 
-def links_in_plan_lines(found: Sequence[LinksInPlan]) -> list[str]:
-    """What the links of all steps lead to: records of other steps, or none at all."""
+def links_in_plan_lines(found: Sequence[LinksInPlan], *, is_part: bool = False) -> list[str]:
+    """What the links of all steps lead to: records of other steps, or none at all. `is_part`: only the first
+    rows of the files are known.
+    """
+    nowhere = "among the first rows of this plan's files" if is_part else "in a file of this plan"
     lines = []
     for one in found:
         what = f"{one.step}: links of {printable(one.column.column, 60)} to {association_words(one.column)}"
@@ -67,8 +70,8 @@ def links_in_plan_lines(found: Sequence[LinksInPlan]) -> list[str]:
             rest = one.missing_values - len(named)
             more = f" and {rest:,} more" if rest > 0 else ""
             lines.append(
-                f"{what}: {one.missing:,} lead to nothing, neither in the account nor in a file of this "
-                f"plan: {', '.join(named)}{more}"
+                f"{what}: {one.missing:,} lead to nothing, neither in the account nor {nowhere}: "
+                f"{', '.join(named)}{more}"
             )
     return lines
 
