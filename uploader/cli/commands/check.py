@@ -123,7 +123,7 @@ def command(
     Exit codes:
       0        no problem found
       1        upload would run; some rows would fail, or there are warnings
-      2        upload cannot start; of a plan also: a step would stop before its end
+      2        upload cannot start; of a plan also: a step would stop early
       75       the account could not be asked; try again later
       130/143  interrupted by SIGINT/SIGTERM
     """
