@@ -80,7 +80,7 @@ class OtherFiles:
         self._kinds = {kind: number for number, kind in enumerate(dict.fromkeys(kinds))}
         self._is_checked = [False] * len(steps)
         with self._storing():
-            self._connection = sqlite.connect_unnamed(folder / "links", isolation_level=None)
+            self._connection = sqlite.connect_temporary(folder)
             self._connection.executescript(_SCHEMA)
 
     def __enter__(self) -> Self:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
-from uploader.errors import BusyError, StorageError
+from uploader.errors import BusyError, SettingsError, StorageError
 from uploader.system.filesystem_of_path import find_storage
 from uploader.system.mounts import StorageKind
 from uploader.system.private_files import create_private, refuse_unsafe_file
@@ -68,6 +68,19 @@ def connect_unnamed(
     )
     set_temporary_folder(connection, beside)
     return connection
+
+
+def connect_temporary(folder: Path) -> sqlite3.Connection:
+    """A temporary database without a name, whose transactions are begun by hand. SettingsError if no folder
+    takes its temporary files.
+    """
+    try:
+        return connect_unnamed(folder / "temporary", isolation_level=None)
+    except sqlite3.Error as error:
+        raise SettingsError(
+            f"cannot create temporary files in {folder} or TMPDIR; choose a writable folder with "
+            "--checkpoint-dir"
+        ) from error
 
 
 def uri(path: Path, mode: Literal["ro", "rw"]) -> str:

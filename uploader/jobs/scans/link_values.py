@@ -110,7 +110,7 @@ class LinkValues:
         self.noted = 0  #: of these
         self._faults = [Counter[str]() for _ in columns]
         with self._storing():
-            self._connection = sqlite.connect_unnamed(folder / "links", isolation_level=None)
+            self._connection = sqlite.connect_temporary(folder)
             self._connection.executescript(_SCHEMA)
 
     def __enter__(self) -> Self:
