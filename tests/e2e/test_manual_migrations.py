@@ -128,6 +128,7 @@ def test_a_migration_takes_eight_commands_and_one_edited_file_at_most(system):
 _PLAN = "Accounts, contacts and opportunities of Salesforce"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("accounts", "execute"), [(25, forked), pytest.param(None, typed, marks=pytest.mark.soak)]
 )

@@ -82,6 +82,7 @@ _OF_ITS_KIND = {
 }
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("bug", planted_bugs.BUGS, ids=lambda bug: bug.__name__)
 def test_a_planted_bug_is_found(bug):
     _find(bug, _OF_ITS_KIND.get(bug, cases(most_stops=1)))
@@ -102,6 +103,7 @@ def test_a_planted_bug_is_found_among_other_cases(bug):
     _find(bug, _LESS_OF_ITS_KIND[bug])
 
 
+@pytest.mark.soak
 @pytest.mark.draws
 @pytest.mark.parametrize("bug", _OF_ITS_KIND, ids=lambda bug: bug.__name__)
 def test_cases_of_its_kind_pass_where_the_bug_is_not_planted(bug, request):

@@ -313,11 +313,13 @@ def test_the_account_is_as_before_but_for_what_others_have_touched(request):
 _OF_ITS_KIND = {planted_bugs.trust_every_reading: cases_killed_after_reading()}
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("bug", planted_bugs.UNDO_BUGS, ids=lambda bug: bug.__name__)
 def test_a_planted_bug_of_undo_is_found(bug):
     _find(bug, _OF_ITS_KIND.get(bug, cases(has_threads=False)), 300)
 
 
+@pytest.mark.soak
 @pytest.mark.draws
 @pytest.mark.parametrize("bug", _OF_ITS_KIND, ids=lambda bug: bug.__name__)
 def test_cases_of_its_kind_pass_where_the_bug_is_not_planted(bug, request):

@@ -21,7 +21,7 @@ from typing import Any, TextIO
 from support.fork_server import NUMBER
 
 TOKEN = "pat-na1-very-secret-token"
-_LONGEST_SECONDS = 120
+_LONGEST_SECONDS = 600
 
 
 @dataclass(frozen=True)

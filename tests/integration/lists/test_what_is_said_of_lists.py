@@ -1,6 +1,6 @@
 """What `check`, `preview`, `status` and `report` say of the list that records are put into."""
 
-import inspect
+import re
 
 import pytest
 
@@ -8,13 +8,12 @@ from support.check_runs import check
 from support.follow_ups.list_runs import NAME, listing, undo_list
 from support.jobs import contacts
 from support.mock_transport import make_simulator
-from uploader.cli.commands import purge
+from support.processes import run
 from uploader.cli.commands.report import render
 from uploader.cli.commands.status import read_summary
 from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.screen import screen
 from uploader.cli.text.summary import summary_text
-from uploader.errors import SettingsError
 from uploader.preview.run import _list_notices
 
 WORDS = ["check", "contacts.csv"]
@@ -69,9 +68,9 @@ def test_status_and_report_tell_how_far_the_list_is(tmp_path):
     stopped = read_summary(path)
     assert (stopped.state, stopped.reason) == ("stopped", "what follows the rows is not complete")
     assert stopped.as_dict()["list"]["open"] == 30
-    options = inspect.signature(purge.command.callback).parameters.keys() - {"checkpoint"}
-    with pytest.raises(SettingsError, match=f"list '{NAME}' .*: 30 open.*--unfinished"):
-        purge.command.callback(path, **dict.fromkeys(options, False))
+    refused = run("purge", path, cwd=tmp_path)
+    assert refused.code == 2
+    assert re.search(f"list '{NAME}' .*: 30 open.*--unfinished", refused.err)
     job.simulator.change_scenario(make_simulator().scenario)
     job.run_virtual()
     ended = read_summary(path)

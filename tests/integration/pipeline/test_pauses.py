@@ -115,6 +115,7 @@ def test_a_server_that_answers_ever_later_is_given_less(tmp_path):
     assert run._clock < 75  # and what it can do is used
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("latency", [0.05, pytest.param(0.3, marks=pytest.mark.soak), 1.0])
 def test_the_time_left_is_right_to_a_tenth_after_the_first_tenth(tmp_path, latency):
     rows = contacts(40_000)

@@ -57,6 +57,7 @@ def test_the_requests_are_the_most_until_it_is_seen_how_many_rows_are_written(tm
     assert "latest" not in shown[1]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("latency", "changed"),
     [

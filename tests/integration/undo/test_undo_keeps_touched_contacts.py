@@ -288,6 +288,7 @@ def test_one_contact_that_breaks_the_question_keeps_no_other(tmp_path):
 # --- a server that misbehaves ---
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "fault",
     [
@@ -434,6 +435,7 @@ def test_a_few_workers_ask_about_many_contacts_at_once(tmp_path):
     assert sorted(association_reads(job)) == sorted([one.name for one in TYPES] * 2)
 
 
+@pytest.mark.soak
 def test_association_reads_keep_to_the_quota_and_are_counted(tmp_path):
     job = uploaded(tmp_path, contacts(1_500), quota="50/10", latency_seconds=0.2)
     before = job.simulator.stats()["requests"]

@@ -295,6 +295,7 @@ def peak_bytes(body: bytes, size: int) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "body",
     [
