@@ -150,7 +150,7 @@ def _link_table(links: str) -> str:
     """What makes links of a column. By which property the records have these ids, only the user knows."""
     objects, _, by = links.partition(".")
     several = ', separator = ";"' if by else ""
-    return f'{{ associate = "{objects}", by = "{by or PROPERTY_TO_FILL_IN}"{several} }}'
+    return f"{{ associate = {toml_text(objects)}, by = {toml_text(by or PROPERTY_TO_FILL_IN)}{several} }}"
 
 
 class _Guess(NamedTuple):
