@@ -77,8 +77,8 @@ DO_IO = """
     cli.commands.help cli.commands.init cli.commands.migrate
     cli.commands.mock_server cli.commands.preview cli.commands.properties cli.commands.purge
     cli.commands.report cli.commands.status cli.commands.undo cli.commands.upload cli.commands.verify
-    cli.demo_files cli.guide.run cli.guide.terminal cli.logs cli.main cli.option_variables cli.undo.links
-    cli.undo.record_list
+    cli.demo_files cli.guide.run cli.guide.terminal cli.logs cli.main cli.option_variables
+    cli.undo.approval cli.undo.links cli.undo.record_list
     cli.options.columns cli.options.connection cli.options.suppression_file cli.output cli.pages
     cli.plans.each_step cli.plans.overview cli.plans.sections cli.plans.watcher
     cli.progress

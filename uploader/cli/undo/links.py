@@ -1,20 +1,16 @@
 """`uploader undo` of the links that a job made: it comes before that of the records."""
 
 import asyncio
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uploader.cli.logs import is_json, print_message
 from uploader.cli.options.connection import connection_settings
 from uploader.cli.signals import stop_on_signals
-from uploader.cli.text.canary import kind_text
 from uploader.cli.text.numbers import printable
-from uploader.cli.typed_answer import answer
-from uploader.errors import SettingsError
+from uploader.cli.undo.approval import is_approved
 from uploader.hubspot.account import Account
 from uploader.jobs.summary import advice
 from uploader.storage.associations_file import AssociationsFile
@@ -86,17 +82,8 @@ async def _run(undo: LinksUndo) -> LinksReport:
 
 
 async def _approve(account: Account, report: LinksReport) -> bool:
-    where = f"account {account.portal}, {kind_text(account)}"
-    if not (sys.stdin.isatty() and sys.stderr.isatty()) or is_json():
-        if account.may_be_production:
-            raise SettingsError(
-                f"account {account.portal} is {kind_text(account)}, and there is no terminal to ask for "
-                "confirmation: check with --dry-run, then add --yes"
-            )
-        return True
     others = f" and archive up to {report.others_made:,} created for them" if report.others_made else ""
-    print_message(f"take back up to {report.left:,} links{others} in {where}? [y/N] ", end="")
-    return (await answer()).strip().lower() in {"y", "yes"}
+    return await is_approved(account, f"take back up to {report.left:,} links{others}")
 
 
 _WORDS = {

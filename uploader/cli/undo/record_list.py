@@ -1,19 +1,15 @@
 """`uploader undo` of the list that a job's records were put into: it comes before that of the records."""
 
 import asyncio
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from uploader.cli.logs import is_json, print_message
 from uploader.cli.options.connection import connection_settings
 from uploader.cli.signals import stop_on_signals
-from uploader.cli.text.canary import kind_text
 from uploader.cli.text.numbers import printable
-from uploader.cli.typed_answer import answer
-from uploader.errors import SettingsError
+from uploader.cli.undo.approval import is_approved
 from uploader.hubspot.account import Account
 from uploader.jobs.summary import advice
 from uploader.storage.file_names import LIST_ENDING, SNAPSHOT_ENDING, list_path
@@ -54,18 +50,9 @@ async def _run(undo: ListUndo) -> ListReport:
 
 
 async def _approve(account: Account, report: ListReport) -> bool:
-    where = f"account {account.portal}, {kind_text(account)}"
-    if not (sys.stdin.isatty() and sys.stderr.isatty()) or is_json():
-        if account.may_be_production:
-            raise SettingsError(
-                f"account {account.portal} is {kind_text(account)}, and there is no terminal to ask for "
-                "confirmation: check with --dry-run, then add --yes"
-            )
-        return True
     then = ", and delete the list if it is empty then" if report.is_made else ""
-    name = printable(report.name)
-    print_message(f"take {report.left:,} records out of the list {name!r} in {where}{then}? [y/N] ", end="")
-    return (await answer()).strip().lower() in {"y", "yes"}
+    what = f"take {report.left:,} records out of the list {printable(report.name)!r}"
+    return await is_approved(account, what, then)
 
 
 def list_dict(report: ListReport) -> dict[str, object]:
