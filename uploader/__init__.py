@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
     from uploader.hubspot.account import Account
     from uploader.jobs.row_outcome import RowOutcome
-    from uploader.jobs.summary import Summary
+    from uploader.jobs.summary import JobState, Summary
     from uploader.model.outcomes import Outcome
     from uploader.settings import Settings
 
@@ -36,6 +36,7 @@ __all__ = [
     "Account",
     "CheckpointError",
     "DeclinedError",
+    "JobState",
     "Options",
     "Outcome",
     "OutcomeStream",
@@ -57,6 +58,7 @@ __all__ = [
 #: Imported when somebody names them: `uploader --help` does not load what it does not use.
 _MODULES = {
     "Account": "hubspot.account",
+    "JobState": "jobs.summary",
     "Options": "api.options",
     "Outcome": "model.outcomes",
     "OutcomeStream": "api.uploader",

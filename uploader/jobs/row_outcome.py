@@ -8,7 +8,7 @@ Raise nothing.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from uploader.model.outcomes import Outcome
+from uploader.model.outcomes import OK, Outcome
 from uploader.model.records import display_key
 from uploader.model.settled_rows import Settlement
 
@@ -27,6 +27,11 @@ class RowOutcome:
     correlation_id: str = ""  #: for HubSpot's support
     values_dropped: int = 0  #: number of values that were left out because HubSpot would refuse them
     is_earlier: bool = False  #: settled by an earlier invocation (`values_dropped` is not known then)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the row was created, updated, unchanged or skipped, as exit code 0 requires of all rows."""
+        return self.outcome in OK
 
 
 def outcomes_of(settled: Sequence[Settlement], names: Sequence[str], main: str) -> Iterator[RowOutcome]:

@@ -5,13 +5,22 @@ The keys of `as_dict` and the exit codes are an interface: users' scripts depend
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from uploader.model.chain_of_rows import Chain
 from uploader.model.follow_ups import Progress
-from uploader.model.outcomes import Outcome
+from uploader.model.outcomes import OK, Outcome
 from uploader.model.settled_rows import Tallies
 from uploader.model.stop import Cause
 from uploader.pipeline.failure_limits import Tolerance
+
+
+class JobState(StrEnum):
+    """How far a job has come. Printed and in JSON it is its word."""
+
+    COMPLETE = "complete"  #: nothing is left to do; rows may have failed
+    RUNNING = "running"  #: a process works on it
+    STOPPED = "stopped"  #: something is left; the summary's `reason` says why
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +47,11 @@ def _early_exit_code(cause: Cause | None, signal: int, *, has_begun: bool) -> in
 
 @dataclass(frozen=True, slots=True)
 class Summary:
+    """How a job ended, or how it stands: its counts over all its runs."""
+
     tallies: Tallies
-    state: str  #: "complete", "running" or "stopped"
-    reason: str = ""
+    state: JobState
+    reason: str = ""  #: why it stopped
     elapsed_seconds: float = 0.0
     cause: Cause | None = None
     signal: int = 0  #: that interrupted the run
@@ -74,27 +85,54 @@ class Summary:
             "batches": dict(sorted(tallies.batches.items())),
             "pauses": dict(sorted(tallies.pauses.items())),
             "elapsed_seconds": round(self.elapsed_seconds, 3),
-            "state": self.state,
+            "state": str(self.state),
             "reason": self.reason,
             **({"tolerated": self.tolerated} if self.tolerance else {}),
             **{name: one.as_dict() for name, one in self.follow_ups.items()},
         }
 
     @property
+    def ok(self) -> bool:
+        """Whether the exit code is 0: the job is complete, and all rows are `RowOutcome.ok`, or as many as
+        `tolerate` asks for; with links or a list, these are complete, too.
+        """
+        return self.exit_code == 0
+
+    @property
+    def rows(self) -> int:
+        """The number of rows that were read."""
+        return self.tallies.rows
+
+    @property
+    def created(self) -> int:
+        """The number of new records."""
+        return self.tallies.outcomes[Outcome.CREATED]
+
+    @property
+    def updated(self) -> int:
+        """The number of rows that were written to an existing record."""
+        return self.tallies.outcomes[Outcome.UPDATED]
+
+    @property
+    def failed(self) -> int:
+        """The number of rows that are rejected, invalid or abandoned."""
+        return self.tallies.failed
+
+    @property
     def unsettled(self) -> int:
         """The number of rows that are pending or failed."""
-        return self.tallies.outcomes[Outcome.PENDING] + self.tallies.failed
+        return sum(count for outcome, count in self.tallies.outcomes.items() if outcome not in OK)
 
     @property
     def tolerated(self) -> int:
         """The unsettled rows of a finished job if they are within --tolerate, else 0."""
-        if self.state != "complete" or self.tolerance is None:
+        if self.state != JobState.COMPLETE or self.tolerance is None:
             return 0
         return self.unsettled if self.tolerance.covers(self.unsettled, self.tallies.rows) else 0
 
     @property
     def exit_code(self) -> int:
-        if self.state == "complete":
+        if self.state == JobState.COMPLETE:
             has_failed = self.unsettled > self.tolerated or any(
                 one.failed for one in self.follow_ups.values()
             )

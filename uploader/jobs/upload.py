@@ -31,7 +31,7 @@ from uploader.jobs.scans.before_sending import (
 )
 from uploader.jobs.scans.older_keys import compare_keys
 from uploader.jobs.session import Connection, Seams, Session, exact_clock, sleep_real_time
-from uploader.jobs.summary import Summary
+from uploader.jobs.summary import JobState, Summary
 from uploader.model.associations import KnownRecords
 from uploader.model.canary import Canary
 from uploader.model.stop import Cause, StopRun
@@ -400,14 +400,14 @@ class Run:
         if state.state == "complete" and not is_left:
             return Summary(
                 state.tallies,
-                "complete",
+                JobState.COMPLETE,
                 elapsed_seconds=state.elapsed_seconds,
                 tolerance=self.settings.tolerate,
                 follow_ups=follow_ups,
             )
         return Summary(
             state.tallies,
-            "stopped",
+            JobState.STOPPED,
             stop_reason(self.ending, self.session),
             state.elapsed_seconds,
             self.ending.cause or Cause.CANARY,

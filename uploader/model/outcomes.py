@@ -16,6 +16,10 @@ class Outcome(StrEnum):
     PENDING = "pending"  #: accepted, and neither confirmed nor refused, even by read-back
 
 
+#: The outcomes of rows that are as their source wants them. With others the exit code is not 0.
+OK = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED, Outcome.SKIPPED})
+
+
 #: The outcomes that leave a dead letter.
 DEAD_LETTERS = frozenset({Outcome.REJECTED, Outcome.INVALID, Outcome.ABANDONED})
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
 from uploader.jobs.follow_ups import find_follow_ups
-from uploader.jobs.summary import Summary
+from uploader.jobs.summary import JobState, Summary
 from uploader.model.follow_ups import Progress
 from uploader.model.settled_rows import Tallies
 from uploader.pipeline.failure_limits import Tolerance
@@ -40,9 +40,9 @@ class EarlierJob:
 
     def summary(self, tolerance: Tolerance | None = None) -> Summary:
         if self.is_running or self.is_complete:
-            state, reason = "running" if self.is_running else "complete", ""
+            state, reason = JobState.RUNNING if self.is_running else JobState.COMPLETE, ""
         else:
-            state, reason = "stopped", self.reason or "killed or interrupted"
+            state, reason = JobState.STOPPED, self.reason or "killed or interrupted"
             reason = NOT_FOLLOWED if self.has_all_rows else reason
         follow_ups = self.follow_ups
         seconds = self.elapsed_seconds

@@ -1,9 +1,12 @@
 """How a run ended: the exit code and the keys that others script against."""
 
+import json
+
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.jobs.summary import Summary, advice
+from uploader.jobs.row_outcome import RowOutcome
+from uploader.jobs.summary import JobState, Summary, advice
 from uploader.model.outcomes import Outcome
 from uploader.model.settled_rows import Tallies
 from uploader.model.stop import Cause
@@ -30,6 +33,22 @@ def tallies(rows=None, **counts):
 )
 def test_a_finished_run_is_0_if_every_row_is_where_it_belongs_else_1(counts, code):
     assert Summary(tallies(**counts), "complete").exit_code == code
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_row_is_ok_if_a_job_of_such_rows_alone_is(outcome):
+    summary = Summary(tallies(**{outcome.value: 3}), JobState.COMPLETE)
+    assert RowOutcome("crm", 1, "a@example.com", outcome).ok is summary.ok is (summary.exit_code == 0)
+
+
+def test_a_summary_has_the_usual_counts_and_its_state_as_a_word():
+    summary = Summary(
+        tallies(rows=20, created=5, updated=4, rejected=3, invalid=2, abandoned=1), JobState.STOPPED
+    )
+    assert (summary.rows, summary.created, summary.updated, summary.failed) == (20, 5, 4, 6)
+    assert not summary.ok
+    assert f"{summary.state}" == json.loads(json.dumps(summary.as_dict()))["state"] == "stopped"
+    assert type(summary.as_dict()["state"]) is str
 
 
 @pytest.mark.parametrize(

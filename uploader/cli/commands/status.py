@@ -22,7 +22,7 @@ from uploader.cli.text.summary import ending_text, opt_out_lines, summary_text
 from uploader.cli.text.undo_state import is_undone, undone_dict, undone_text
 from uploader.errors import SettingsError
 from uploader.jobs.follow_ups import read_progress
-from uploader.jobs.summary import Summary
+from uploader.jobs.summary import JobState, Summary
 from uploader.plans.record import COMPLETE
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import opt_outs_path
@@ -42,7 +42,7 @@ def read_summary(path: Path) -> Summary:
     )
     return Summary(
         state.tallies,
-        "running" if running else "complete" if is_complete else "stopped",
+        JobState.RUNNING if running else JobState.COMPLETE if is_complete else JobState.STOPPED,
         "" if running or is_complete else state.reason or stopped,
         state.elapsed_seconds,
         chain=state.chain,
