@@ -199,12 +199,21 @@ def test_every_page_begins_with_its_task(path):
     assert (title[:2], blank, task[:7]) == ("# ", "", "*Task: ")
 
 
-def test_the_manual_and_all_data_are_installed_with_the_package():
-    patterns = PROJECT["tool"]["setuptools"]["package-data"]["uploader"]
-    installed = {path for pattern in patterns for path in (ROOT / "uploader").glob(pattern)}
-    data = {path for path in (ROOT / "uploader").rglob("*") if path.suffix in {".toml", ".html", ".typed"}}
-    assert data
-    assert set(MANUAL) | data <= installed
+def test_links_of_the_readme_lead_somewhere_on_a_package_index_too():
+    readme = text_of(ROOT / "README.md")
+    text = readme
+    for rule in PROJECT["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(rule["pattern"], rule["replacement"], text)
+    assert [target for _, target in _LINK.findall(prose(text)) if not target.startswith("https://")] == []
+    linked = set(re.findall(r"\(uploader/docs/([\w-]+)\.md", readme))
+    assert linked - set(re.findall(r"`uploader help ([\w-]+)`", text)) == set()
+
+
+def test_the_classifiers_name_each_version_of_python_from_the_oldest():
+    project = PROJECT["project"]
+    minors = [int(m[1]) for text in project["classifiers"] if (m := re.search(r":: 3\.(\d+)$", text))]
+    assert project["requires-python"] == f">=3.{minors[0]}"
+    assert minors == list(range(minors[0], minors[-1] + 1))
 
 
 def test_the_outcomes_are_those_of_the_program():
@@ -223,7 +232,8 @@ def test_the_times_of_the_manual_follow_from_the_quota():
 
 
 def test_the_changelog_begins_with_this_version():
-    versions = re.findall(r"^## (\d\S*) - \d{4}-\d\d-\d\d$", text_of(PAGES / "changelog.md"), re.MULTILINE)
+    dated = r"^## (\d\S*) (?:- \d{4}-\d\d-\d\d|\(unreleased\))$"
+    versions = re.findall(dated, text_of(PAGES / "changelog.md"), re.MULTILINE)
     assert versions[0] == uploader.__version__
     assert versions == sorted(versions, key=lambda text: [*map(int, text.split("."))], reverse=True)
 

@@ -1,3 +1,3 @@
-"""The version of the package, as the checkpoint and the reports name it."""
+"""The version: of the distribution, and as the checkpoint and the reports name it."""
 
-__version__ = "0.10.0"
+__version__ = "0.11.0"
