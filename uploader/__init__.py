@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from uploader.jobs.summary import JobState, Summary
     from uploader.model.outcomes import Outcome
     from uploader.settings import Settings
+    from uploader.sources.python_rows import Row
 
 from uploader.version import __version__
 
@@ -41,6 +42,7 @@ __all__ = [
     "Outcome",
     "OutcomeStream",
     "Review",
+    "Row",
     "RowOutcome",
     "Rows",
     "Settings",
@@ -63,6 +65,7 @@ _MODULES = {
     "Outcome": "model.outcomes",
     "OutcomeStream": "api.uploader",
     "Review": "canary.assessment",
+    "Row": "sources.python_rows",
     "RowOutcome": "jobs.row_outcome",
     "Rows": "api.uploader",
     "Settings": "settings",

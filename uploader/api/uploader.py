@@ -12,7 +12,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass, fields
 from inspect import isawaitable
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, NamedTuple, Self, Unpack
 
 from uploader.api.options import Options, make_settings
 from uploader.canary.assessment import Review
@@ -28,7 +28,7 @@ from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run
 from uploader.settings import Settings
 from uploader.sources import python_rows
-from uploader.sources.python_rows import ProgramRows
+from uploader.sources.python_rows import ProgramRows, RowStream
 
 #: Called with the account and the estimated number of rows; returns whether they are written.
 Approve = Callable[[Account, int | None], bool | Awaitable[bool]]
@@ -41,6 +41,7 @@ class Rows:
     """Rows that are not from a file. Outcomes and the checkpoint use `name` as the name of the source.
 
     To resume a job, give it the same rows from the first on: rows it has settled are compared, not sent.
+    A row is a mapping of columns to values, or a `Row` of such a mapping and a `ref`, which its outcome gets.
     """
 
     rows: python_rows.Rows
@@ -126,9 +127,10 @@ class Uploader:
             if not self._started.is_stopping and not self._started.task.done():
                 raise RuntimeError("this Uploader is running a job; create another Uploader for a second one")
             await self._started.close(quiet=True)
-        outcome_queue = OutcomeQueue(wants_earlier=earlier)
-        run, given = _make_run(sources, self._given_options, self._consent, self._seams, outcome_queue)
-        self._started = _Started(run, given, outcome_queue)
+        made = _make_run(
+            sources, self._given_options, self._consent, self._seams, is_followed=True, earlier=earlier
+        )
+        self._started = _Started(*made)
         return self._started
 
 
@@ -177,7 +179,7 @@ class OutcomeStream:
 class _Started:
     """A running job: its task, and the queue of its outcomes."""
 
-    def __init__(self, run: Run, given: Sequence[ProgramRows], outcome_queue: OutcomeQueue) -> None:
+    def __init__(self, run: Run, given: Sequence[RowStream], outcome_queue: OutcomeQueue) -> None:
         self.run = run
         self.outcome_queue = outcome_queue
         self.loop = asyncio.get_running_loop()
@@ -229,7 +231,7 @@ async def upload(
     Raise UploaderError if the job can't start. If it stops early, the summary's `state`, `reason` and
     `exit_code` say so. A cancelled call drains the job first.
     """
-    run, given = _make_run(sources, options, _Consent(yes, approve, judge), seams)
+    run, given, _ = _make_run(sources, options, _Consent(yes, approve, judge), seams)
     task = asyncio.get_running_loop().create_task(run.run())
     await _wait_until_ended(task, lambda: run.stop(signal.SIGINT))
     _raise_failure(task, given)
@@ -251,7 +253,7 @@ async def _wait_until_ended(task: asyncio.Task[Summary], stop: Callable[[], None
         raise cancelled
 
 
-def _raise_failure(task: asyncio.Task[Summary], given: Sequence[ProgramRows]) -> None:
+def _raise_failure(task: asyncio.Task[Summary], given: Sequence[RowStream]) -> None:
     """Raise the error of an iterable if there is one, since it says more; else the error of the job."""
     for rows in given:
         if rows.error is not None and not isinstance(rows.error, asyncio.CancelledError):
@@ -305,13 +307,22 @@ def _given_options(settings: Settings | Options | None) -> dict[str, Any]:
     }
 
 
+class _Made(NamedTuple):
+    run: Run
+    given: Sequence[RowStream]
+    outcome_queue: OutcomeQueue
+
+
 def _make_run(
     sources: Sequence[Source],
     options: Mapping[str, Any],
     consent: _Consent,
     seams: Seams | None,
-    outcome_queue: OutcomeQueue | None = None,
-) -> tuple[Run, Sequence[ProgramRows]]:
+    *,
+    is_followed: bool = False,
+    earlier: bool = False,
+) -> _Made:
+    """`is_followed`: somebody takes the outcomes of rows; with `earlier`, those of earlier runs, too."""
     named = [_named(source) for source in sources]
     names = tuple(one.name if isinstance(one, Rows) else one for one in named)
     rows = [one for one in named if isinstance(one, Rows)]
@@ -321,16 +332,17 @@ def _make_run(
             "then stops after its canary, and continues with approve_canary=True"
         )
     settings = make_settings(names, (one.name for one in rows), options)
-    given = [ProgramRows(one.rows, one.name) for one in rows]
+    given = [ProgramRows(one.rows, one.name, keeps_refs=is_followed) for one in rows]
+    outcome_queue = OutcomeQueue(given, wants_earlier=earlier)
     run = Run(
         settings,
         seams,
         given,
         approve=None if consent.yes else consent.approves,
         judge=None if consent.judge is None else consent.judges,
-        parts=Parts(outcome_queue=outcome_queue),
+        parts=Parts(outcome_queue=outcome_queue if is_followed else None),
     )
-    return run, given
+    return _Made(run, given, outcome_queue)
 
 
 def _named(source: Source) -> str | Rows:

@@ -24,7 +24,7 @@ from uploader.settings.output import OutputSettings
 from uploader.sources.detect import FORMATS
 from uploader.sources.open import open_program_rows, open_source
 from uploader.sources.patterns import expand, is_open_pattern, keep_order
-from uploader.sources.python_rows import ProgramRows
+from uploader.sources.python_rows import RowStream
 from uploader.sources.source import Source
 from uploader.storage import duplicates_file, snapshot
 from uploader.storage.associations_file import AssociationsFile
@@ -109,7 +109,7 @@ def total_bytes(sources: Sequence[Source]) -> int | None:
     return sum(sizes) if len(sizes) == len(sources) else None
 
 
-def open_sources(settings: OutputSettings, given: Sequence[ProgramRows] = ()) -> list[Source]:
+def open_sources(settings: OutputSettings, given: Sequence[RowStream] = ()) -> list[Source]:
     """Open the sources in reading order. A pattern stands for the files that the job was begun with."""
     rows = {one.name: one for one in given}
     return [

@@ -12,9 +12,10 @@ from itertools import islice
 from uploader.errors import CheckpointError, SettingsError
 from uploader.jobs.row_outcome import RowOutcome, outcomes_of
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
-from uploader.model.records import display_key
+from uploader.model.records import Slice, display_key
 from uploader.model.settled_rows import Settlement
 from uploader.settings import Settings
+from uploader.sources.python_rows import RowStream
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.results_file import read_results
 from uploader.system.blocking_calls import Offload
@@ -29,12 +30,17 @@ _TURN_ROWS = 200
 class OutcomeQueue:
     """The queue between a job and its reader.
 
-    The job calls `add_earlier`, `wait_for_space`, `add_settled` and `end`; the reader calls `next_outcome`.
+    The job calls `add_earlier`, `wait_for_space`, `note_read`, `add_settled` and `end`; the reader calls
+    `next_outcome`.
     """
 
-    def __init__(self, *, wants_earlier: bool = False) -> None:
-        """`wants_earlier`: begin with the outcomes of earlier invocations."""
+    def __init__(self, given: Sequence[RowStream] = (), *, wants_earlier: bool = False) -> None:
+        """`given`: rows whose refs the outcomes get. `wants_earlier`: begin with the outcomes of earlier
+        invocations.
+        """
         self.waiting = 0  #: number of outcomes
+        self._given = {rows.name: rows for rows in given}
+        self._refs = {rows.name: rows.refs for rows in given}
         self._wants_earlier = wants_earlier
         self._batches: deque[Iterator[RowOutcome]] = deque()
         self._ended = False
@@ -65,9 +71,17 @@ class OutcomeQueue:
             self._took.clear()
             await self._took.wait()
 
+    def note_read(self, source: str, slice_: Slice) -> None:
+        """Note rows that were read. Those that earlier invocations settled have no outcome to come."""
+        still_open = len(slice_.records) + len(slice_.unsent)
+        if source in self._given and still_open < slice_.rows:
+            first = slice_.start.line
+            numbers = [*(one.row for one in slice_.records), *(one.row for one in slice_.unsent)]
+            self._given[source].forget_refs({*range(first, first + slice_.rows)}.difference(numbers))
+
     def add_settled(self, names: Sequence[str], main: str, settled: Sequence[Settlement]) -> None:
         """Add the outcomes of rows whose settlement is committed."""
-        self._put(outcomes_of(settled, names, main), len(settled))
+        self._put(outcomes_of(settled, names, main, self._refs), len(settled))
 
     def end(self) -> None:
         """Note that no more outcomes will be added."""

@@ -78,6 +78,7 @@ class Pipeline:
         self._canary = canary
         self._writer = writer
         self._note_rows = parts.on_rows
+        self._outcome_queue = parts.outcome_queue
         self._has_identity_conflicts = False  # they are listed once all rows are settled
         reads_first = job.reads_first or parts.on_look is not None or job.created is not None
         links = Links(job.keys_file, job.settings.match, writer) if len(job.settings.match) > 1 else None
@@ -204,6 +205,8 @@ class Pipeline:
     def _count_slice(self, slice_: Slice) -> None:
         self.collector.read(slice_)
         self._note_rows(slice_)
+        if self._outcome_queue is not None:
+            self._outcome_queue.note_read(self.job.sources[slice_.source].name, slice_)
 
     def _count_waiting(self, records: int) -> None:
         self.collector.count_waiting(records)

@@ -1,12 +1,13 @@
 """The outcome of one row, for a program that reads a job's outcomes.
 
-In    settlements; the sources' names and the job's main id property.
+In    settlements; the sources' names and the job's main id property; the refs of rows, which are taken out.
 Out   `RowOutcome`s.
 Raise nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from uploader.model.outcomes import OK, Outcome
 from uploader.model.records import display_key
@@ -26,7 +27,9 @@ class RowOutcome:
     message: str = ""  #: the same as a text
     correlation_id: str = ""  #: for HubSpot's support
     values_dropped: int = 0  #: number of values that were left out because HubSpot would refuse them
-    is_earlier: bool = False  #: settled by an earlier invocation (`values_dropped` is not known then)
+    #: settled by an earlier invocation (`values_dropped` and `ref` are not known then)
+    is_earlier: bool = False
+    ref: Any = None  #: that of the `Row`; None if there is none
 
     @property
     def ok(self) -> bool:
@@ -34,14 +37,20 @@ class RowOutcome:
         return self.outcome in OK
 
 
-def outcomes_of(settled: Sequence[Settlement], names: Sequence[str], main: str) -> Iterator[RowOutcome]:
-    return (_of_row(one, names, main) for one in settled)
+#: Of rows, by the name of their source and the row's number.
+Refs = Mapping[str, MutableMapping[int, Any]]
 
 
-def _of_row(settlement: Settlement, names: Sequence[str], main: str) -> RowOutcome:
+def outcomes_of(
+    settled: Sequence[Settlement], names: Sequence[str], main: str, refs: Refs
+) -> Iterator[RowOutcome]:
+    return (_of_row(one, names[one.record.source], main, refs) for one in settled)
+
+
+def _of_row(settlement: Settlement, source: str, main: str, refs: Refs) -> RowOutcome:
     record, refusal = settlement.record, settlement.refusal
     return RowOutcome(
-        source=names[record.source],
+        source=source,
         row=record.row,
         key=display_key(record.key, record.lock_keys, main),
         outcome=settlement.outcome,
@@ -50,4 +59,5 @@ def _of_row(settlement: Settlement, names: Sequence[str], main: str) -> RowOutco
         message=refusal.message if refusal else "",
         correlation_id=refusal.correlation_id if refusal else "",
         values_dropped=len(getattr(record, "dropped", ())),
+        ref=refs[source].pop(record.row, None) if source in refs else None,
     )

@@ -38,7 +38,7 @@ from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.follow_up import FollowUp, Tools
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.settings import Settings
-from uploader.sources.python_rows import ProgramRows
+from uploader.sources.python_rows import RowStream
 from uploader.sources.source import Source
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
@@ -65,7 +65,7 @@ class Run:
         self,
         settings: Settings,
         seams: Seams | None = None,
-        given: Sequence[ProgramRows] = (),
+        given: Sequence[RowStream] = (),
         *,
         approve: Approve | None = None,
         judge: Judge | None = None,
@@ -169,6 +169,10 @@ class Run:
         self.follow_ups = find_follow_ups(settings, found.checkpoint, stack, self._known_records)
         if found.checkpoint is None:
             return found
+        resume = found.state.progress.resume
+        for rows in self._given:
+            if resume.mark is not None and rows.name == sources[resume.source].name:
+                rows.skip_refs(resume.mark.line)
         if self._parts.outcome_queue is not None:
             await unless_ended(self._parts.outcome_queue.add_earlier(settings, found.checkpoint, reader))
         is_left = not self._only_rows and any(one.progress.open for one in self.follow_ups)

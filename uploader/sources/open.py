@@ -26,7 +26,7 @@ from uploader.sources.formats.lines_to_rows import RowReader, cut_slices
 from uploader.sources.formats.ndjson_rows import NdjsonRows
 from uploader.sources.formats.rows_of_cells import Table, TableRows
 from uploader.sources.names import STDIN
-from uploader.sources.python_rows import ProgramRowReader, ProgramRows
+from uploader.sources.python_rows import ProgramRowReader, RowStream
 from uploader.sources.source import Shape, Source
 from uploader.sources.table_source import TableSource
 from uploader.sources.text_source import Cut, LastLine, TextFormat, TextSource
@@ -66,7 +66,7 @@ def open_source(
     return TextSource(name, reader, text, sample, refuses_unfinished=refuses_unfinished)
 
 
-def open_program_rows(given: ProgramRows) -> Source:
+def open_program_rows(given: RowStream) -> Source:
     """A source of a program's rows. Blocks until the first ones have arrived; there may be none."""
     origin = StreamOrigin(given.name, given.handle(), owned=True, is_ready=given.is_ready)
     reader = ContentReader(origin, None, "")

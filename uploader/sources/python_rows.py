@@ -16,8 +16,10 @@ import asyncio
 import contextvars
 import queue
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time as clock
 from decimal import Decimal
 from enum import Enum
@@ -39,7 +41,21 @@ CHUNK_BYTES, CHUNK_SECONDS = 64 * 1024, 0.25
 #: The most chunks of an async iterable that wait for the reader.
 _CHUNKS_AHEAD = 2
 
-Rows = Iterable[Mapping[str, object]] | AsyncIterable[Mapping[str, object]]
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row with a reference of the program's own, which comes back as `ref` of the row's outcome.
+
+    Any object will do: a database id, the message of a queue, a future. It is not sent and not stored. It
+    stands beside the values, because it may be something that they do not have. Rows without one are plain
+    mappings.
+    """
+
+    values: Mapping[str, object]
+    ref: Any = None
+
+
+Rows = Iterable[Mapping[str, object] | Row] | AsyncIterable[Mapping[str, object] | Row]
 
 # --- a row to a line, and back ---
 
@@ -215,14 +231,63 @@ def _type(value: object) -> str:
 # --- the stream ---
 
 
-class ProgramRows:
-    """A stream of a program's rows. Created and ended on the loop, read once in the reader's thread."""
+class RowStream(ABC):
+    """A program's rows as a binary stream of their lines, read once."""
 
-    def __init__(self, rows: Rows, name: str) -> None:
+    def __init__(self, name: str, *, keeps_refs: bool) -> None:
+        """`keeps_refs`: somebody takes the `refs` of the rows, which are else ignored."""
         self.name = name
         self.error: BaseException | None = None  #: the exception that the iterable raised
-        self._rows = rows
+        #: By the ordinal of the row, from 1. The reader of outcomes takes them; for rows that have one.
+        self.refs: dict[int, Any] = {}
+        self._keeps_refs = keeps_refs
+        self._first_open = 1
         self._count = 0
+
+    def handle(self) -> BinaryIO:
+        """The stream itself, with the type of a binary file."""
+        return cast("BinaryIO", self)
+
+    def close(self) -> None:  # noqa: B027
+        """Does nothing: only `end` ends the stream, because any thread may close it."""
+
+    @abstractmethod
+    def read(self, size: int = -1) -> bytes:
+        """The next lines, or the next part of a long one; b"" at the end."""
+
+    @abstractmethod
+    def is_ready(self) -> bool:
+        """Whether more lines are there, or will be soon."""
+
+    @abstractmethod
+    async def end(self, reader: Offload) -> None:
+        """Stop reading. Called on the loop."""
+
+    def skip_refs(self, first_open: int) -> None:
+        """Keep no refs of the rows before `first_open`, which earlier invocations settled."""
+        self._first_open = first_open
+        self.forget_refs(number for number in list(self.refs) if number < first_open)
+
+    def forget_refs(self, rows: Iterable[int]) -> None:
+        for number in rows:
+            self.refs.pop(number, None)
+
+    def _line(self, row: object) -> bytes:
+        """Count a row, note its ref, and return its line."""
+        self._count += 1
+        if isinstance(row, Row):
+            if self._keeps_refs and row.ref is not None and self._count >= self._first_open:
+                self.refs[self._count] = row.ref
+            return encode_row(row.values) + b"\n"
+        return encode_row(row) + b"\n"
+
+
+class ProgramRows(RowStream):
+    """The rows of an iterable. Created and ended on the loop, read once in the reader's thread."""
+
+    def __init__(self, rows: Rows, name: str, *, keeps_refs: bool = False) -> None:
+        super().__init__(name, keeps_refs=keeps_refs)
+        self._rows = rows
         self._pieces: deque[bytes] = deque()
         self._is_over = False  # the iterable has ended, or has raised
         self._is_dropped = False  # no more rows are wanted
@@ -237,12 +302,7 @@ class ProgramRows:
             self._loop = asyncio.get_running_loop()
             self._pump = self._loop.create_task(self._pump_rows(rows), context=self._context)
 
-    def handle(self) -> BinaryIO:
-        """The stream itself, with the type of a binary file."""
-        return cast("BinaryIO", self)
-
     def read(self, size: int = -1) -> bytes:
-        """The next lines, or the next part of a long one; b"" at the end."""
         del size
         while not self._pieces and not self._is_over:
             chunk = self._take() if self._pump else self._context.run(self._ask)
@@ -262,9 +322,6 @@ class ProgramRows:
         """Whether more lines are there, or will be soon, judging by the last ones."""
         return bool(self._pieces) or self._is_over or self._is_prompt
 
-    def close(self) -> None:
-        """Does nothing: only `end` ends the stream, because any thread may close it."""
-
     async def end(self, reader: Offload) -> None:
         """Stop reading. Closes the iterable in its thread or task; a blocking one, once it returns."""
         self._is_dropped = True
@@ -278,10 +335,9 @@ class ProgramRows:
             await reader.run(lambda: self._context.run(self._close))
 
     def _add(self, row: object, lines: list[bytes]) -> int:
-        line = encode_row(row)
-        self._count += 1
-        lines.append(line + b"\n")
-        return len(line) + 1
+        line = self._line(row)
+        lines.append(line)
+        return len(line)
 
     def _fail(self, error: BaseException) -> None:
         self._is_over = True

@@ -8,6 +8,8 @@ import os
 import signal
 import sqlite3
 import threading
+import weakref
+from collections import Counter
 from contextlib import closing
 from dataclasses import fields, replace
 from functools import partial
@@ -24,6 +26,7 @@ from uploader import (
     DeclinedError,
     Options,
     Outcome,
+    Row,
     RowOutcome,
     Rows,
     Settings,
@@ -233,6 +236,91 @@ async def test_a_follower_that_never_waits_lets_others_have_their_turn(tmp_path)
         assert turns - before >= 5
         other.cancel()
         await asyncio.gather(other, return_exceptions=True)
+
+
+# --- refs ---
+
+
+class Message:
+    """An object that nothing but the program can know."""
+
+
+@virtual
+async def test_a_ref_comes_back_in_the_outcome_of_its_row_and_goes_nowhere_else(tmp_path):
+    simulator = make_simulator(latency_seconds=0.3)
+    rows = [{"email": f"c{i % 400}@example.com", "firstname": str(i)} for i in range(1_000)]
+    rows[3] = {"email": "nobody"}
+    rows[5] = {"email": "c@example.badtld"}
+    messages = [Message() for _ in rows]
+    given = [Row(row, ref=message) for row, message in zip(rows, messages, strict=True)]
+    given[7] = rows[7]  # a plain row among them has none
+    async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
+        outcomes = await follow(job, given)
+        assert job._started._given[0].refs == {}
+    expected = dict(enumerate(messages, 1)) | {8: None}
+    assert {row.row: row.ref for row in outcomes} == expected
+    assert len(outcomes) == 1_000
+    assert Counter(row.outcome for row in outcomes if not row.ok) == {Outcome.INVALID: 1, Outcome.REJECTED: 1}
+
+
+@virtual
+async def test_rows_of_several_iterables_keep_their_refs_apart_and_rows_of_a_file_have_none(tmp_path):
+    simulator = make_simulator()
+    file = write_csv(tmp_path / "a.csv", contacts(300))
+    sources = [
+        Rows([Row(row, (name, number)) for number, row in enumerate(contacts(300), 1)], name=name)
+        for name in ("north", "south")
+    ]
+    async with Uploader(**options(tmp_path), seams=seams_to(simulator)) as job:
+        outcomes = await follow(job, sources[0], file, sources[1])
+    assert len(outcomes) == 900
+    for row in outcomes:
+        assert row.ref == (None if row.source == str(file) else (row.source, row.row))
+
+
+@virtual
+async def test_a_job_that_goes_on_keeps_refs_of_open_rows_only(tmp_path):
+    """Their number does not depend on how much was settled before, below the first open row and above it."""
+    simulator = make_simulator(latency_seconds=0.5)
+    most = 0
+
+    def rows(job: Uploader):
+        nonlocal most
+        for number, row in enumerate(contacts(12_000), 1):
+            yield Row(row, ref=number)
+            most = max(most, len(job._started._given[0].refs))
+
+    async with Uploader(**options(tmp_path), max_in_flight=8, seams=seams_to(simulator)) as job:
+        first = []
+        async for row in job.run(rows(job)):
+            first.append(row)
+            if row.row > 8_000:
+                job.stop()
+                job.stop()  # what is in flight is dropped, so that settled rows lie above it
+    assert all(row.ref == row.row for row in first)
+    most = 0
+    async with Uploader(**options(tmp_path), max_in_flight=8, seams=seams_to(simulator)) as job:
+        rest = [row async for row in job.run(rows(job), earlier=True)]
+        assert job._started._given[0].refs == {}
+    assert {row.ref for row in rest if row.is_earlier} == {None}
+    assert all(row.ref == row.row for row in rest if not row.is_earlier)
+    assert 0 < most < 3_800
+
+
+@virtual
+async def test_refs_that_nobody_takes_are_not_kept(tmp_path):
+    alive: list[weakref.ref[Message]] = []
+
+    def rows():
+        for row in contacts(2_000):
+            message = Message()
+            alive.append(weakref.ref(message))
+            yield Row(row, message)
+            del message
+            assert sum(one() is not None for one in alive) <= 1
+
+    summary = await upload(rows(), **options(tmp_path), seams=seams_to(make_simulator()))
+    assert summary.ok
 
 
 # --- ways to leave ---
