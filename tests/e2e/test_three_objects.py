@@ -1,5 +1,6 @@
 """A plan of companies, contacts and deals as a company moves it: killed again and again under mixed faults,
-and held against an oracle that knows nothing of how it is sent.
+and held against an oracle that knows nothing of how it is sent. What others change behind its back is drawn,
+too: `verify` has to list that and nothing else.
 
 The small size runs by default; the one of a real migration takes minutes and runs with the larger draws.
 """
@@ -37,6 +38,8 @@ class Size(NamedTuple):
 
 SMALL, WHOLE = Size(40, 900, 250, 3), Size(2_000, 60_000, 10_000, 12)
 Links = dict[tuple[str, str], set[str]]  # by the keys of both records: labels
+#: The columns of a list of differences that tell one from all others.
+PLACE = ("verdict", "key", "property", "value")
 
 
 class Files:
@@ -44,6 +47,7 @@ class Files:
 
     def __init__(self, size: Size) -> None:
         draw = random.Random(22)
+        self.names = [f"A{n}" for n in range(size.companies)]
         self.companies = [
             {KEY: f"A{n}", "Account Name": f"Company {n}", "Domain": f"a{n}.example"}
             for n in range(size.companies)
@@ -134,6 +138,119 @@ id_property = "{KEY}"
         return links, missing
 
 
+class Others:
+    """What other users change in the account after the plan: drawn, and made in this order. A record or link
+    is drawn for one change at most; that a deleted record takes its links along comes on top.
+    """
+
+    def __init__(self, files: Files, links: Links) -> None:
+        draw = random.Random(7)
+        single = [one["Email"] for one in files.contacts if one["AccountId"] in files.names]
+        people, deals = (
+            [drawn[n::6] for n in range(6)]
+            for drawn in (draw.sample(all_, len(all_) // 3) for all_ in (single, files.deals))
+        )
+        companies = draw.sample(files.names, len(files.names) // 4)
+        gone, renamed, spared = companies[::2], companies[1::2], sorted({*files.names} - {*companies})
+        account = {one["Email"]: one["AccountId"] for one in files.contacts}
+        self._draw = draw
+        self.held: Links = {pair: set(labels) for pair, labels in links.items()}
+        self.add: list[dict[str, object]] = []
+        self.remove: list[dict[str, object]] = []
+        for one in people[0]:
+            self._end(one, account[one])
+        for one in people[1]:
+            self._end(one, account[one], "Primary")
+        for one in people[2]:
+            self._link(one, self._another(spared, account[one]), "Primary")
+        for one in people[3]:
+            self._link(one, self._another(spared, account[one]))
+        for one in deals[0]:
+            self._end(one[KEY], one["AccountId"])
+        for one in deals[1]:
+            self._end(one["Contact"], one[KEY])
+        for one in deals[2]:
+            self._end(one[KEY], one["AccountId"])
+            self._link(one[KEY], self._another(spared, one["AccountId"]))
+        for one in deals[3]:
+            self._link(one[KEY], self._another(spared, one["AccountId"]), "Primary")
+        self.gone = {"companies": gone, "contacts": people[4], "deals": [one[KEY] for one in deals[4]]}
+        self.changed = {"companies": renamed, "contacts": people[5], "deals": [one[KEY] for one in deals[5]]}
+        lost = {key for keys in self.gone.values() for key in keys}
+        self.held = {pair: labels for pair, labels in self.held.items() if lost.isdisjoint(pair)}
+
+    def _another(self, companies: list[str], than: str) -> str:
+        return self._draw.choice([one for one in self._draw.sample(companies, 2) if one != than])
+
+    def _end(self, one: str, other: str, label: str = "") -> None:
+        self.remove.append(_link(one, other, label))
+        if label:
+            self.held[one, other].discard(label)
+        else:
+            del self.held[one, other]
+
+    def _link(self, one: str, company: str, label: str = "") -> None:
+        self.add.append(_link(one, company, label))
+        others = [pair for pair in self.held if pair[0] == one and pair[1][0] == "A"]
+        if label:
+            for pair in others:
+                self.held[pair].discard(label)
+        self.held[one, company] = {"Primary"} if label or not others else set()
+
+    def make(self, mock) -> None:
+        mock.change_links(remove=self.remove)
+        mock.change_links(add=self.add)
+        for name, gone in self.gone.items():
+            key, changed = key_of(name), self.changed[name]
+            update = [{key: one, "properties": {CHANGED[name]: "theirs"}} for one in changed]
+            mock.change_records(update, [{key: one} for one in gone], object_type=name)
+
+    def differences(self, files: Files) -> dict[str, Counter[tuple[str, ...]]]:
+        """By step, what a list of differences should have."""
+        found = {
+            name: Counter(
+                [
+                    *(("missing", one, key_of(name), "") for one in self.gone[name]),
+                    *(("differs", one, CHANGED[name], "") for one in self.changed[name]),
+                ]
+            )
+            for name in self.gone
+        }
+        for one in files.contacts:
+            named = [value for value in one["AccountId"].split(";") if value in files.names]
+            for value in named:
+                verdict = self._verdict(one["Email"], value, is_primary=value == named[-1])
+                found["contacts"][verdict, one["Email"], "AccountId", value] += 1
+        for one in files.deals:
+            verdict = self._verdict(one[KEY], one["AccountId"])
+            found["deals"][verdict, one[KEY], "AccountId", one["AccountId"]] += 1
+            verdict = "" if (one["Contact"], one[KEY]) in self.held else "link missing"
+            found["deals"][verdict, one[KEY], "Contact", one["Contact"]] += 1
+        return {name: Counter({one: n for one, n in some.items() if one[0]}) for name, some in found.items()}
+
+    def _verdict(self, one: str, company: str, *, is_primary: bool = False) -> str:
+        if (one, company) not in self.held:
+            return "link missing"
+        if not is_primary or "Primary" in self.held[one, company]:
+            return ""
+        has_other = any("Primary" in labels for pair, labels in self.held.items() if pair[0] == one)
+        return "other primary" if has_other else "label missing"
+
+
+#: The property that others change.
+CHANGED = {"companies": "name", "contacts": "lastname", "deals": "dealname"}
+
+
+def _link(one: str, other: str, label: str) -> dict[str, object]:
+    ends = [
+        {"type": "contacts", "email": key}
+        if "@" in key
+        else {"type": "companies" if key[0] == "A" else "deals", KEY: key}
+        for key in (one, other)
+    ]
+    return {"from": ends[0], "to": ends[1], **({"label": label} if label else {})}
+
+
 def _accounts(draw, companies: int) -> str:
     chance = draw.random()
     if chance < 0.03:
@@ -142,10 +259,14 @@ def _accounts(draw, companies: int) -> str:
     return ";".join(f"A{one}" for one in named)
 
 
+def key_of(name: str) -> str:
+    return "email" if name == "contacts" else KEY
+
+
 def keys(mock) -> dict[tuple[str, str], str]:
     """By type and id, the key of each record that is not archived."""
     return {
-        (name, one["id"]): one["properties"]["email" if name == "contacts" else KEY]
+        (name, one["id"]): one["properties"][key_of(name)]
         for name in ("companies", "contacts", "deals")
         for one in mock.objects(name)
         if not one["archived"]
@@ -155,7 +276,7 @@ def keys(mock) -> dict[tuple[str, str], str]:
 def held_records(mock, files: Files) -> dict[str, dict[str, dict[str, str]]]:
     found = {}
     for name, wanted in files.records().items():
-        key = "email" if name == "contacts" else KEY
+        key = key_of(name)
         names = next(iter(wanted.values()))
         found[name] = {
             one["properties"][key]: {property_: one["properties"][property_] for property_ in names}
@@ -177,6 +298,14 @@ def held_links(mock) -> Links:
 
 def count(mock, *endings: str) -> int:
     return sum(one["path"].partition("?")[0].endswith(endings) for one in mock.log())
+
+
+def listed_differences(folder) -> dict[str, Counter[tuple[str, ...]]]:
+    """By step, what `verify` has listed."""
+    return {
+        path.name.partition(".")[0]: Counter(tuple(one[name] for name in PLACE) for one in lines(path))
+        for path in folder.glob("*.differences.csv")
+    }
 
 
 def lines(path) -> list[dict[str, str]]:
@@ -219,10 +348,18 @@ def test_killed_under_faults_account_links_and_sums_are_those_of_the_files(tmp_p
     mock.change_scenario({})
     again = run("migrate", "plan.toml", "--json", cwd=tmp_path)
     assert (again.code, again.summary["totals"]) == (1, totals)
+    others = Others(files, links)
+    others.make(mock)
+    assert held_links(mock) == others.held
+    differing = run("verify", "-f", "plan.toml", *FAST, cwd=tmp_path)
+    assert differing.code == 1, differing
+    assert listed_differences(tmp_path) == others.differences(files)
+
     undone = run("undo", "-f", "plan.toml", "--yes", "--json", *FAST, cwd=tmp_path)
-    assert held_links(mock) == {}, undone
-    assert keys(mock) == {}
-    assert undone.code == 0, undone
+    kept = sorted(one for keys in others.changed.values() for one in keys)
+    assert sorted(keys(mock).values()) == kept, undone
+    undone = run("undo", "-f", "plan.toml", "--archive-touched", "--yes", "--json", *FAST, cwd=tmp_path)
+    assert (held_links(mock), keys(mock)) == ({}, {}), undone
 
 
 @pytest.mark.parametrize("size", [SMALL, pytest.param(WHOLE, marks=pytest.mark.soak)], ids=["small", "whole"])

@@ -99,12 +99,16 @@ class RunningMock:
     def change_records(
         self,
         update: Sequence[Mapping[str, Any]] = (),
-        archive: Sequence[str] = (),
+        archive: Sequence[str | Mapping[str, str]] = (),
         associate: Sequence[Mapping[str, Any]] = (),
+        *,
+        object_type: str = "contacts",
     ) -> None:
-        """Update, archive and associate contacts as another user would; each is named by its address."""
+        """Update, archive and associate records as another user would. Contacts are named by their address,
+        all by their id or a unique value, such as `{"id": "7"}`.
+        """
         orders = {"update": list(update), "archive": list(archive), "associate": list(associate)}
-        self._call("POST", "objects/contacts", orders)
+        self._call("POST", f"objects/{object_type}", orders)
 
     meddle = change_records  #: the former name
 
