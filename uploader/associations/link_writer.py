@@ -12,7 +12,7 @@ from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import Paths, encode_ids
 from uploader.model.associations import LinkOutcome
 from uploader.model.stop import Cause, StopRun
-from uploader.pipeline.reply_verdict import classify_optional_read
+from uploader.pipeline.reply_verdict import Action, classify_optional_read
 from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Task
 from uploader.pipeline.requests.contact_reader import Reader
 from uploader.pipeline.requests.retry import History, Next
@@ -44,7 +44,7 @@ class JudgedLinks(Judged[Link], frozen=True):
 
 
 class LinkWriter(Task[Link]):
-    """The task of one batch."""
+    """The task of one batch, whose links were read just before."""
 
     is_depth_first = True
 
@@ -61,6 +61,8 @@ class LinkWriter(Task[Link]):
         is_tail: Callable[[], bool],
     ) -> None:
         """`paths`: of the rows' object type. `note_good` is called when a batch is answered well."""
+        self.known_at = attempts.sender.stalled_seconds
+        self.in_doubt: set[int] = set()  #: links that a request without a definite answer may have made
         self._attempts = attempts
         self._paths = paths
         self._ends = ends
@@ -87,6 +89,12 @@ class LinkWriter(Task[Link]):
         del items
         self._note_in_flight(in_flight)
 
+    def note_in_doubt(self, items: Sequence[Link]) -> None:
+        self.in_doubt.update(one.id for one in items)
+
+    def note_wait(self, seconds: float) -> None:
+        self.known_at -= seconds  # others write meanwhile, as in a pause
+
     def is_tail(self) -> bool:
         return self._is_tail()
 
@@ -95,6 +103,8 @@ class LinkWriter(Task[Link]):
         found = classify_links(items, reply, self._ends)
         if found.most is not None:
             self._state.most = min(self._state.most, found.most)
+        if reply.maybe_applied and (reply.ok or found.verdict.action is Action.RETRY):
+            self.note_in_doubt(found.open)
         return JudgedLinks(found.verdict, found.open, linked=found.linked, refused=found.refused)
 
     async def settle_attempt(self, attempt: Attempt[Link]) -> None:

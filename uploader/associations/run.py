@@ -383,18 +383,23 @@ class _Pass:
             yield batch
 
     async def _make(self, wave: Wave, worker: _Worker, batch: Sequence[PlannedLink]) -> None:
-        """Make the links that are not there. What was there before is noted before they are sent."""
+        """Make the links that are not there. What was read before a long pause is read again after it."""
+        known = {one.link.id: one for one in batch}
+        pieces = [
+            Piece([one.link for one in batch], History(successes_seen=worker.attempts.sender.write_successes))
+        ]
+        while pieces:
+            pieces, in_doubt = await self._make_fresh(wave, worker, known, pieces)
+            known |= {number: replace(known[number], is_sent=True) for number in in_doubt}
+
+    async def _make_fresh(
+        self, wave: Wave, worker: _Worker, known: Mapping[int, PlannedLink], pieces: Sequence[Piece[Link]]
+    ) -> tuple[list[Piece[Link]], Collection[int]]:
+        """Make links for as long as what is read of them is fresh. Returns those that were not sent in time,
+        and all of which an earlier request may have been carried out. What was there before is noted before
+        the first request leaves.
+        """
         ends = Ends(self._job.settings.object_type, wave.object_type)
-        known = await self._read_before(worker, ends, batch)
-        todo, already = list[PlannedLink](), list[Link]()
-        for one in batch:
-            if _is_there(one, ends, known):
-                already.append(one.link)
-            else:
-                todo.append(one)
-        await self._settle((), (), already)
-        notes = [(one.link, *_former(one, ends, known)) for one in todo]
-        await self._writer.run(partial(self._work_list.note_sent, notes))
         writer = LinkWriter(
             worker.attempts,
             self._tools.paths,
@@ -405,9 +410,22 @@ class _Pass:
             note_good=self._note_good_batch,
             is_tail=lambda: self._busy <= 1,
         )
-        history = History(successes_seen=worker.attempts.sender.write_successes)
-        if todo:
-            await worker.attempts.run(writer, [Piece([one.link for one in todo], history)])
+        batch = [known[link.id] for piece in pieces for link in piece.items]
+        held = await self._read_before(worker, ends, batch)
+        already = {one.link.id: one.link for one in batch if _is_there(one, ends, held)}
+        await self._settle((), (), list(already.values()))
+        todo = [one for one in batch if one.link.id not in already]
+        left = [
+            Piece([one for one in piece.items if one.id not in already], piece.history) for piece in pieces
+        ]
+        notes = [(one.link, *_former(one, ends, held)) for one in todo]
+        await self._writer.run(partial(self._work_list.note_sent, notes))
+        try:
+            outdated = await worker.attempts.run(writer, [piece for piece in left if piece.items])
+        finally:
+            unsent = [one.link for one in todo if not one.is_sent and one.link.id not in writer.in_doubt]
+            await self._writer.run(partial(self._work_list.note_unsent, unsent))
+        return outdated, writer.in_doubt
 
     async def _read_before(
         self, worker: _Worker, ends: Ends, batch: Sequence[PlannedLink]

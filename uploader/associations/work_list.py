@@ -404,6 +404,16 @@ class WorkList:
                 [(before, displaced, link.id) for link, before, displaced in links],
             )
 
+    def note_unsent(self, links: Iterable[Link]) -> None:
+        """Note that no request with these was carried out, as far as they are open: others may link the same
+        records before the next one leaves.
+        """
+        with self._file.transaction() as connection:
+            connection.executemany(
+                "UPDATE links SET sent = 0, before = NULL, displaced = '' WHERE id = ? AND outcome = ''",
+                [(link.id,) for link in links],
+            )
+
     def settle(self, linked: Sequence[Link], already: Sequence[Link], refused: Sequence[Refused]) -> None:
         outcomes = [
             *((LinkOutcome.LINKED.value, "", one.id) for one in linked),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from support.jobs import Job, contacts
-from support.links.runs import KEY, PLAIN, PRIMARY, Labels, account, labels, make_job
+from support.links.runs import KEY, PLAIN, PRIMARY, Labels, account, counts as counts_of, labels, make_job
 from support.mock_transport import make_simulator
 from support.model.running import KillableTransport, KillableWriter, Killed
 from support.virtual_loop import run_virtual
@@ -17,6 +17,7 @@ from uploader.errors import CheckpointError, DeclinedError, StorageError
 from uploader.jobs.session import Seams
 from uploader.mockserver.account.associations.links import Links
 from uploader.model.associations import LinkColumn
+from uploader.settings.speed import OnLongPause
 from uploader.storage.associations_file import AssociationsFile
 from uploader.undo.created_others import CreatedOthers
 from uploader.undo.link_plan import LinkUndo
@@ -152,6 +153,30 @@ def test_what_others_linked_before_the_pass_is_not_taken_back(tmp_path, column):
     assert (B, "c1") in labels(simulator)
     assert counts(undo(job)) == {"unlinked": 1}
     assert labels(simulator) == held
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["one run", "stopped meanwhile"])
+def test_what_others_link_during_a_long_pause_is_not_taken_back(tmp_path, waits):
+    """The first request was refused for a while: what was read before the pause is out of date."""
+    pause = {"status": 477, "retry_after_seconds": 3_600, "endpoint": "associate", "times": 1}
+    simulator = account(["c1"], faults=[{"kind": "status", **pause}])
+    rows = [{"email": A, "account": "c1"}, {"email": B, "account": "c1"}]
+    job = make_job(tmp_path / "c.csv", rows, simulator, [PLAIN])
+    changed = []
+
+    def meanwhile(run) -> None:
+        if run.session.sender.pause_seconds and not changed:
+            changed.append(change(job, add=[(A, "c1", "")]))
+
+    if waits:
+        summary = job.run_virtual(on_tick=meanwhile, on_long_pause=OnLongPause.WAIT)
+    else:
+        assert job.run_virtual().exit_code == 75
+        change(job, add=[(A, "c1", "")])
+        summary = job.run_virtual()
+    assert counts_of(summary) == {"linked": 1, "already": 1}, summary.reason
+    assert counts(undo(job)) == {"unlinked": 1}
+    assert labels(simulator).keys() == {(A, "c1")}
 
 
 def test_what_others_have_changed_since_stays(tmp_path):
