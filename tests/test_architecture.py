@@ -79,8 +79,8 @@ DO_IO = """
     cli.commands.report cli.commands.status cli.commands.undo cli.commands.upload cli.commands.verify
     cli.demo_files cli.guide.run cli.guide.terminal cli.logs cli.main cli.option_variables
     cli.undo.approval cli.undo.links cli.undo.record_list
-    cli.options.columns cli.options.connection cli.options.suppression_file cli.output cli.pages
-    cli.plans.each_step cli.plans.overview cli.plans.sections cli.plans.watcher
+    cli.options.columns cli.options.connection cli.options.project cli.options.suppression_file
+    cli.output cli.pages cli.plans.each_step cli.plans.overview cli.plans.watcher
     cli.progress
     cli.project_file cli.project_reading cli.undo.properties cli.signals cli.status_watch cli.summary_file
     cli.text.check.details cli.text.check.next_steps

@@ -29,6 +29,7 @@ from uploader.hubspot.associations import is_primary
 from uploader.hubspot.object_types import noun
 from uploader.hubspot.requests import MAX_INPUTS, MAX_SEARCHED, paths
 from uploader.model.associations import AssociationType, KnownRecords, LinkColumn, LinkCounts, LinkOutcome
+from uploader.model.follow_ups import LINKS
 from uploader.model.records import lock_key
 from uploader.pipeline.follow_up import Tools
 from uploader.pipeline.rate.in_flight_slots import Slots
@@ -55,7 +56,7 @@ _PAGE_ROWS = 3_200
 class LinksFollowUp:
     """The links of a job."""
 
-    name = "links"
+    name = LINKS
 
     def __init__(self, settings: Settings, known_records: Sequence[KnownRecords] = ()) -> None:
         """`known_records`: of other jobs; they need not be looked up."""

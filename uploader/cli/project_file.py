@@ -25,15 +25,7 @@ from click.core import ParameterSource
 
 from uploader.cli.options.group import Command, Heading, option
 from uploader.cli.options.parameters import as_words, option_of
-from uploader.cli.plans.sections import step_named
-from uploader.cli.project_reading import (
-    PROJECT_OPTION,
-    Plan,
-    Project,
-    read_plan,
-    read_project,
-    read_project_or_plan,
-)
+from uploader.cli.options.project import PROJECT_OPTION, Plan, Project, step_named
 from uploader.cli.text.next_command import ACCOUNT, account_words, given_account
 from uploader.errors import SettingsError, UploaderError
 
@@ -96,6 +88,10 @@ def project_of(checkpoint: Path, recorded: Mapping[str, Sequence[str]]) -> Proje
     project = project_in_use(context)
     if project is not None and leads_to(project, checkpoint):
         return project
+    if PROJECT_OPTION not in recorded:
+        return None
+    from uploader.cli.project_reading import read_project  # noqa: PLC0415  # many jobs have no such file
+
     with suppress(UploaderError):  # it may be gone, or another file by now
         for name in recorded.get(PROJECT_OPTION, ()):
             return read_project(Path(name), _upload(context))
@@ -174,6 +170,8 @@ def _use(context: click.Context, parameter: click.Parameter, path: Path | None) 
     del parameter
     if path is None:
         return None
+    from uploader.cli.project_reading import read_project, read_project_or_plan  # noqa: PLC0415  # as above
+
     upload, step = _upload(context), step_in_use(context)
     try:
         takes_plans = context.info_name in OVER_STEPS
@@ -253,6 +251,8 @@ def _use_plan(context: click.Context, parameter: click.Parameter, path: Path | N
     del parameter
     if path is None or context.resilient_parsing:
         return path
+    from uploader.cli.project_reading import read_plan  # noqa: PLC0415  # as above
+
     if step_named(path)[1] and not path.exists():
         raise SettingsError(f"{path} is one step, and migrate runs all; for one, use upload with -f {path}")
     _set_defaults(context, read_plan(path, _upload(context)))

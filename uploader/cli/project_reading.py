@@ -10,61 +10,31 @@ import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from uploader.cli.options.parameters import ONE_RUN, as_taken, key_of, option_of, taken_by
+from uploader.cli.options.project import PROJECT_OPTION, SOURCE, Plan, Project, path_of, step_named
 from uploader.cli.plans.sections import (
     STEP,
     Section,
     SectionError,
     line_of,
-    path_of,
     section_called,
     sections_of,
-    step_named,
 )
 from uploader.cli.suggestions import suggestions
 from uploader.cli.text_file import read_text
 from uploader.errors import SettingsError
-from uploader.records.mapping_file import MappingFile
+from uploader.records.columns import MappingError
+from uploader.records.mapping_file import MappingFile, key_schemas, mapping_of, parse_document
+from uploader.settings import Settings
+from uploader.sources.names import STDIN, is_pattern, is_url, shown
 
-PROJECT_OPTION = "--project"
-SOURCE = "SOURCE"
 _SECRET = re.compile(r"token|secret|password|api_?key")
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """A project file that was read, or a step of a plan."""
-
-    path: Path  #: of a step `plan.toml#step`
-    mapping: MappingFile = field(repr=False)
-    values: Mapping[str, Any] = field(default_factory=dict)  #: by option, such as `--portal`; or `SOURCE`
-    lines: Mapping[str, int] = field(default_factory=dict)  #: of each option
-    step: str = ""  #: "" if it is no step
-    job_name: str = (
-        ""  #: part of the names of the job's files, where those of an earlier step would be the same
-    )
-
-    @property
-    def file(self) -> Path:
-        """The file with its text."""
-        return step_named(self.path)[0] if self.step else self.path
-
-    def place_of(self, option: str) -> str:
-        return f"line {self.lines[option]} of {self.file}" if option in self.lines else str(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A file with steps that was read."""
-
-    path: Path
-    steps: Sequence[Project]
 
 
 def read_project(path: Path, upload: click.Command) -> Project:
@@ -88,9 +58,6 @@ def read_plan(path: Path, upload: click.Command) -> Plan:
 
 def read_project_or_plan(path: Path, upload: click.Command) -> Project | Plan:
     """Read a file that is one or the other."""
-    from uploader.records.columns import MappingError  # noqa: PLC0415  # only where there is a file
-    from uploader.records.mapping_file import parse_document  # noqa: PLC0415
-
     file, step = (path, "") if path.exists() else step_named(path)
     text = read_text(file, PROJECT_OPTION)
     lines = text.splitlines()
@@ -111,8 +78,6 @@ def read_project_or_plan(path: Path, upload: click.Command) -> Project | Plan:
 
 def _project(path: Path, file: Path, section: Section, upload: click.Command) -> Project:
     """Raise MappingError or SettingsError."""
-    from uploader.records.mapping_file import MappingFile, key_schemas, mapping_of  # noqa: PLC0415  # as above
-
     known = {key_of(one): one for one in upload.params if option_of(one) != PROJECT_OPTION}
     of_columns, others = key_schemas()[0], dict[str, object]()
 
@@ -191,7 +156,6 @@ def _refuse_later_results(steps: Sequence[Project], written: Mapping[str, str]) 
 
 def _own_files(project: Project) -> list[str]:
     """The absolute paths of checkpoint and results file, as far as the project file decides on them."""
-    from uploader.settings import Settings  # noqa: PLC0415  # as above
 
     def path(option: str) -> Path | None:
         return Path(project.values[option]) if option in project.values else None
@@ -243,7 +207,6 @@ def _path_in(folder: Path, name: str) -> str:
 
 
 def _source_in(folder: Path, name: str, where: str) -> str:
-    from uploader.sources.names import STDIN, is_pattern, is_url, shown  # noqa: PLC0415  # as above
 
     if is_url(name) and shown(name) != name:
         raise SettingsError(

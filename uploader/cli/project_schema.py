@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from uploader.cli.options.parameters import ONE_RUN, Kind, Taken, key_of, option_of, taken_by
+from uploader.cli.options.project import PROJECT_OPTION
 from uploader.cli.plans.sections import OF_THE_PLAN, STEP
-from uploader.cli.project_reading import PROJECT_OPTION
 from uploader.records.associations.link_columns import DETAILS
 from uploader.records.mapping_file import key_schemas
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from uploader.associations.links_list import is_links_list
 from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
 from uploader.hubspot.schema import Kind
@@ -344,11 +343,11 @@ def _open_associations(
     settings: Settings, checkpoint: Checkpoint, stack: ExitStack, *, is_new: bool
 ) -> AssociationsFile | None:
     """Open the file of links, also for those of settled rows by settings that were changed since."""
-    file = AssociationsFile(checkpoint.path)
     if is_new:
-        remove_database(file.path)
+        remove_database(associations_path(checkpoint.path))
     if not settings.associations and not checkpoint.has_links_file():
         return None
+    file = AssociationsFile(checkpoint.path)
     stack.callback(file.close)
     if not checkpoint.has_links_file():
         file.create(checkpoint.job_id(), settings.associations)
@@ -439,9 +438,17 @@ def _discard_job(settings: OutputSettings, in_doubt_below: int) -> None:
         snapshot.put_aside(snapshot_path(path), associations_path(path), list_path(path))
         if settings.results_path:
             settings.results_path.unlink(missing_ok=True)
-        if settings.links_path and settings.links_path.exists() and is_links_list(settings.links_path):
-            settings.links_path.unlink()
+        if settings.links_path and settings.links_path.exists():
+            _remove_links_list(settings.links_path)
         if settings.opt_outs_path:
             put_opt_outs_aside(settings.opt_outs_path)
     except OSError as error:
         raise CheckpointError(f"cannot remove {error.filename}: {error.strerror}") from error
+
+
+def _remove_links_list(path: Path) -> None:
+    """Remove the list of links; another file of that name stays. OSError."""
+    from uploader.associations.links_list import is_links_list  # noqa: PLC0415  # few jobs have links
+
+    if is_links_list(path):
+        path.unlink()

@@ -20,6 +20,7 @@ from uploader.hubspot.object_types import type_id
 from uploader.lists.doubts import MARGIN_SECONDS, settle_doubts
 from uploader.lists.membership_task import MembershipTask, Room
 from uploader.lists.named_list import check_list, find_list, not_static_text, plan_text, read_list, refusal
+from uploader.model.follow_ups import RECORD_LIST
 from uploader.model.lists import ListProgress, Member
 from uploader.model.records import display_key
 from uploader.model.stop import Cause, StopRun
@@ -43,7 +44,7 @@ _MAKING_SECONDS = 900.0
 class ListAddition:
     """The list of one job. A `FollowUp`."""
 
-    name = "list"
+    name = RECORD_LIST
 
     def __init__(self, settings: Settings, file: ListFile, recorded: str, settled: int) -> None:
         """`recorded`: the list that an earlier invocation has begun to fill; "" for none. `settled`: the

@@ -2,6 +2,9 @@
 
 from typing import Protocol
 
+#: Their names in the summary.
+LINKS, RECORD_LIST = "links", "list"
+
 
 class Progress(Protocol):
     """Its counts. What has no outcome yet is open, and the same command continues with it."""

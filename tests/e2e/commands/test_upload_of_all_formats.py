@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from support.processes import holding, kill, run, start, wait_until
+from support.processes import environment, holding, kill, run, start, start_python, wait_until
 from uploader.cli.commands.status import read_summary
 from uploader.errors import CheckpointError
 
@@ -214,6 +214,39 @@ def test_nothing_is_imported_that_a_csv_upload_does_not_use(tmp_path):
     assert "pyarrow" not in done.stdout
     assert "openpyxl" not in done.stdout
     assert "fsspec" not in done.stdout
+
+
+#: What a plain upload has no use for: links, lists, project files, plans, and other commands.
+UNUSED = {
+    "uploader": (
+        *(
+            "associations",
+            "lists",
+            "cli.plans",
+            "cli.project_reading",
+            "cli.guide",
+            "check",
+            "plans",
+            "preview",
+        ),
+        *("properties", "report", "undo", "verify", "jobs.scans.link_values", "storage.list_file"),
+        *("hubspot.associations", "hubspot.lists"),
+    ),
+    "": ("rich", "pyarrow", "openpyxl", "fsspec", "jinja2"),
+}
+
+
+def test_a_plain_upload_imports_nothing_that_it_does_not_use(tmp_path, hubspot_mock):
+    write_csv(tmp_path / "a.csv", ROWS[:10])
+    env = environment(PYTHONPROFILEIMPORTTIME="1")
+    command = ("upload", "a.csv", "--base-url", hubspot_mock().url)
+    process = start_python(*command, cwd=tmp_path, env=env)
+    _, text = process.communicate()
+    assert process.returncode == 0, text
+    imported = [line.rpartition("|")[2].strip() for line in text.splitlines() if "import time:" in line]
+    assert "uploader.jobs.upload" in imported
+    names = [f"{package}.{name}".lstrip(".") for package, names in UNUSED.items() for name in names]
+    assert [one for one in imported if f"{one}.".startswith(tuple(f"{name}." for name in names))] == []
 
 
 def test_rows_that_name_their_own_fields_come_through_a_pipe(tmp_path, hubspot_mock):

@@ -16,9 +16,10 @@ from uploader.check.mapping_draft import Draft, Drafted
 from uploader.cli.commands.init import command as init, given_options
 from uploader.cli.main import COMMANDS, group, run
 from uploader.cli.options.parameters import ONE_RUN, Kind, key_of, option_of, taken_by
+from uploader.cli.options.project import PROJECT_OPTION
 from uploader.cli.options.source_and_key import job_settings
 from uploader.cli.project_file import checkpoint_of, job_words, project_in_use, words_beyond
-from uploader.cli.project_reading import PROJECT_OPTION, read_project
+from uploader.cli.project_reading import read_project
 from uploader.cli.project_schema import project_schema
 from uploader.cli.text.next_command import command_line, path_word
 from uploader.cli.text.project_draft import project_text

@@ -24,6 +24,7 @@ from uploader.cli.logs import print_message
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import PATH, TOKEN_VARIABLE
 from uploader.cli.options.group import CommandLike
+from uploader.cli.options.project import PROJECT_OPTION, Plan, Project
 from uploader.cli.options.source_and_key import job_options, reading_settings
 from uploader.cli.output import print_json, print_lines, refuse_existing, write_new
 from uploader.cli.pages import page_of, refuse_foreign_page, write_page
@@ -31,7 +32,6 @@ from uploader.cli.plans.each_step import after_steps, before_steps, more_as_json
 from uploader.cli.plans.overview import migrate_line
 from uploader.cli.progress import displaying, survey_line
 from uploader.cli.project_file import project_in_use, step_in_use, upload_context, words_beyond
-from uploader.cli.project_reading import PROJECT_OPTION, Plan, Project
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.details import lines

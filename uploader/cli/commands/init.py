@@ -21,8 +21,9 @@ from uploader.cli.logs import print_message
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import CommandLike
 from uploader.cli.options.parameters import ONE_RUN, key_of, option_of, taken_by
+from uploader.cli.options.project import PROJECT_OPTION
 from uploader.cli.output import print_lines, refuse_existing, write_new
-from uploader.cli.project_reading import PROJECT_OPTION, read_project
+from uploader.cli.project_reading import read_project
 from uploader.cli.text.next_command import command_line
 from uploader.cli.text.numbers import printable
 from uploader.cli.text.project_draft import SCHEMA_FILE, beside, project_text

@@ -17,13 +17,12 @@ from uploader.cli.commands.failures import failures_command, top_reasons
 from uploader.cli.commands.upload import command as upload, fast_loop
 from uploader.cli.logs import configure_messages, is_json, note_event, print_message
 from uploader.cli.options.group import CommandLike
+from uploader.cli.options.project import Plan, path_of
 from uploader.cli.output import print_json, print_lines
 from uploader.cli.plans.overview import undone_steps
-from uploader.cli.plans.sections import path_of
 from uploader.cli.plans.step_settings import settings_of, typed_words
 from uploader.cli.plans.watcher import Watcher
 from uploader.cli.project_file import PLAN, plan_in_use, project_in_use
-from uploader.cli.project_reading import Plan
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.summary_file import SummaryFile
 from uploader.cli.text.next_command import account_words, command_line, given_account

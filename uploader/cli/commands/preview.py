@@ -15,13 +15,13 @@ from uploader.cli.logs import print_message
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import CommandLike
+from uploader.cli.options.project import Plan
 from uploader.cli.options.source_and_key import job_options, reading_settings
 from uploader.cli.output import print_json, print_lines
 from uploader.cli.plans.each_step import after_steps
 from uploader.cli.plans.overview import migrate_line
 from uploader.cli.progress import displaying, show
 from uploader.cli.project_file import step_in_use
-from uploader.cli.project_reading import Plan
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.preview import WOULD, as_dict, ending, lines
 from uploader.cli.text.undo_state import is_undone

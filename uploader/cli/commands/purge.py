@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from uploader.cli.logs import print_message
+from uploader.cli.options.project import Plan
 from uploader.cli.output import print_lines
 from uploader.cli.plans.each_step import after_steps
 from uploader.cli.project_file import checkpoint_argument, checkpoint_of
-from uploader.cli.project_reading import Plan
 from uploader.cli.text.next_command import command_line
 from uploader.cli.typed_answer import answer
 from uploader.errors import DeclinedError, SettingsError

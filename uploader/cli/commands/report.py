@@ -13,11 +13,11 @@ import click
 from uploader.cli.commands.failures import failures_command
 from uploader.cli.commands.status import read_summary
 from uploader.cli.logs import print_message
+from uploader.cli.options.project import Plan, Project
 from uploader.cli.pages import clock, page_of, write_page
 from uploader.cli.plans.each_step import after_steps, before_steps
 from uploader.cli.plans.overview import account_of, standing, undone_steps
 from uploader.cli.project_file import checkpoint_argument, job_words
-from uploader.cli.project_reading import Plan, Project
 from uploader.cli.text.next_command import command_line, seen_from
 from uploader.cli.text.numbers import duration
 from uploader.cli.text.summary import SKIP_RULES, ending_text, opt_out_lines

@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
+from uploader.cli.options.project import Plan
 from uploader.cli.output import print_json, print_lines, rows_out
 from uploader.cli.plans.each_step import instead_of_steps
 from uploader.cli.plans.overview import standing, undone_steps
 from uploader.cli.project_file import checkpoint_argument
-from uploader.cli.project_reading import Plan
 from uploader.cli.status_watch import watch
 from uploader.cli.text.numbers import printable
 from uploader.cli.text.plan import WIDE, table_of

@@ -15,9 +15,9 @@ from uploader.cli.logs import configure_messages, print_message
 from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, connection_options, connection_settings
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
+from uploader.cli.options.project import Project
 from uploader.cli.output import print_json, print_lines, refuse_foreign, write_list
 from uploader.cli.plans.each_step import before_steps
-from uploader.cli.project_reading import Project
 from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.canary import kind_text
 from uploader.cli.text.numbers import duration, printable

@@ -10,7 +10,7 @@ from pathlib import Path
 from uploader.cli.guide.answers import LEAVE, Question, State, answered
 from uploader.cli.guide.screen import note_lines, question_lines, search_lines
 from uploader.cli.logs import print_message
-from uploader.cli.project_reading import PROJECT_OPTION
+from uploader.cli.options.project import PROJECT_OPTION
 from uploader.cli.text_file import read_text
 from uploader.errors import SettingsError
 from uploader.system.whole_file import write_whole

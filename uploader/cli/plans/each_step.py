@@ -15,10 +15,10 @@ import click
 from click.core import ParameterSource
 
 from uploader.cli.logs import is_json, print_message
+from uploader.cli.options.project import Plan, Project
 from uploader.cli.output import collected_documents, print_json, print_lines
 from uploader.cli.plans.overview import account_of, standing
 from uploader.cli.project_file import as_step, checkpoint_of, typed_arguments
-from uploader.cli.project_reading import Plan, Project
 from uploader.cli.typed_answer import answer
 from uploader.errors import DeclinedError, SettingsError, UploaderError
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from uploader.cli.options.project import Plan, Project
 from uploader.cli.project_file import checkpoint_of
-from uploader.cli.project_reading import Plan, Project
 from uploader.cli.text.next_command import is_given, next_command
 from uploader.cli.text.undo_state import is_undone, undone_text
 from uploader.plans.earlier_jobs import earlier_job

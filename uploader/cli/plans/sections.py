@@ -17,16 +17,13 @@ Raise `SectionError`, which gives the line.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from uploader.cli.options.project import STEP_NAME
 from uploader.cli.suggestions import suggestions
 
 STEP, _NAME = "step", "name"
-#: Between the path of a plan and the name of a step.
-_MARK = "#"
 _CONTACTS = "contacts"
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _STEP_HEAD = re.compile(rf"""^\s*\[\[\s*(?:{STEP}|"{STEP}"|'{STEP}')\s*\]\]""")
 #: Keys that are one step's: all steps would read the same rows, or write the same files.
 _OF_A_STEP = frozenset({"source", "columns", "values", "mapping", "checkpoint", "results"})
@@ -51,17 +48,6 @@ class Section:
     name: str
     document: Mapping[str, Any]  #: the keys above the steps and its own, which go before them
     lines: Sequence[str]  #: of the file; those of other steps and of keys that do not count here are blank
-
-
-def step_named(path: Path) -> tuple[Path, str]:
-    """The file and the step that `plan.toml#step` names; "" if it names none."""
-    name, mark, step = path.name.rpartition(_MARK)
-    return (path.with_name(name), step) if mark and name and _WORD.fullmatch(step) else (path, "")
-
-
-def path_of(plan: Path, step: str) -> Path:
-    """The name of a step where a project file is named."""
-    return plan.with_name(f"{plan.name}{_MARK}{step}")
 
 
 def sections_of(document: Mapping[str, Any], lines: Sequence[str]) -> list[Section]:
@@ -138,7 +124,7 @@ def _name_of(step: Mapping[str, Any], before: Iterable[Section], lines: Sequence
             f'{where}a step needs a name, such as name = "companies"; without one it is called by its '
             "object_type"
         )
-    if not isinstance(name, str) or not _WORD.fullmatch(name):
+    if not isinstance(name, str) or not STEP_NAME.fullmatch(name):
         raise SectionError(
             f"{where}the name of a step, {name!r}, must be of letters, digits, - and _, since files are "
             "named after it"

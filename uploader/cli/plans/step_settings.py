@@ -7,7 +7,7 @@ from click.core import ParameterSource
 
 from uploader.cli.commands.upload import command as upload, job_fields
 from uploader.cli.options.parameters import as_words, option_of
-from uploader.cli.project_reading import PROJECT_OPTION, Project
+from uploader.cli.options.project import PROJECT_OPTION, Project
 from uploader.errors import SettingsError, UploaderError
 from uploader.settings import Settings
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from uploader.cli.options.project import Project
 from uploader.cli.project_file import words_beyond
-from uploader.cli.project_reading import Project
 from uploader.cli.text.next_command import account_words, command_line, path_word
 from uploader.jobs.resume_checks import recorded_association, with_present_names
 from uploader.records.associations.link_columns import association_text, link_column, normal

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-from uploader.associations.automatic_companies import automatic_companies_text
 from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.account import Account
 from uploader.jobs.column_rules import resolve_as_far, resolve_mappers
@@ -66,6 +65,10 @@ def notices_of(settings: Settings, sources: Sequence[Source]) -> list[str]:
 
 def link_notices(settings: ColumnSettings) -> Iterator[str]:
     """What the rows are linked with, and what is created for that, a line each."""
+    if not settings.associations:
+        return
+    from uploader.associations.automatic_companies import automatic_companies_text  # noqa: PLC0415  # few jobs have links
+
     for one in settings.associations:
         yield f"links of column {one.column!r} to {association_words(one)}"
     if settings.create_missing:

@@ -6,9 +6,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uploader.errors import SourceError
-from uploader.jobs.scans.link_values import LinkValues
 from uploader.jobs.scans.row_findings import Findings, Surveyor
 from uploader.model.records import Record
 from uploader.model.rows import Row, RowSlice
@@ -17,6 +17,9 @@ from uploader.records.duplicates import Keyed, OnDuplicate, Repeat, shared_value
 from uploader.records.mapper import Mapper
 from uploader.sources.source import Source
 from uploader.storage.duplicates_file import BUCKETS, KeySorter
+
+if TYPE_CHECKING:  # few jobs have links, and an upload does not count them
+    from uploader.jobs.scans.link_values import LinkValues
 
 
 @dataclass(slots=True)
@@ -42,7 +45,7 @@ class Survey:
     rule: OnDuplicate = OnDuplicate.IN_ORDER  #: for rows that share a key
     counted: Collection[str] = ()  #: columns whose cells are counted although they are not used
     finds_shared: bool = False  #: look for unique values that rows of several keys have
-    link_values: LinkValues | None = None  #: to count the values of link columns in
+    link_values: "LinkValues | None" = None  #: to count the values of link columns in
     note_records: Callable[[Sequence[Record]], None] | None = None  #: called with those of each slice
     names: dict[str, int] = field(default_factory=dict)  #: a number for each property of such values
     last_rows: list[deque[Row]] = field(default_factory=list)  #: of each source: the footer of a report

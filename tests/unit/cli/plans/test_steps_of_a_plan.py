@@ -11,10 +11,11 @@ import pytest
 from uploader.cli.main import group, run
 from uploader.cli.options.connection import CONNECTION_OPTIONS
 from uploader.cli.options.parameters import key_of
+from uploader.cli.options.project import PROJECT_OPTION
 from uploader.cli.options.source_and_key import job_settings
 from uploader.cli.plans.sections import OF_THE_PLAN
 from uploader.cli.project_file import checkpoint_of
-from uploader.cli.project_reading import PROJECT_OPTION, read_plan, read_project
+from uploader.cli.project_reading import read_plan, read_project
 from uploader.cli.project_schema import project_schema
 from uploader.errors import SettingsError
 from uploader.model.associations import LinkColumn

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from uploader.check.blank_candidates import mapping_lines
 from uploader.check.report import Report, Workload
-from uploader.cli.project_reading import PROJECT_OPTION
+from uploader.cli.options.project import PROJECT_OPTION
 from uploader.cli.text.bad_values import bad_value_lines
 from uploader.cli.text.check.column_table import NO_TERMINAL, column_lines, full_table, unsent_columns
 from uploader.cli.text.check.links import link_lines, notice_lines

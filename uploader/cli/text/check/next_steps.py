@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from uploader.check.report import Report
-from uploader.cli.project_reading import PROJECT_OPTION
+from uploader.cli.options.project import PROJECT_OPTION
 from uploader.cli.text.next_command import (
     by_hand,
     next_command,

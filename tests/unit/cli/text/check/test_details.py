@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from uploader.check.report import Report
-from uploader.cli.project_reading import PROJECT_OPTION
+from uploader.cli.options.project import PROJECT_OPTION
 from uploader.cli.text.check.details import lines, other_key_lines
 from uploader.cli.text.check.screen import screen
 from uploader.settings import Settings
