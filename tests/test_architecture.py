@@ -45,7 +45,8 @@ LAYERS = (
 DO_IO = """
     system.blocking_calls system.disk_buckets system.filesystem_of_path system.private_files system.sqlite
     system.whole_file
-    hubspot.client hubspot.lists hubspot.sign_in.credential_files hubspot.sign_in.token_provider hubspot.tls
+    hubspot.client hubspot.lists hubspot.sign_in.credential_files hubspot.sign_in.token_command
+    hubspot.sign_in.token_provider hubspot.tls
     sources.bytes.compression sources.bytes.local sources.bytes.remote sources.patterns
     sources.python_rows
     storage.associations_file storage.files_to_purge storage.checkpoint storage.checkpoint_tables.canary

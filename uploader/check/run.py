@@ -192,7 +192,6 @@ class Check:
         can be checked without the account.
         """
         report = self.report
-        report.token_kind = token_kind(self.settings.token)
         try:
             reads = read_account(session, sources, drafts=self._drafts)
             account, report.closer = await self.ending.unless_ended(reads)
@@ -207,6 +206,7 @@ class Check:
             return
         finally:
             report.account = session.account
+            report.token_kind = token_kind(session.token)
         listed = [one for one in session.preflight.listed if isinstance(one, dict)]
         self._groups = [str(one.get("groupName") or "") for one in listed]
         judge_account(report, self.settings, account)

@@ -17,7 +17,7 @@ from click.core import ParameterSource
 from click.exceptions import NoSuchCommand
 from click.shell_completion import CompletionItem
 
-from uploader.cli.options.parameters import ONE_RUN, as_words, key_of, option_of
+from uploader.cli.options.parameters import ONE_RUN, TOKEN_COMMAND, as_words, key_of, option_of
 from uploader.cli.project_file import plan_in_use, project_in_use, step_in_use
 from uploader.cli.suggestions import suggestions
 from uploader.cli.text.numbers import printable
@@ -130,10 +130,10 @@ def say_settings(context: click.Context) -> None:
             keys.append(f"{key_of(parameter)} = {shown_value}")
         if not parameter.expose_value or value == parameter.get_default(context):
             continue
+        text = "(not shown)" if option_of(parameter) == TOKEN_COMMAND else _shown(value)
         if source is ParameterSource.ENVIRONMENT:
-            variables.append(f"{_variable_used(parameter)}={_shown(value)}")
+            variables.append(f"{_variable_used(parameter)}={text}")
         elif source is ParameterSource.COMMANDLINE and isinstance(parameter, click.Option):
-            text = _shown(value)
             options.append(option_of(parameter) + (f" {text}" if value is not True else ""))
     from uploader.cli.logs import print_message  # noqa: PLC0415  # only where there is something to say
 
@@ -146,11 +146,14 @@ def say_settings(context: click.Context) -> None:
 
 
 def options_from_variables(context: click.Context) -> list[str]:
-    """The options and arguments set by variables, as words of a command line."""
+    """The options and arguments set by variables, as words of a command line; without a token command, which
+    may hold a secret.
+    """
     words: list[str] = []
     arguments: list[str] = []
     for parameter in context.command.params:
-        if _source(parameter, context) is not ParameterSource.ENVIRONMENT:
+        is_set = _source(parameter, context) is ParameterSource.ENVIRONMENT
+        if not is_set or option_of(parameter) == TOKEN_COMMAND:
             continue
         value = context.params[parameter.name or ""]
         if isinstance(parameter, click.Argument):

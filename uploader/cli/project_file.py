@@ -24,7 +24,7 @@ import click
 from click.core import ParameterSource
 
 from uploader.cli.options.group import Command, Heading, option
-from uploader.cli.options.parameters import as_words, option_of
+from uploader.cli.options.parameters import NOT_IN_A_FILE, as_words, option_of
 from uploader.cli.options.project import PROJECT_OPTION, Plan, Project, step_named
 from uploader.cli.text.next_command import ACCOUNT, account_words, given_account
 from uploader.errors import SettingsError, UploaderError
@@ -215,9 +215,22 @@ def _upload(context: click.Context) -> click.Command:
 
 
 def upload_context(path: Path) -> click.Context:
-    """The context of `upload` with this project file, and with the variables that are set."""
+    """The context of `upload` with this project file, with the variables that are set, and with what is typed
+    and no file may hold.
+    """
     upload = _upload(click.get_current_context())
-    return upload.make_context("upload", [PROJECT_OPTION, str(path)])
+    return upload.make_context("upload", [PROJECT_OPTION, str(path), *words_beside_file()])
+
+
+def words_beside_file() -> list[str]:
+    """The typed options of the current command that no project file may hold, with their values."""
+    context, words = click.get_current_context(), list[str]()
+    for one in context.command.params:
+        name = one.name or ""
+        is_typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if is_typed and option_of(one) in NOT_IN_A_FILE:
+            words += as_words(option_of(one), context.params[name])
+    return words
 
 
 def checkpoint_of(project: Project, context: click.Context | None = None) -> Path:

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from uploader.cli.options.parameters import ONE_RUN, as_taken, key_of, option_of, taken_by
+from uploader.cli.options.parameters import NOT_IN_A_FILE, ONE_RUN, as_taken, key_of, option_of, taken_by
 from uploader.cli.options.project import PROJECT_OPTION, SOURCE, Plan, Project, path_of, step_named
 from uploader.cli.plans.sections import (
     STEP,
@@ -191,6 +191,8 @@ def _value_of(parameter: click.Parameter, value: object, where: str, folder: Pat
         raise SettingsError(
             f"{where}{key}: {name} is accepted on the command line only; in a file it would {ONE_RUN[name]}"
         )
+    if name in NOT_IN_A_FILE:
+        raise SettingsError(f"{where}{key} does not belong here: {NOT_IN_A_FILE[name]}")
     try:
         found: Any = as_taken(value, taken)
     except ValueError as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from uploader.cli.options.parameters import ONE_RUN, Kind, Taken, key_of, option_of, taken_by
+from uploader.cli.options.parameters import NOT_IN_A_FILE, ONE_RUN, Kind, Taken, key_of, option_of, taken_by
 from uploader.cli.options.project import PROJECT_OPTION
 from uploader.cli.plans.sections import OF_THE_PLAN, STEP
 from uploader.records.associations.link_columns import DETAILS
@@ -30,7 +30,11 @@ _SOURCES = "Paths, patterns or URLs of the sources. Paths are relative to this f
 def project_schema(upload: click.Command) -> dict[str, Any]:
     """The schema. `upload`: the command whose parameters are the keys."""
     options = {key_of(one): one for one in upload.params if option_of(one) != PROJECT_OPTION}
-    known = {key: _schema_of(one) for key, one in options.items() if option_of(one) not in ONE_RUN}
+    known = {
+        key: _schema_of(one)
+        for key, one in options.items()
+        if option_of(one) not in ONE_RUN.keys() | NOT_IN_A_FILE.keys()
+    }
     for key, schema in key_schemas()[0].items():
         known[key] = {"description": _OF_COLUMNS, **schema}
         if key in options:  # one text for all columns, or what the option takes

@@ -20,6 +20,7 @@ from uploader.hubspot.missing_scopes import OWNERS
 from uploader.hubspot.requests import MAX_INPUTS, paths
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.sign_in.token_provider import Access
+from uploader.hubspot.sign_in.token_renewal import TokenCommand
 from uploader.jobs.account_day import MIGRATION_SECONDS, AccountDay
 from uploader.jobs.column_rules import may_hold, may_name_others
 from uploader.jobs.early_ending import Ending
@@ -104,10 +105,10 @@ class Connection:
             Tallies(),
             self.clocks,
             day=DailyQuota(settings.daily_reserve),
-            access=self._access(),
+            access=self._access(seams),
         )
 
-    def _access(self) -> Access | None:
+    def _access(self, seams: Seams) -> Access | None:
         settings = self.settings
         if settings.sign_in is None:
             return None
@@ -117,6 +118,8 @@ class Connection:
             self._transport,
             paths(settings.api_version, settings.object_type),
             self.clocks.elapsed,
+            # A program may take its time; files are read at once.
+            offload=seams.offload("token") if isinstance(settings.sign_in, TokenCommand) else None,
             outage_seconds=self.outage_seconds,
         )
 
@@ -187,6 +190,12 @@ class Session:
             await asyncio.gather(self._daily_usage_task, return_exceptions=True)
         if not self._is_shared:
             await self._connection.__aexit__(kind, error, trace)
+
+    @property
+    def token(self) -> str:
+        """The token that requests are sent with."""
+        access = self.sender.access
+        return access.token if access else self.settings.token
 
     # --- which account it is ---
 

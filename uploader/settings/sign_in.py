@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from uploader.errors import SettingsError
 from uploader.hubspot.proxy import Network
 from uploader.hubspot.requests import VERSIONS
-from uploader.hubspot.sign_in.token_renewal import OAuth, TokenFile
+from uploader.hubspot.sign_in.token_renewal import SignIn
 
 BASE_URL = "https://api.hubapi.com"
 
@@ -18,16 +18,16 @@ class SignInSettings:
 
     __slots__ = ()  # `Settings` has them
 
-    token: str = field(repr=False)
+    token: str = field(repr=False)  #: the first one; "" if `sign_in` has it
     #: Where a new token comes from; None: there is only `token`
-    sign_in: OAuth | TokenFile | None = field(default=None, repr=False)
+    sign_in: SignIn | None = field(default=None, repr=False)
     offline: bool = False  #: no requests are sent, so no token is needed
     base_url: str = BASE_URL
     network: Network = field(default=Network())  #: proxy and certificates
     api_version: str = "v3"
 
     def _check_sign_in(self) -> None:
-        if not self.offline and not isinstance(self.sign_in, OAuth):
+        if not self.offline and (self.token or self.sign_in is None):
             check_token(self.token)
         check_base_url(self.base_url)
 
@@ -39,7 +39,9 @@ class SignInSettings:
 def check_token(token: str) -> None:
     """SettingsError if the token can't be sent in a header: visible ASCII only. The text never repeats it."""
     if not token:
-        raise SettingsError("no access token: set HUBSPOT_ACCESS_TOKEN, or use --token-file")
+        raise SettingsError(
+            "no access token: set HUBSPOT_ACCESS_TOKEN, or use --token-file or --token-command"
+        )
     if not token.isascii() or not token.isprintable() or " " in token:
         raise SettingsError(
             "the token contains characters that HubSpot tokens do not have (a line break, a space?)"

@@ -36,8 +36,8 @@ _LISTS = (
     (".links.csv", "the outcome of each link", b"row,key,hubspot_id,column"),
     (".optouts.csv", "the addresses that opted out, to be imported in HubSpot", _OPT_OUTS),
 )
-#: Options that name files without personal data.
-_SECRETS = frozenset({"--token-file", "--oauth-file"})
+#: Options that name no files with personal data.
+_SECRETS = frozenset({"--token-file", "--oauth-file", "--token-command"})
 _REPORT = b'<meta name="generator" content="uploader '
 #: The beginning of the result of verify.
 VERIFIED_HEAD = b'{"verified_job":'

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import tomllib
 from functools import partial
 from itertools import pairwise
@@ -12,7 +13,7 @@ from support.jobs import Job, contacts, write_csv
 from support.mock_transport import MockTransport, make_simulator
 from uploader.errors import SettingsError
 from uploader.hubspot.sign_in.credential_files import keep_refresh_token, read_oauth
-from uploader.hubspot.sign_in.token_renewal import OAuth, TokenFile
+from uploader.hubspot.sign_in.token_renewal import OAuth, TokenCommand, TokenFile
 from uploader.mockserver.quota import parse_quota
 from uploader.model.stop import Cause
 
@@ -203,20 +204,27 @@ def test_what_replaces_a_refresh_token_in_a_lost_file_is_told_and_the_job_goes_o
         keep_refresh_token(oauth, "r1")
 
 
-# --- a token file that comes to hold another token ---
+# --- a token file that comes to hold another token, or a program that comes to print one ---
 
 
 #: Neither the account nor the token's own endpoint tells.
 UNTOLD = tuple({"kind": "status", "status": 403, "endpoint": name} for name in ("account", "token"))
 
 
-def file_job(tmp_path, new_portal=None, new_token="second", faults=(), new_faults=()) -> tuple[Job, object]:
+SIGN_INS = pytest.mark.parametrize(
+    "sign_in", [TokenFile, lambda path: TokenCommand(f"cat {path}")], ids=["file", "command"]
+)
+
+
+def file_job(
+    tmp_path, new_portal=None, new_token="second", faults=(), new_faults=(), *, sign_in=TokenFile
+) -> tuple[Job, object]:
     path = tmp_path / "token"
     path.write_text("first\n")
     auth = {"tokens": ["first", "second"]}
     simulator = make_simulator(latency_seconds=0.2, auth=auth, faults=list(faults))
     job = Job(write_csv(tmp_path / "contacts.csv", ROWS), simulator, {"token": "first"}, batch_records=10)
-    job.options["sign_in"] = TokenFile(str(path))
+    job.options["sign_in"] = sign_in(str(path))
 
     def replace(run):
         view = run.view()
@@ -237,18 +245,69 @@ def run_file_job(job: Job, replace):
     return job.run_virtual(on_tick=replace)
 
 
-def test_a_token_replaced_in_its_file_goes_on_without_loss(tmp_path):
-    job, replace = file_job(tmp_path)
+@SIGN_INS
+def test_a_token_replaced_in_its_file_goes_on_without_loss(tmp_path, sign_in):
+    job, replace = file_job(tmp_path, sign_in=sign_in)
     summary = run_file_job(job, replace)
     job.check(ROWS, summary)
     assert (summary.exit_code, summary.as_dict()["retries"]) == (0, 0)
     assert refused(job) >= 1
 
 
-def test_the_same_token_in_the_file_ends_the_job_as_before(tmp_path):
-    job, replace = file_job(tmp_path, new_token="first\n\n")
+@SIGN_INS
+def test_the_same_token_in_the_file_ends_the_job_as_before(tmp_path, sign_in):
+    job, replace = file_job(tmp_path, new_token="first\n\n", sign_in=sign_in)
     summary = run_file_job(job, replace)
     assert (summary.cause, summary.exit_code) == (Cause.TOKEN, 78)
+    assert summary.reason.endswith("has no new token")
+
+
+@SIGN_INS
+def test_without_a_first_token_it_is_taken_before_the_first_request(tmp_path, sign_in):
+    """As in a program, which need not get the first one itself."""
+    job, replace = file_job(tmp_path, sign_in=sign_in)
+    job.options["token"] = ""
+    job.make_transport = partial(MockTransport, token="none yet")
+    summary = job.run_virtual(on_tick=replace)
+    job.check(ROWS, summary)
+    assert summary.exit_code == 0
+    assert [seen.status for seen in job.simulator.statistics.log][:1] == ["200"]
+
+
+def test_a_token_command_is_run_once_for_each_refused_token(tmp_path):
+    job, replace = file_job(tmp_path)
+    runs = tmp_path / "runs"
+    command = shlex.join(["sh", "-c", f"echo run >>{runs}; cat {tmp_path / 'token'}"])
+    job.options |= {"sign_in": TokenCommand(command), "token": ""}
+    summary = run_file_job(job, replace)
+    job.check(ROWS, summary)
+    assert refused(job) >= 1
+    assert runs.read_text().split() == ["run"] * 2
+
+
+def test_a_token_command_that_fails_later_ends_the_job_and_the_next_run_goes_on(tmp_path):
+    job, replace = file_job(tmp_path, sign_in=lambda path: TokenCommand(f"grep -x first {path}"))
+    summary = run_file_job(job, replace)
+    assert (summary.cause, summary.exit_code) == (Cause.TOKEN, 78)
+    why = "the token command (grep) failed with exit code 1; run it by itself to see why"
+    assert summary.reason == f"token refused: HTTP 401; {why}"
+    job.options |= {"sign_in": TokenCommand(f"cat {tmp_path / 'token'}"), "token": ""}
+    summary = job.run_virtual()
+    job.check(ROWS, summary)
+    assert summary.exit_code == 0
+
+
+def test_a_token_command_that_fails_at_once_starts_no_job(tmp_path):
+    job, _ = file_job(tmp_path, sign_in=lambda _: TokenCommand("false"))
+    with pytest.raises(SettingsError, match=r"^the token command \(false\) failed with exit code 1"):
+        job.run_virtual(token="")
+
+
+def test_a_token_command_that_is_interrupted_with_the_run_is_no_fault(tmp_path):
+    """Ctrl-C reaches both, and it is not certain which one ends first."""
+    job, replace = file_job(tmp_path, sign_in=lambda _: TokenCommand("sh -c 'kill -INT $$'"))
+    summary = run_file_job(job, replace)
+    assert summary.cause is Cause.SIGNAL
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ TYPOS = {
     "upload --dilimiter": "did you mean --delimiter?",
     "upload --max-failure": "did you mean --max-failures?",
     "upload --log_format": "did you mean --log-format?",
-    "upload --token": "did you mean --token-file?",
+    "upload --token": "did you mean --token-file or --token-command?",
     "preview --skip-unchange": "did you mean --skip-unchanged?",
     "undo --dryrun": "did you mean --dry-run?",
     "upload --limits": "did you mean --limit?",

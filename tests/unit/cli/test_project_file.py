@@ -15,7 +15,7 @@ from uploader.check.bad_columns import BadColumn, BadValue
 from uploader.check.mapping_draft import Draft, Drafted
 from uploader.cli.commands.init import command as init, given_options
 from uploader.cli.main import COMMANDS, group, run
-from uploader.cli.options.parameters import ONE_RUN, Kind, key_of, option_of, taken_by
+from uploader.cli.options.parameters import NOT_IN_A_FILE, ONE_RUN, Kind, key_of, option_of, taken_by
 from uploader.cli.options.project import PROJECT_OPTION
 from uploader.cli.options.source_and_key import job_settings
 from uploader.cli.project_file import checkpoint_of, job_words, project_in_use, words_beyond
@@ -45,7 +45,8 @@ def command_of(name: str) -> click.Command:
 
 
 UPLOAD = command_of("upload")
-KEYS = {key_of(one): one for one in UPLOAD.params if option_of(one) not in {*ONE_RUN, PROJECT_OPTION}}
+NO_KEYS = {*ONE_RUN, *NOT_IN_A_FILE, PROJECT_OPTION}
+KEYS = {key_of(one): one for one in UPLOAD.params if option_of(one) not in NO_KEYS}
 #: Those of which a mapping file has one for all columns.
 OF_ALL = sorted(key for key, one in OF_COLUMNS.items() if key in KEYS and one.get("type") != "object")
 WITH_JOBS = [

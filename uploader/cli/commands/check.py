@@ -114,8 +114,8 @@ def command(
 ) -> int:
     """Check the account, the columns and every row before an upload. Nothing is written to HubSpot.
 
-    Sends a few requests, then reads each SOURCE to its end. Without a token (in HUBSPOT_ACCESS_TOKEN or
-    --token-file) it checks the file alone, and lists what was not checked.
+    Sends a few requests, then reads each SOURCE to its end. Without a token (in HUBSPOT_ACCESS_TOKEN,
+    or by --token-file or --token-command) it checks the file alone, and lists what was not checked.
 
     Takes every option of upload; see `uploader upload --help`. Below are its own.
 

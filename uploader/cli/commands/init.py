@@ -20,9 +20,10 @@ from uploader.cli.guide.terminal import open_terminal
 from uploader.cli.logs import print_message
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import CommandLike
-from uploader.cli.options.parameters import ONE_RUN, key_of, option_of, taken_by
+from uploader.cli.options.parameters import NOT_IN_A_FILE, ONE_RUN, key_of, option_of, taken_by
 from uploader.cli.options.project import PROJECT_OPTION
 from uploader.cli.output import print_lines, refuse_existing, write_new
+from uploader.cli.project_file import words_beside_file
 from uploader.cli.project_reading import read_project
 from uploader.cli.text.next_command import command_line
 from uploader.cli.text.numbers import printable
@@ -65,8 +66,8 @@ def command(
     """Write a project file for SOURCE: settings, and a draft of what each column means.
 
     Every command from check to undo takes the file with -f, and needs no other option. Nothing is written
-    to HubSpot. Without a token (in HUBSPOT_ACCESS_TOKEN or --token-file) only the file is read. An existing
-    file is never replaced.
+    to HubSpot. Without a token (in HUBSPOT_ACCESS_TOKEN, or by --token-file or --token-command) only the file
+    is read. An existing file is never replaced.
 
     With --guide it also asks about everything that is to be decided, and saves the file after each answer.
     Ctrl-C or q leaves; the same command goes on at the first column that is undecided. It can create
@@ -157,7 +158,7 @@ def _write(path: Path, report: Report, *, guided: bool) -> None:
     if guided:
         return
     first = "decide on its columns" if left else "review it"
-    print_message(f"next: {first}, then {command_line('check', '-f', path)}")
+    print_message(f"next: {first}, then {command_line('check', '-f', path, *words_beside_file())}")
 
 
 def _match(report: Report) -> Sequence[str]:
@@ -188,7 +189,7 @@ def given_options(folder: Path) -> dict[str, Any]:
     context, found = click.get_current_context(), dict[str, Any]()
     for parameter in upload.params:
         name, key, taken = parameter.name or "", key_of(parameter), taken_by(parameter)
-        if not _is_typed(parameter) or option_of(parameter) == PROJECT_OPTION:
+        if not _is_typed(parameter) or option_of(parameter) in {PROJECT_OPTION, *NOT_IN_A_FILE}:
             continue
         value = context.params[name]
         values = [str(one) for one in (value if isinstance(value, tuple) else (value,))]

@@ -166,7 +166,7 @@ def command(
 
     SOURCE is a CSV, NDJSON or JSON file, plain or compressed (gzip, zstd, bzip2, xz, ZIP), a Parquet or
     .xlsx file, a URL, a pattern in quotes ('exports/*.csv'), or - for stdin. The access token is read from
-    HUBSPOT_ACCESS_TOKEN or --token-file.
+    HUBSPOT_ACCESS_TOKEN or --token-file, or printed by the program of --token-command.
 
     \b
     Exit codes:

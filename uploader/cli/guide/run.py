@@ -33,7 +33,7 @@ from uploader.cli.guide.terminal import ProjectText, ask
 from uploader.cli.logs import print_message
 from uploader.cli.options.connection import TOKEN_VARIABLE, account_options, connection_settings
 from uploader.cli.output import print_lines, write_new
-from uploader.cli.project_file import upload_context
+from uploader.cli.project_file import upload_context, words_beside_file
 from uploader.cli.text.check.column_table import unsent_columns
 from uploader.cli.text.check.screen import rows_lines
 from uploader.cli.text.new_properties import created_lines
@@ -130,7 +130,8 @@ class _Guide:
         print_lines([f"{self._path} {is_complete}", *problems, *rows])
         if self._postponed:
             print_message(f"first review the new properties, then create them: {self._to_create}")
-        print_message(f"next: review it, then {command_line('check', '-f', self._path)}")
+        check = command_line("check", "-f", self._path, *words_beside_file())
+        print_message(f"next: review it, then {check}")
 
     def _unasked_lines(self, report: Report) -> list[str]:
         """What was decided without a question, and may be worth one."""
@@ -191,7 +192,9 @@ class _Guide:
             )
         except DeclinedError as error:
             self._postponed = frozenset(map(folded, new))
-            self._to_create = command_line("create-properties", definitions, "-f", self._path)
+            self._to_create = command_line(
+                "create-properties", definitions, "-f", self._path, *words_beside_file()
+            )
             print_message(f"{error}: the questions go on without {self._columns_text()}")
             return
         print_lines(created_lines(report))

@@ -1,5 +1,6 @@
 """Options for the connection to HubSpot (token, URL, rate), and their settings."""
 
+import functools
 import os
 import stat
 import sys
@@ -10,14 +11,17 @@ from typing import Any
 import click
 
 from uploader.cli.logs import print_message
+from uploader.cli.option_variables import is_by_variable
 from uploader.cli.options.group import Command, Heading, add_options, option
+from uploader.cli.options.parameters import TOKEN_COMMAND
 from uploader.cli.project_file import PROJECT
 from uploader.cli.text.next_command import path_word, shell_word
 from uploader.errors import SettingsError
 from uploader.hubspot.proxy import Network, find_network
 from uploader.hubspot.requests import VERSIONS
 from uploader.hubspot.sign_in.credential_files import read_oauth, read_token
-from uploader.hubspot.sign_in.token_renewal import OAuth, TokenFile
+from uploader.hubspot.sign_in.token_command import TokenProgram
+from uploader.hubspot.sign_in.token_renewal import OAuth, SignIn, TokenCommand, TokenFile
 from uploader.pipeline.rate.daily_quota import Reserve
 from uploader.settings.sign_in import BASE_URL, check_base_url
 from uploader.settings.speed import OnLongPause, parse_rate, parse_reserve, parse_share
@@ -86,6 +90,13 @@ CONNECTION_OPTIONS = (
     ),
     option(
         Heading.SIGN_IN,
+        TOKEN_COMMAND,
+        metavar="COMMAND",
+        help="Program that prints the access token, for example 'op read op://crm/hubspot/token'. It is run "
+        "without a shell, and again if HubSpot refuses the token.",
+    ),
+    option(
+        Heading.SIGN_IN,
         "--oauth-file",
         type=PATH,
         help="TOML or JSON file with an app's client_id, client_secret and refresh_token; a new refresh "
@@ -124,7 +135,8 @@ def connection_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     patient = on_long_pause == "wait" if on_long_pause else sys.stdin.isatty() and sys.stderr.isatty()
     fields["on_long_pause"] = OnLongPause.WAIT if patient else OnLongPause.STOP
     files = [fields.pop(name) for name in ("token_file", "oauth_file")]
-    fields["token"], fields["sign_in"] = sign_in_of(*files)
+    command = fields.pop("token_command")
+    fields["token"], fields["sign_in"] = sign_in_of(*files, token_command=command)
     for file in files:
         if file is not None:
             _note_readers(file)
@@ -142,12 +154,16 @@ _REPEATED = {
     "--api-version": ("api_version", VERSIONS[0]),
     "--token-file": ("token_file", None),
     "--oauth-file": ("oauth_file", None),
+    TOKEN_COMMAND: ("token_command", None),
 }
 
 
 def account_options(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """The options for the account and its token that a printed command repeats, with their values."""
     given = {option: values[name] for option, (name, usual) in _REPEATED.items() if values[name] != usual}
+    if is_by_variable("token_command"):
+        # Unlike an argument it is seen by nobody else, and it may hold a secret. It stays set.
+        given.pop(TOKEN_COMMAND, None)
     # A command may be printed in another folder.
     return {
         option: (str(value.absolute() if isinstance(value, Path) else value),)
@@ -155,17 +171,23 @@ def account_options(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def sign_in_of(token_file: Path | None, oauth_file: Path | None) -> tuple[str, OAuth | TokenFile | None]:
+def sign_in_of(
+    token_file: Path | None, oauth_file: Path | None, *, token_command: str | None
+) -> tuple[str, SignIn | None]:
     """The first token, and where a new one comes from. Neither is an argument, which other users could see.
 
     In the environment, a token takes precedence over an app's credentials.
     """
-    if token_file is not None and oauth_file is not None:
-        raise SettingsError("use either --token-file or --oauth-file, not both")
+    given = {"--token-file": token_file, "--oauth-file": oauth_file, TOKEN_COMMAND: token_command}
+    if len(both := [option for option, value in given.items() if value is not None]) > 1:
+        raise SettingsError(f"use only one of {' and '.join(both)}")
     if token_file is not None:
         return read_token(token_file), TokenFile(str(token_file))
     if oauth_file is not None:
         return "", read_oauth(oauth_file)
+    if token_command is not None:
+        command = TokenCommand(token_command)
+        return _first_token(command), command
     token = os.environ.get(TOKEN_VARIABLE, "").strip()
     held = [os.environ.get(name, "").strip() for name in _OAUTH_VARIABLES]
     if token or not any(held):
@@ -173,6 +195,14 @@ def sign_in_of(token_file: Path | None, oauth_file: Path | None) -> tuple[str, O
     if missing := [name for name, value in zip(_OAUTH_VARIABLES, held, strict=True) if not value]:
         raise SettingsError(f"OAuth sign-in also needs {' and '.join(missing)}")
     return "", OAuth(*held)
+
+
+@functools.cache
+def _first_token(command: TokenCommand) -> str:
+    """What the program prints now: before any live display, since it may ask for a password. It is asked once
+    a process, and again when HubSpot refuses the token.
+    """
+    return TokenProgram(command).read_token()
 
 
 _OAUTH_VARIABLES = ("HUBSPOT_CLIENT_ID", "HUBSPOT_CLIENT_SECRET", "HUBSPOT_REFRESH_TOKEN")

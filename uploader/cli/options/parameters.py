@@ -16,6 +16,13 @@ ONE_RUN = {
     "--yes": "confirm questions that nobody has read",
     "--limit": "stop at the same row",
 }
+#: Its value may hold a secret: no message shows it, and commands repeat it only if it was typed.
+TOKEN_COMMAND = "--token-command"  # noqa: S105  # a name
+#: Options that a project file may not set: option -> why, and what to do.
+NOT_IN_A_FILE = {
+    TOKEN_COMMAND: "the file may come from somebody else, and would run a program on this machine; give "
+    "the option on the command line, or set UPLOADER_TOKEN_COMMAND",
+}
 
 
 class Kind(StrEnum):

@@ -19,7 +19,7 @@ _OWN = {
     "--json": False,
 }
 #: Options for the account and its token.
-ACCOUNT = ("--base-url", "--api-version", "--token-file", "--oauth-file")
+ACCOUNT = ("--base-url", "--api-version", "--token-file", "--oauth-file", "--token-command")
 #: What follows it are sources.
 _NO_MORE_OPTIONS = "--"
 

@@ -19,7 +19,10 @@ _MOST_BYTES = 65_536
 
 def read_token(path: Path) -> str:
     """The token in a file. SettingsError if there is none."""
-    return _read(path, "the token file").strip()
+    token = _read(path, "the token file").strip()
+    if not token:
+        raise SettingsError(f"the token file {path} is empty")
+    return token
 
 
 def read_oauth(path: Path) -> OAuth:
@@ -80,4 +83,4 @@ def _read(path: Path, what: str) -> str:
     except OSError as error:
         raise SettingsError(f"cannot read {what} {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise SettingsError(f"{what} {path} is empty") from error
+        raise SettingsError(f"{what} {path} is not text") from error

@@ -15,11 +15,14 @@ from uploader.hubspot.client import Call, Transport
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import Paths
 from uploader.hubspot.sign_in.credential_files import keep_refresh_token, read_token
+from uploader.hubspot.sign_in.token_command import InterruptedProgramError, TokenProgram
 from uploader.hubspot.sign_in.token_info import TokenInfo
 from uploader.hubspot.sign_in.token_renewal import (
     Life,
     OAuth,
     Renewal,
+    SignIn,
+    TokenCommand,
     TokenFile,
     introspection_form,
     is_sendable,
@@ -40,7 +43,7 @@ class Access:
 
     def __init__(
         self,
-        sign_in: OAuth | TokenFile,
+        sign_in: SignIn,
         token: str,
         transport: Transport,
         paths: Paths,
@@ -49,8 +52,8 @@ class Access:
         offload: Offload | None = None,
         outage_seconds: Callable[[], float] = lambda: 600.0,
     ) -> None:
-        """`token`: the first one; "" with OAuth. `outage_seconds`: how long renewals may fail without a valid
-        token.
+        """`token`: the first one; "" to get it from `sign_in`, as always with OAuth. `offload` is closed with
+        this. `outage_seconds`: how long renewals may fail without a valid token.
         """
         self.token = token
         self.info: TokenInfo | None = None  #: what the last grant says about its token
@@ -67,7 +70,8 @@ class Access:
         self._failing_since: float | None = None
         self._renewing: asyncio.Task[None] | None = None
         self._fault: StopRun | None = None  # why there will be no further token
-        self._life = Life() if isinstance(sign_in, OAuth) else _endless()
+        self._life = _endless() if token else Life()
+        self._program = TokenProgram(sign_in) if isinstance(sign_in, TokenCommand) else None
 
     # --- called by the sender ---
 
@@ -118,11 +122,15 @@ class Access:
         return True
 
     async def close(self) -> None:
-        """Wait for a renewal in progress, up to `_CLOSE_SECONDS`."""
+        """Wait for a renewal in progress, up to `_CLOSE_SECONDS`; a token command is ended."""
+        if self._program is not None:
+            self._program.close()
         if self._renewing is not None:
             await asyncio.wait({self._renewing}, timeout=_CLOSE_SECONDS)
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
+        if self._offload is not None:
+            self._offload.close()
 
     def introspection(self) -> Call | None:
         """The request for an OAuth token's account and scopes; None without OAuth."""
@@ -184,28 +192,50 @@ class Access:
             return OAuth(oauth.client_id, oauth.client_secret, refresh_token, oauth.file)
 
     async def _read_again(self, send_with_current_token: Callable[[Call], Awaitable[Reply]]) -> None:
-        """Take the new token from the token file, and check its account. StopRun if there is none."""
-        assert isinstance(self._sign_in, TokenFile)
-        read = partial(read_token, Path(self._sign_in.path))
-        try:
-            found = await self._offload.run(read) if self._offload else read()
-        except SettingsError as error:
-            raise StopRun(Cause.TOKEN, f"HTTP 401; {error}") from error
-        if found == self.token or not is_sendable(found):
-            raise StopRun(Cause.TOKEN, "HTTP 401, and the token file holds no new token")
+        """Take the token that the file holds now, or that the command prints, and check its account. StopRun
+        if there is no new one.
+        """
+        former, found = self.token, await self._read_token()
+        if found == former or not is_sendable(found):
+            raise StopRun(Cause.TOKEN, f"HTTP 401, and {self._whence} has no new token")
         self.token, self.info, self._is_proven, self._life = found, None, False, _endless()
         self._given_up = ""
         self._transport.use(found)
-        _LOG.info("using the new token of the token file")
+        if not former:
+            return  # no request has asked yet which account is the job's
+        _LOG.info("using the new token: %s has one", self._whence)
         for _ in range(_ACCOUNT_TRIES):
             reply = await send_with_current_token(Call("GET", self._paths.account))
             if reply.status == 401:
-                raise StopRun(Cause.TOKEN, "HTTP 401, also with the new token of the token file")
+                raise StopRun(Cause.TOKEN, f"HTTP 401, also with the new token of {self._whence}")
             if reply.ok or reply.status == 403:
                 portal = (reply.body or {}).get("portalId") if reply.ok else None
                 self._check_account(str(portal or ""), must_name_account=True)
                 return
         raise StopRun(Cause.OUTAGE, "the account of the new token could not be read")
+
+    async def _read_token(self) -> str:
+        """The token that the file or the command has now. StopRun if there is none, or
+        SettingsError if there was none before: the job can't start.
+        """
+        if self._program is not None:
+            read = self._program.read_token
+        else:
+            assert isinstance(self._sign_in, TokenFile)
+            read = partial(read_token, Path(self._sign_in.path))
+        try:
+            return await self._offload.run(read) if self._offload else read()
+        except InterruptedProgramError as error:
+            raise StopRun(Cause.SIGNAL, str(error)) from error
+        except SettingsError as error:
+            if not self.token:
+                raise
+            raise StopRun(Cause.TOKEN, f"HTTP 401; {error}") from error
+
+    @property
+    def _whence(self) -> str:
+        source = self._sign_in
+        return source.shown if isinstance(source, TokenCommand) else "the token file"
 
     def _check_account(self, portal: str, *, must_name_account: bool = False) -> None:
         """StopRun if the new token is of another account than the job's.

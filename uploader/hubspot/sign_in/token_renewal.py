@@ -5,11 +5,13 @@ replace the refresh token as well. No repr shows a secret.
 """
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from uploader.errors import SettingsError
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.sign_in.token_info import TokenInfo
 
@@ -31,6 +33,47 @@ class TokenFile:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenCommand:
+    """A program that prints the token, as `op read op://crm/hubspot/token`. It is run without a shell.
+
+    No repr and no error shows more of it than the program's name, because its other words may hold a secret.
+    """
+
+    command: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        self._check(self.words)
+
+    @property
+    def words(self) -> list[str]:
+        """The program and its arguments. SettingsError if a quote is not closed."""
+        try:
+            return shlex.split(self.command)
+        except ValueError as error:
+            raise SettingsError("the token command has a quote that is not closed") from error
+
+    @property
+    def shown(self) -> str:
+        """What an error calls it, such as `the token command (op)`."""
+        name = self.words[0].rpartition("/")[2]
+        return f"the token command ({name})"
+
+    @staticmethod
+    def _check(words: list[str]) -> None:
+        """SettingsError if they name no program."""
+        if not words or not words[0]:
+            raise SettingsError("the token command is empty; it must name a program that prints the token")
+        if assigned := _ASSIGNMENT.match(words[0]):
+            raise SettingsError(
+                f"the token command begins with {assigned[0]}..., and it is run without a shell; begin it "
+                "with env, or set that variable before"
+            )
+
+
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
 class OAuth:
     """The credentials of an OAuth app."""
 
@@ -38,6 +81,10 @@ class OAuth:
     client_secret: str = field(repr=False)
     refresh_token: str = field(repr=False)
     file: str = ""  #: the file they came from; "": the environment, which can't be updated
+
+
+#: Where a token comes from that may be replaced.
+SignIn = OAuth | TokenFile | TokenCommand
 
 
 @dataclass(frozen=True, slots=True)
