@@ -4,7 +4,7 @@ Raise `SourceError` or `CheckpointError`, one line each, before anything is chan
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -426,16 +426,52 @@ def _is_same(before: str, now: str) -> bool:
     return before == now or Path(before).absolute() == Path(now).absolute()
 
 
+def former_links_text(checkpoint: Path) -> str:
+    """How the links of a job that is about to be started over can be taken back; "" if it has made none."""
+    with suppress(CheckpointError), _former_links(checkpoint) as (_, links):
+        if made := links.made():
+            number = snapshot.free_number(*_kept(checkpoint))
+            named = snapshot_path(checkpoint) if snapshot_path(checkpoint).exists() else links.path
+            return (
+                f"the former job has made {made:,} links, which stay: to take them back, give "
+                f"{named.name}{number} to `undo`"
+            )
+    return ""
+
+
+def _note_account_of_links(checkpoint: Path) -> None:
+    """Note with the links of a job what only its checkpoint tells: `undo` needs it."""
+    with suppress(CheckpointError), _former_links(checkpoint) as (opened, links):
+        links.note_account(opened.identity().portal, opened.identity().settings["object_type"])
+
+
+@contextmanager
+def _former_links(checkpoint: Path) -> Iterator[tuple[Checkpoint, AssociationsFile]]:
+    """The checkpoint and the links of a job. CheckpointError if it has none, or its checkpoint is damaged."""
+    with (
+        closing(Checkpoint.open(checkpoint, read_only=True)) as opened,
+        closing(AssociationsFile(checkpoint)) as links,
+    ):
+        links.open(opened.job_id())
+        yield opened, links
+
+
+def _kept(checkpoint: Path) -> Sequence[Path]:
+    """What is kept of a job that is started over, so that it can be undone."""
+    return snapshot_path(checkpoint), associations_path(checkpoint), list_path(checkpoint)
+
+
 def _discard_job(settings: OutputSettings, in_doubt_below: int) -> None:
     """Remove the checkpoint and the results file; keep snapshot, links and list under other names."""
     save_rows_without_snapshot(settings.checkpoint_path, in_doubt_below)
+    _note_account_of_links(settings.checkpoint_path)
     kept = snapshot_path(settings.checkpoint_path)
     if kept.exists() and snapshot.read_about(kept):
         snapshot.decide_open_readings_for_undo(kept, settings.checkpoint_path, in_doubt_below)
     try:
         Checkpoint.remove(settings.checkpoint_path)
         path = settings.checkpoint_path
-        snapshot.put_aside(snapshot_path(path), associations_path(path), list_path(path))
+        snapshot.put_aside(*_kept(path))
         if settings.results_path:
             settings.results_path.unlink(missing_ok=True)
         if settings.links_path and settings.links_path.exists():

@@ -15,7 +15,15 @@ from uploader.hubspot.account import Account
 from uploader.jobs.early_ending import Ending
 from uploader.jobs.follow_ups import find_follow_ups
 from uploader.jobs.link_checks import refuse_impossible_links
-from uploader.jobs.opening import FoundJob, Job, find_job, open_job, open_sources, total_bytes
+from uploader.jobs.opening import (
+    FoundJob,
+    Job,
+    find_job,
+    former_links_text,
+    open_job,
+    open_sources,
+    total_bytes,
+)
 from uploader.jobs.pipeline import Parts, Pipeline, stop_reason
 from uploader.jobs.preflight import check_named_portal, run_both
 from uploader.jobs.progress_view import View
@@ -236,6 +244,8 @@ class Run:
             )
         if not settings.accept_changed_settings:
             await self.passes.read(compare_keys(found), reader)
+        if found.checkpoint is None and settings.restart:
+            self.notices += filter(None, [former_links_text(settings.checkpoint_path)])
         job = self._job = open_job(found, settings, account, stack, self.canary)
         stack.callback(writer.finish)
         if job.snapshot is not None:

@@ -132,6 +132,26 @@ class AssociationsFile(sqlite.Database):
             self.close()
             raise CheckpointError(f"{self.path} has the links of another job: restore that of this one")
 
+    def open_former(self) -> dict[str, str]:
+        """Open the file of a job that was started over; what it tells of it: `job`, `portal`, `object_type`.
+        CheckpointError if it does not.
+        """
+        with self._storing():
+            self._connection = sqlite.connect(self.path, "rw", synchronous=_SYNCHRONOUS)
+        about = self._about()
+        if not {"job", "portal", "object_type"} <= about.keys():
+            self.close()
+            raise CheckpointError(
+                f"{self.path} does not say which account its links are in; give the snapshot of its job"
+            )
+        return about
+
+    def note_account(self, portal: str, object_type: str) -> None:
+        """Note what only the checkpoint tells, which is about to be removed. StorageError."""
+        with self._transaction() as connection:
+            about = {"portal": portal, "object_type": object_type}
+            connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about.items())
+
     @property
     def is_open(self) -> bool:
         return self._connection is not None
@@ -212,6 +232,12 @@ class AssociationsFile(sqlite.Database):
     def may_have_created(self) -> int:
         """How many other records the job has created, or may have."""
         ((count,),) = self._all("SELECT count(*) FROM ends WHERE created AND hubspot_id != ''")
+        return int(count)
+
+    def made(self) -> int:
+        """How many links the job has made that are not taken back."""
+        is_made = "outcome IN ('linked', 'pending') AND undone NOT IN ('unlinked', 'gone')"
+        ((count,),) = self._all(f"SELECT count(*) FROM links WHERE {is_made}")  # noqa: S608
         return int(count)
 
     def listed(self) -> Iterator[ListedLink]:

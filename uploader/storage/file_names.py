@@ -6,11 +6,23 @@ from pathlib import Path
 CHECKPOINT_ENDING = ".checkpoint"
 SNAPSHOT_ENDING = ".snapshot"
 LIST_ENDING = ".list"
+LINKS_ENDING = ".links"
+
+
+def find_job(named: Path) -> tuple[Path, str]:
+    """The checkpoint of a job, and its number, such as ".1" of one that was started over; given the
+    checkpoint, or the job's snapshot, links or list.
+    """
+    for ending in (SNAPSHOT_ENDING, LINKS_ENDING, LIST_ENDING):
+        head, dot, number = named.name.rpartition(ending)
+        if dot and head and (not number or (number[0] == "." and number[1:].isdigit())):
+            return named.with_name(head), number
+    return named, ""
 
 
 def associations_path(checkpoint: Path, number: str = "") -> Path:
     """The path of the links of a job, with the number of a renamed one."""
-    return checkpoint.with_name(f"{checkpoint.name}.links{number}")
+    return checkpoint.with_name(f"{checkpoint.name}{LINKS_ENDING}{number}")
 
 
 def created_records_path(checkpoint: Path) -> Path:
@@ -40,8 +52,9 @@ def opt_outs_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(f"{checkpoint.name.removesuffix(CHECKPOINT_ENDING)}.optouts.csv")
 
 
-def snapshot_path(checkpoint: Path) -> Path:
-    return checkpoint.with_name(f"{checkpoint.name}{SNAPSHOT_ENDING}")
+def snapshot_path(checkpoint: Path, number: str = "") -> Path:
+    """The path of the snapshot of a job, with the number of a renamed one."""
+    return checkpoint.with_name(f"{checkpoint.name}{SNAPSHOT_ENDING}{number}")
 
 
 def undo_path(snapshot: Path) -> Path:

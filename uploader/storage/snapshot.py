@@ -333,16 +333,18 @@ def note(path: Path, name: str, value: str) -> None:
         connection.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (name, value))
 
 
+def free_number(*paths: Path) -> str:
+    """The number that these files get when they are put aside, such as ".1"."""
+    numbers = map(".{}".format, count(1))
+    return next(n for n in numbers if not any(path.with_name(path.name + n).exists() for path in paths))
+
+
 def put_aside(*paths: Path) -> None:
     """Rename a former job's snapshot and what else it needs to be undone; all get the same number."""
-
-    def numbered(path: Path, number: int) -> Path:
-        return path.with_name(f"{path.name}.{number}")
-
     there = [path for path in paths if path.exists()]
-    number = next(n for n in count(1) if not any(numbered(path, n).exists() for path in paths))
+    number = free_number(*paths)
     for path in there:
-        aside = numbered(path, number)
+        aside = path.with_name(f"{path.name}{number}")
         for ending in (*sqlite.ENDINGS, ""):  # the file itself last: without its log it would be incomplete
             file = path.with_name(path.name + ending)
             if file.exists():

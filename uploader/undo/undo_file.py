@@ -15,7 +15,7 @@ import orjson
 
 from uploader.errors import CheckpointError
 from uploader.model.records import EMAIL
-from uploader.storage.file_names import SNAPSHOT_ENDING, snapshot_path, undo_path
+from uploader.storage.file_names import find_job, snapshot_path, undo_path
 from uploader.storage.snapshot_entry_state import ReadingState
 from uploader.system import sqlite
 from uploader.undo import work_list
@@ -506,12 +506,11 @@ def read_undone(checkpoint: Path, job: str) -> Undone | None:
 
 
 def find(named: Path) -> tuple[Path, Path]:
-    """The paths of snapshot and checkpoint, given either. CheckpointError if there is no snapshot."""
-    head, dot, number = named.name.rpartition(SNAPSHOT_ENDING)
-    if dot and head and (not number or (number[0] == "." and number[1:].isdigit())):
-        found = named, named.with_name(head)
-    else:
-        found = snapshot_path(named), named
+    """The paths of snapshot and checkpoint, given either, or the job's links or list. CheckpointError if
+    there is no snapshot.
+    """
+    checkpoint, number = find_job(named)
+    found = snapshot_path(checkpoint, number), checkpoint
     if not found[0].is_file():
         raise CheckpointError(
             f"there is no snapshot {found[0]}; only a job that was run with --snapshot can be undone"

@@ -106,12 +106,27 @@ def test_links_of_new_and_old_contacts_are_taken_back(tmp_path, held):
     assert (counts(again), again.exit_code) == ({"unlinked": 2}, 0)
 
 
-def test_links_of_a_job_that_was_begun_anew_are_taken_back_by_its_snapshot(tmp_path):
-    job = make_job(tmp_path / "c.csv", [{"email": A, "account": "c1"}], account(["c1"], [A]), [PLAIN])
-    job.run_virtual(snapshot=True)
-    job.run_virtual(snapshot=True, restart=True)
-    report = undo(job, named=tmp_path / "c.csv.checkpoint.snapshot.1")
-    assert (counts(report), labels(job.simulator)) == ({"unlinked": 1}, {})
+@pytest.mark.parametrize(("has_snapshot", "named"), [(True, "snapshot.1"), (False, "links.1")])
+def test_links_of_a_job_that_was_begun_anew_are_taken_back_by_what_is_kept(tmp_path, has_snapshot, named):
+    rows = [{"email": A, "account": "c1"}, {"email": B, "account": "c1"}]
+    job = make_job(tmp_path / "c.csv", rows, account(["c1"], [A]), [PLAIN])
+    job.run_virtual(snapshot=has_snapshot)
+    notices: list[str] = []
+    job.run_virtual(
+        snapshot=has_snapshot, restart=True, on_tick=lambda run: notices.__setitem__(slice(None), run.notices)
+    )
+    assert (
+        f"the former job has made 2 links, which stay: to take them back, give c.csv.checkpoint.{named} to "
+        "`undo`"
+    ) in notices
+    report = undo(job, named=tmp_path / f"c.csv.checkpoint.{named}")
+    assert (counts(report), labels(job.simulator)) == ({"unlinked": 2}, {})
+    job.run_virtual(snapshot=has_snapshot, restart=True)
+    assert undo(job).counts[LinkUndo.UNLINKED] == 2
+    job.run_virtual(
+        snapshot=has_snapshot, restart=True, on_tick=lambda run: notices.__setitem__(slice(None), run.notices)
+    )
+    assert not [one for one in notices if "former job" in one]
 
 
 def test_what_was_linked_before_stays_and_loses_only_the_label(tmp_path):

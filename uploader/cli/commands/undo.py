@@ -101,9 +101,10 @@ def command(
     it has put into a list (--add-to-list) are taken out first, and links that it made (--associate) are taken
     back, also without a snapshot.
 
-    CHECKPOINT is the job's checkpoint, or a snapshot that --restart kept (...checkpoint.snapshot.1). It may
-    also be a record that create-properties wrote (...created.json): then the properties that no record has a
-    value of are archived, and the others are kept.
+    CHECKPOINT is the job's checkpoint, or a snapshot that --restart kept (...checkpoint.snapshot.1; of a job
+    without one, ...checkpoint.links.1 or ...checkpoint.list.1). It may also be a record that
+    create-properties wrote (...created.json): then the properties that no record has a value of are archived,
+    and the others are kept.
 
     Records that the job created are archived, unless others have changed them since or have associated calls,
     e-mails, meetings, notes, tasks, messages, letters, deals or tickets with them. Each value that the job
@@ -127,12 +128,62 @@ def command(
 
         return undo_properties(checkpoint, dry_run=dry_run, yes=yes, as_json=as_json, connection=connection)
     gone = click.get_current_context().meta.setdefault(_GONE, WouldBeGone())  # the steps of a plan share it
-    has_snapshot, place = _has_snapshot(checkpoint), find_list(checkpoint)
-    job = UndoFile(find(checkpoint)[0]).about["job"] if has_snapshot else ""
-    linked = find_links(checkpoint, job)
+    has_snapshot = _has_snapshot(checkpoint)
+    before = _undo_before(
+        checkpoint,
+        {"output": output, "archive_touched": archive_touched},
+        has_snapshot=has_snapshot,
+        gone=gone,
+        restart=restart,
+        dry_run=dry_run,
+        yes=yes,
+        connection=connection,
+    )
+    if before.is_stopped or (not has_snapshot and not before.is_empty):
+        _print_before(before, as_json=as_json)
+        return before.exit_code
+    snapshot, checkpoint = find(checkpoint)
+    listed = output or _beside(snapshot)
+    refuse_foreign(listed, _HEADER, "no list of what was kept")
+    with contextlib.closing(UndoFile(snapshot)) as file:
+        settings = undo_settings(file, checkpoint, restart=restart, **connection_settings(connection))
+        make = partial(Undo, settings, file, dry=dry_run, archive_touched=archive_touched, gone=gone)
+        report = _undo_records(make, file, partial(_write, output=listed, keeps_empty=bool(output)), yes=yes)
+    _print_report(report, listed, before, as_json=as_json, dry_run=dry_run)
+    if dry_run and snapshot == snapshot_path(checkpoint) and checkpoint.exists():
+        for line in undone_text(checkpoint, sys.argv[1:]):
+            print_message(f'{line} (counted above as "{_WORDS[UndoOutcome.AS_BEFORE]}")')
+    return report.exit_code or before.exit_code
+
+
+def _undo_records(
+    make: Callable[..., Undo], file: UndoFile, write: Callable[[Undo], None], *, yes: bool
+) -> Report:
+    say_settings(click.get_current_context())
+    for line in newer_jobs_lines(file, sys.argv[1:]):
+        print_message(line)
+    return asyncio.run(_undo(make, write, yes=yes))
+
+
+# --- what comes before the records ---
+
+
+def _undo_before(
+    named: Path,
+    of_records: Mapping[str, object],
+    *,
+    has_snapshot: bool,
+    gone: WouldBeGone,
+    restart: bool,
+    dry_run: bool,
+    yes: bool,
+    connection: Mapping[str, Any],
+) -> Before:
+    """Undo the list and the links of a job. `of_records`: options that a job without a snapshot refuses."""
+    job = UndoFile(find(named)[0]).about["job"] if has_snapshot else ""
+    place, linked = find_list(named), find_links(named, job)
     if not has_snapshot and (place is not None or linked is not None):
-        what = "this job was run without --snapshot"
-        _refuse_options(what, output=output, archive_touched=archive_touched)
+        _refuse_options("this job was run without --snapshot", **of_records)
     before = Before(
         undo_list(*place, job, dry_run=dry_run, yes=yes, connection=connection) if place else None
     )
@@ -140,37 +191,7 @@ def command(
         before.links = undo_links(
             linked, dry_run=dry_run, gone=gone, restart=restart, yes=yes, connection=connection
         )
-    if before.is_stopped or (not has_snapshot and not before.is_empty):
-        _print_before(before, as_json=as_json)
-        return before.exit_code
-    snapshot, checkpoint = find(checkpoint)
-    is_named = output is not None
-    output = output or _beside(snapshot)
-    refuse_foreign(output, _HEADER, "no list of what was kept")
-    file = UndoFile(snapshot)
-    settings = undo_settings(file, checkpoint, restart=restart, **connection_settings(connection))
-    try:
-        say_settings(click.get_current_context())
-        for line in newer_jobs_lines(file, sys.argv[1:]):
-            print_message(line)
-        write = partial(_write, output=output, keeps_empty=is_named)
-
-        def make(approve: Approve | None) -> Undo:
-            return Undo(
-                settings, file, approve=approve, dry=dry_run, archive_touched=archive_touched, gone=gone
-            )
-
-        report = asyncio.run(_undo(make, write, yes=yes))
-    finally:
-        file.close()
-    _print_report(report, output, before, as_json=as_json, dry_run=dry_run)
-    if dry_run and snapshot == snapshot_path(checkpoint) and checkpoint.exists():
-        for line in undone_text(checkpoint, sys.argv[1:]):
-            print_message(f'{line} (counted above as "{_WORDS[UndoOutcome.AS_BEFORE]}")')
-    return report.exit_code or before.exit_code
-
-
-# --- what comes before the records ---
+    return before
 
 
 def _has_snapshot(named: Path) -> bool:
@@ -216,16 +237,14 @@ def _refuse_options(why: str, **given: object) -> None:
             raise SettingsError(f"{option} is for the undo of an upload with --snapshot, and {why}")
 
 
-async def _undo(
-    make: Callable[[Approve | None], Undo], write: Callable[[Undo], None], *, yes: bool
-) -> Report:
+async def _undo(make: Callable[..., Undo], write: Callable[[Undo], None], *, yes: bool) -> Report:
     ask = _approval(yes=yes)
 
     async def approve(account: Account, created: int, others: int) -> bool:
         async with display.aside():
             return ask is None or await ask(account, created, others)
 
-    run = make(approve)
+    run = make(approve=approve)
     stop_on_signals(run.ending.stop)
     display = WorkDisplay(partial(_work, run), ready=run.started, introduce=partial(_introduce, run))
     async with display:

@@ -15,7 +15,7 @@ from uploader.hubspot.account import Account
 from uploader.jobs.summary import advice
 from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.checkpoint import Checkpoint
-from uploader.storage.file_names import SNAPSHOT_ENDING, associations_path
+from uploader.storage.file_names import associations_path, find_job, snapshot_path
 from uploader.undo.link_plan import LinkUndo
 from uploader.undo.links import LinksReport, LinksUndo, links_settings
 from uploader.undo.undo_file import UndoFile
@@ -35,11 +35,12 @@ def find_links(named: Path, job: str) -> JobWithLinks | None:
     """The job with the links, given any of its files; None if it has none. `job`: that of the snapshot, or
     ""; the links of another job stay as they are.
     """
-    head, dot, number = named.name.rpartition(SNAPSHOT_ENDING)
-    if dot and head and number:
-        return _of_former_job(named, named.with_name(head), number)
-    checkpoint = named.with_name(head) if dot and head else named
-    if not associations_path(checkpoint).is_file() or not checkpoint.is_file():
+    checkpoint, number = find_job(named)
+    if not associations_path(checkpoint, number).is_file():
+        return None
+    if number:
+        return _of_former_job(checkpoint, number)
+    if not checkpoint.is_file():
         return None
     with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
         found, identity = opened.job_id(), opened.identity()
@@ -48,11 +49,14 @@ def find_links(named: Path, job: str) -> JobWithLinks | None:
     return JobWithLinks(checkpoint, found, identity.portal, identity.settings["object_type"])
 
 
-def _of_former_job(snapshot: Path, checkpoint: Path, number: str) -> JobWithLinks | None:
-    """The same of a job whose files were renamed: its checkpoint is gone, and its snapshot tells the rest."""
-    if not associations_path(checkpoint, number).is_file() or not snapshot.is_file():
-        return None
-    about = UndoFile(snapshot).about
+def _of_former_job(checkpoint: Path, number: str) -> JobWithLinks:
+    """The same of a job whose files were renamed: its checkpoint is gone."""
+    snapshot = snapshot_path(checkpoint, number)
+    if snapshot.is_file():
+        about = UndoFile(snapshot).about
+    else:
+        with closing(AssociationsFile(checkpoint, number)) as file:
+            about = file.open_former()
     return JobWithLinks(checkpoint, about["job"], about["portal"], about["object_type"], number)
 
 

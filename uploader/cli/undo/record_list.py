@@ -12,20 +12,14 @@ from uploader.cli.text.numbers import printable
 from uploader.cli.undo.approval import is_approved
 from uploader.hubspot.account import Account
 from uploader.jobs.summary import advice
-from uploader.storage.file_names import LIST_ENDING, SNAPSHOT_ENDING, list_path
+from uploader.storage.file_names import find_job, list_path
 from uploader.storage.list_file import ListFile
 from uploader.undo.record_list import ListReport, ListUndo, list_settings
 
 
 def find_list(named: Path) -> tuple[Path, str] | None:
     """The checkpoint and the number of the list of a job, given any of its files; None if it has no list."""
-    for ending in (LIST_ENDING, SNAPSHOT_ENDING):
-        head, dot, number = named.name.rpartition(ending)
-        if dot and head and (not number or (number[0] == "." and number[1:].isdigit())):
-            found = named.with_name(head), number
-            break
-    else:
-        found = named, ""
+    found = find_job(named)
     return found if list_path(*found).is_file() else None
 
 
