@@ -25,6 +25,7 @@ LAYERS = (
     ("system",),
     ("hubspot",),
     ("records",),
+    ("option_files",),
     ("sources",),
     ("storage",),
     ("pipeline",),
@@ -47,6 +48,8 @@ DO_IO = """
     system.whole_file
     hubspot.client hubspot.lists hubspot.sign_in.credential_files hubspot.sign_in.token_command
     hubspot.sign_in.token_provider hubspot.tls
+    option_files.mapping option_files.owner_map option_files.suppression option_files.text
+    option_files.value_tables
     sources.bytes.compression sources.bytes.local sources.bytes.remote sources.patterns
     sources.python_rows
     storage.associations_file storage.files_to_purge storage.checkpoint storage.checkpoint_tables.canary
@@ -73,19 +76,19 @@ DO_IO = """
     undo.batch_worker undo.links undo.record_list undo.other_jobs undo.run undo.undo_file undo.work_list
     verify.corrections verify.result_file verify.run verify.verify_file
     plans.other_files plans.record_file plans.run
-    api.options api.uploader
+    api.keyword_values api.options api.running api.uploader
     cli.commands.check cli.commands.create_properties cli.commands.demo cli.commands.failures
     cli.commands.help cli.commands.init cli.commands.migrate
     cli.commands.mock_server cli.commands.preview cli.commands.properties cli.commands.purge
     cli.commands.report cli.commands.status cli.commands.undo cli.commands.upload cli.commands.verify
     cli.demo_files cli.guide.run cli.guide.terminal cli.logs cli.main cli.option_variables
     cli.undo.approval cli.undo.links cli.undo.record_list
-    cli.options.columns cli.options.connection cli.options.project cli.options.suppression_file
+    cli.options.columns cli.options.connection cli.options.project
     cli.output cli.pages cli.plans.each_step cli.plans.overview cli.plans.watcher
     cli.progress
     cli.project_file cli.project_reading cli.undo.properties cli.signals cli.status_watch cli.summary_file
     cli.text.check.details cli.text.check.next_steps
-    cli.text.project_draft cli.text.undo_state cli.text_file cli.typed_answer cli.terminal cli.work_display
+    cli.text.project_draft cli.text.undo_state cli.typed_answer cli.terminal cli.work_display
     cli.workbook
 """
 _IO_MODULES = """

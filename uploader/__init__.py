@@ -25,10 +25,20 @@ if TYPE_CHECKING:
         UploaderError,
     )
     from uploader.hubspot.account import Account
+    from uploader.hubspot.proxy import Network
+    from uploader.hubspot.sign_in.token_renewal import OAuth, TokenCommand, TokenFile
     from uploader.jobs.row_outcome import RowOutcome
     from uploader.jobs.summary import JobState, Summary
+    from uploader.model.associations import LinkColumn
     from uploader.model.outcomes import Outcome
+    from uploader.pipeline.failure_limits import FailureLimit, Tolerance
+    from uploader.pipeline.rate.daily_quota import Reserve
+    from uploader.pipeline.rate.limiter import Quota
+    from uploader.records.duplicates import OnDuplicate
+    from uploader.records.suppression_list import Suppression
+    from uploader.records.write_policy import Only, Policy
     from uploader.settings import Settings
+    from uploader.settings.speed import OnLongPause
     from uploader.sources.python_rows import Row
 
 from uploader.version import __version__
@@ -37,10 +47,20 @@ __all__ = [
     "Account",
     "CheckpointError",
     "DeclinedError",
+    "FailureLimit",
     "JobState",
+    "LinkColumn",
+    "Network",
+    "OAuth",
+    "OnDuplicate",
+    "OnLongPause",
+    "Only",
     "Options",
     "Outcome",
     "OutcomeStream",
+    "Policy",
+    "Quota",
+    "Reserve",
     "Review",
     "Row",
     "RowOutcome",
@@ -51,6 +71,10 @@ __all__ = [
     "SourceError",
     "StorageError",
     "Summary",
+    "Suppression",
+    "TokenCommand",
+    "TokenFile",
+    "Tolerance",
     "Uploader",
     "UploaderError",
     "__version__",
@@ -60,10 +84,20 @@ __all__ = [
 #: Imported when somebody names them: `uploader --help` does not load what it does not use.
 _MODULES = {
     "Account": "hubspot.account",
+    "FailureLimit": "pipeline.failure_limits",
     "JobState": "jobs.summary",
+    "LinkColumn": "model.associations",
+    "Network": "hubspot.proxy",
+    "OAuth": "hubspot.sign_in.token_renewal",
+    "OnDuplicate": "records.duplicates",
+    "OnLongPause": "settings.speed",
+    "Only": "records.write_policy",
     "Options": "api.options",
     "Outcome": "model.outcomes",
     "OutcomeStream": "api.uploader",
+    "Policy": "records.write_policy",
+    "Quota": "pipeline.rate.limiter",
+    "Reserve": "pipeline.rate.daily_quota",
     "Review": "canary.assessment",
     "Row": "sources.python_rows",
     "RowOutcome": "jobs.row_outcome",
@@ -71,6 +105,10 @@ _MODULES = {
     "Settings": "settings",
     "Source": "api.uploader",
     "Summary": "jobs.summary",
+    "Suppression": "records.suppression_list",
+    "TokenCommand": "hubspot.sign_in.token_renewal",
+    "TokenFile": "hubspot.sign_in.token_renewal",
+    "Tolerance": "pipeline.failure_limits",
     "Uploader": "api.uploader",
     "upload": "api.uploader",
 }

@@ -1,5 +1,10 @@
 """The Python API. `uploader` exports its names.
 
-options   the settings of a job as keyword arguments
-uploader  `Uploader` and `upload`: jobs run by a program
+described         what `help` shows of the options of a function
+keyword_settings  settings from keywords
+keyword_values    what each keyword takes
+options           the options as keywords, and what each means
+running           a job beside the caller's task
+uploader          `Uploader` and `upload`: jobs run by a program
+wording           texts that name options, with keywords in their place
 """

@@ -14,7 +14,10 @@ from inspect import isawaitable
 from types import TracebackType
 from typing import Any, NamedTuple, Self, Unpack
 
-from uploader.api.options import Options, make_settings
+from uploader.api.described import with_options
+from uploader.api.keyword_settings import keywords_named, make_settings
+from uploader.api.options import Options
+from uploader.api.running import wait_until_ended
 from uploader.canary.assessment import Review
 from uploader.errors import DeclinedError, SettingsError
 from uploader.hubspot.account import Account
@@ -54,6 +57,7 @@ Source = str | os.PathLike[str] | Rows | python_rows.Rows
 class Uploader:
     """Runs jobs, one after the other. Call `run` inside `async with`, which waits for the end of the job."""
 
+    @with_options(Options)
     def __init__(
         self,
         settings: Settings | Options | None = None,
@@ -64,14 +68,21 @@ class Uploader:
         seams: Seams | None = None,
         **options: Unpack[Options],
     ) -> None:
-        """`options` are settings by name; they take precedence over `settings`.
+        """The options hold for every job. They take precedence over `settings`.
 
         A production account, or one whose kind the token may not read, is written to only if `portal` names
-        it, `approve` returns True, or `yes` is given. There is a canary only if `canary` gives its number of
-        rows, or `judge` is given. `seams` are for tests.
+        it, `approve` returns True, or `yes` is given. `approve` is a function or coroutine of the account and
+        the estimated number of rows. There is a canary only if `canary` gives its number of rows, or `judge`
+        is given: a function or coroutine of the canary's review, which returns whether the other rows are
+        sent.
         """
-        self._given_options = _given_options(settings) | options
-        self._sources = settings.sources if isinstance(settings, Settings) else ()
+        self._base: Mapping[str, Any] = {}
+        self._sources: Sequence[Source] = ()
+        self._given_options: Mapping[str, Any] = options
+        if isinstance(settings, Settings):
+            self._base, self._sources = _fields_of(settings), settings.sources
+        elif settings is not None:
+            self._given_options = {**settings, **options}
         self._consent = _Consent(yes, approve, judge)
         self._seams = seams
         self._is_open = False
@@ -128,7 +139,13 @@ class Uploader:
                 raise RuntimeError("this Uploader is running a job; create another Uploader for a second one")
             await self._started.close(quiet=True)
         made = _make_run(
-            sources, self._given_options, self._consent, self._seams, is_followed=True, earlier=earlier
+            sources,
+            self._given_options,
+            self._consent,
+            self._seams,
+            base=self._base,
+            is_followed=True,
+            earlier=earlier,
         )
         self._started = _Started(*made)
         return self._started
@@ -206,18 +223,19 @@ class _Started:
     async def end(self) -> None:
         """Wait for the end, and raise an error of the job or of an iterable that it reads."""
         self._is_reported = True
-        await _wait_until_ended(self.task, self.stop)
+        await wait_until_ended(self.task, self.stop)
         _raise_failure(self.task, self._given)
 
     async def close(self, *, quiet: bool = False) -> None:
         """Drain the job, wait for its end, and raise an error that was not raised yet, unless `quiet`."""
         self.stop_once()
         is_told, self._is_reported = self._is_reported or quiet, True
-        await _wait_until_ended(self.task, self.stop)
+        await wait_until_ended(self.task, self.stop)
         if not is_told:
             _raise_failure(self.task, self._given)
 
 
+@with_options(Options)
 async def upload(
     *sources: Source,
     yes: bool = False,
@@ -228,29 +246,21 @@ async def upload(
 ) -> Summary:
     """Run or resume a job, and return its summary. Like `Uploader`, without the outcomes of rows.
 
+    Sources are paths, patterns, URLs or rows: an iterable or async iterable of mappings, or `Rows`.
+
+    A production account, or one whose kind the token may not read, is written to only if `portal` names it,
+    `approve` returns True, or `yes` is given. `approve` is a function or coroutine of the account and the
+    estimated number of rows. `judge`, a function or coroutine of the canary's review, returns whether the
+    other rows are sent.
+
     Raise UploaderError if the job can't start. If it stops early, the summary's `state`, `reason` and
     `exit_code` say so. A cancelled call drains the job first.
     """
     run, given, _ = _make_run(sources, options, _Consent(yes, approve, judge), seams)
     task = asyncio.get_running_loop().create_task(run.run())
-    await _wait_until_ended(task, lambda: run.stop(signal.SIGINT))
+    await wait_until_ended(task, lambda: run.stop(signal.SIGINT))
     _raise_failure(task, given)
     return task.result()
-
-
-async def _wait_until_ended(task: asyncio.Task[Summary], stop: Callable[[], None]) -> None:
-    """Wait until a job has ended. If this is cancelled, drain the job, and wait before the cancellation."""
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-            stop()
-    if cancelled is not None:
-        if not task.cancelled():
-            task.exception()  # nobody else will ask for it
-        raise cancelled
 
 
 def _raise_failure(task: asyncio.Task[Summary], given: Sequence[RowStream]) -> None:
@@ -258,7 +268,8 @@ def _raise_failure(task: asyncio.Task[Summary], given: Sequence[RowStream]) -> N
     for rows in given:
         if rows.error is not None and not isinstance(rows.error, asyncio.CancelledError):
             raise rows.error
-    task.result()
+    with keywords_named():
+        task.result()
 
 
 # --- from arguments to a run ---
@@ -296,14 +307,12 @@ async def _answer(answer: bool | Awaitable[bool]) -> bool:
     return bool(await answer if isawaitable(answer) else answer)
 
 
-def _given_options(settings: Settings | Options | None) -> dict[str, Any]:
-    if not isinstance(settings, Settings):
-        return dict(settings or {})
+def _fields_of(settings: Settings) -> dict[str, Any]:
     named = (field.name for field in fields(Settings))
     return {
         name: getattr(settings, name)
         for name in named
-        if name not in {"sources", "given", "repeated_options", "translation_places", "offline"}
+        if name not in {"sources", "given", "repeated_options", "offline"}
     }
 
 
@@ -319,10 +328,13 @@ def _make_run(
     consent: _Consent,
     seams: Seams | None,
     *,
+    base: Mapping[str, Any] | None = None,
     is_followed: bool = False,
     earlier: bool = False,
 ) -> _Made:
-    """`is_followed`: somebody takes the outcomes of rows; with `earlier`, those of earlier runs, too."""
+    """`base`: fields of `Settings` that options take precedence over. `is_followed`: somebody takes the
+    outcomes of rows; with `earlier`, those of earlier runs, too.
+    """
     named = [_named(source) for source in sources]
     names = tuple(one.name if isinstance(one, Rows) else one for one in named)
     rows = [one for one in named if isinstance(one, Rows)]
@@ -331,7 +343,7 @@ def _make_run(
             "judge needs a file, because rows are read again after the canary. Leave judge out: the job "
             "then stops after its canary, and continues with approve_canary=True"
         )
-    settings = make_settings(names, (one.name for one in rows), options)
+    settings = make_settings(names, (one.name for one in rows), options, base)
     given = [ProgramRows(one.rows, one.name, keeps_refs=is_followed) for one in rows]
     outcome_queue = OutcomeQueue(given, wants_earlier=earlier)
     run = Run(

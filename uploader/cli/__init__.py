@@ -20,7 +20,6 @@ suggestions       what a mistyped command or option was meant to be
 summary_file      `--summary-file`
 terminal          lines as a terminal shows them
 text              findings and summaries as text
-text_file         small text files that options name
 typed_answer      a line typed at the terminal
 undo              `undo` of what is no record: list, links, properties
 work_display      what is seen while undo and verify are under way

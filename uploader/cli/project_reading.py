@@ -27,8 +27,8 @@ from uploader.cli.plans.sections import (
     sections_of,
 )
 from uploader.cli.suggestions import suggestions
-from uploader.cli.text_file import read_text
 from uploader.errors import SettingsError
+from uploader.option_files.text import read_text
 from uploader.records.columns import MappingError
 from uploader.records.mapping_file import MappingFile, key_schemas, mapping_of, parse_document
 from uploader.settings import Settings

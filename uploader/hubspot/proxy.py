@@ -9,6 +9,7 @@ Rules The usual variables, lower case first, as curl, pip and requests read them
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ssl import SSLContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +18,10 @@ class Network:
 
     proxy: str = field(default="", repr=False)  #: a URL, which may hold a password; "" for none
     proxy_shown: str = ""  #: the same without a password
-    proxy_variable: str = ""  #: the environment variable that names it
-    #: Files and folders of certificates, by variable. Empty: the machine's own.
+    proxy_variable: str = ""  #: what names it, such as an environment variable
+    #: Files and folders of certificates, by what names them. Empty: the machine's own.
     authorities: Mapping[str, str] = field(default_factory=dict)
+    context: SSLContext | None = field(default=None, repr=False)  #: verifies the server in place of these
 
     @property
     def summary(self) -> str:
@@ -28,7 +30,7 @@ class Network:
             f"through the proxy {self.proxy_shown} ({self.proxy_variable})" if self.proxy else "directly"
         )
         named = [f"{path} ({variable})" for variable, path in self.authorities.items()]
-        whose = " and ".join(named) or "this machine's"
+        whose = "of the program" if self.context else " and ".join(named) or "this machine's"
         return f"connecting {through}; certificate authorities: {whose}"
 
 
@@ -39,9 +41,9 @@ _REQUESTS = "REQUESTS_CA_BUNDLE"
 
 
 def find_network(base_url: str, variables: Mapping[str, str]) -> Network:
-    """The `Network` for a valid base URL."""
-    found = _URL.fullmatch(base_url)
-    if found is None or found["scheme"].lower() != "https":
+    """The `Network` for a valid base URL, by the environment's variables."""
+    found = _https(base_url)
+    if found is None:
         return Network()
     used = [name for name in _OPENSSL if variables.get(name)] or [_REQUESTS]
     authorities = {name: variables[name] for name in used if variables.get(name)}
@@ -52,6 +54,24 @@ def find_network(base_url: str, variables: Mapping[str, str]) -> Network:
         return Network(authorities=authorities)
     url, shown = _checked(variables[proxy].strip(), proxy)
     return Network(url, shown, proxy, authorities)
+
+
+def given_network(base_url: str, proxy: str, certificates: SSLContext | str | None) -> Network:
+    """The `Network` for a valid base URL, as a program gives it: a proxy's URL or "", and the path of
+    certificate authorities, or a context.
+    """
+    if _https(base_url) is None:
+        return Network()
+    url, shown = _checked(proxy, "proxy=") if proxy else ("", "")
+    context = certificates if isinstance(certificates, SSLContext) else None
+    authorities = {"ssl=": certificates} if isinstance(certificates, str) else {}
+    return Network(url, shown, "proxy=" if proxy else "", authorities, context)
+
+
+def _https(base_url: str) -> re.Match[str] | None:
+    """The parts of a URL; None if nothing would be encrypted."""
+    found = _URL.fullmatch(base_url)
+    return found if found and found["scheme"].lower() == "https" else None
 
 
 def _names(*lower: str) -> list[str]:
@@ -67,7 +87,7 @@ def _checked(text: str, variable: str) -> tuple[str, str]:
     if found["scheme"].lower() != "http":
         raise ValueError(
             f"{variable} is a {found['scheme']}:// proxy, which is not supported; use an http:// proxy "
-            "(requests through it stay encrypted), or add the host to NO_PROXY"
+            "(requests through it stay encrypted), or none for this host"
         )
     return url, f"http://{found['host']}:{found['port'] or _HTTP_PORT}"
 

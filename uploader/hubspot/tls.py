@@ -27,6 +27,8 @@ def context_of(network: Network) -> ssl.SSLContext | bool:
 
     SettingsError where the named certificates can't be read: OpenSSL would trust none, and not say why.
     """
+    if network.context is not None:
+        return network.context
     if not network.authorities:
         return True
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and host
@@ -36,7 +38,7 @@ def context_of(network: Network) -> ssl.SSLContext | bool:
         named = f"{variable} names {text}"
         paths = [Path(part) for part in text.split(os.pathsep) if part]
         if not any(path.exists() for path in paths):
-            raise SettingsError(f"{named}, which does not exist; correct or unset the variable")
+            raise SettingsError(f"{named}, which does not exist; correct or unset it")
         folders = text if all(path.is_dir() for path in paths) else None
         try:
             # Into an empty context: the machine's own authorities must not be trusted as well.
@@ -51,8 +53,8 @@ def reply_for(error: Exception, network: Network) -> Reply:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return no_reply(
             f"the certificate of {error.host} is not trusted: {_why(error.certificate_error)}; nothing was "
-            "sent. If it is a proxy or server of your company, set SSL_CERT_FILE to the file of its "
-            "certificate authority",
+            "sent. If it is a proxy or server of your company, set SSL_CERT_FILE (in Python: ssl=) to "
+            "the file of its certificate authority",
             maybe_applied=False,
             misconfigured=True,
         )

@@ -32,7 +32,7 @@ class SpeedSettings:
 
     def _check_speed(self) -> None:
         if not 0 < self.share <= 1:
-            raise SettingsError("share takes a number above 0 and at most 1")
+            raise SettingsError("--share takes a number above 0 and at most 1, or a percentage")
         if not 1 <= self.max_in_flight <= 1_000:
             raise SettingsError("--max-in-flight takes a number from 1 to 1000")
         if self.max_duration_seconds is not None and not 0 < self.max_duration_seconds < math.inf:

@@ -11,9 +11,9 @@ from hypothesis import given, strategies as st
 from uploader.check.bad_columns import BadColumn, BadValue
 from uploader.check.mapping_draft import Draft, Drafted
 from uploader.check.value_draft import owner_map_rows, owner_map_toml, value_tables, with_value_tables
-from uploader.cli.options.columns import read_owner_map
 from uploader.errors import SettingsError
 from uploader.hubspot.schema import Option
+from uploader.option_files.owner_map import read_owner_map
 from uploader.records.mapping_file import parse_mapping
 
 LEAD, MQL = Option("Lead", "lead"), Option("Marketing Qualified Lead", "mql")

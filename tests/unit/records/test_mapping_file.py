@@ -2,9 +2,10 @@
 
 import pytest
 
-from uploader.cli.options.columns import column_settings, read_owner_map
+from uploader.cli.options.columns import column_settings
 from uploader.errors import SettingsError
 from uploader.model.associations import LinkColumn
+from uploader.option_files.owner_map import read_owner_map
 from uploader.records.columns import MappingError
 from uploader.records.mapping_file import parse_mapping
 

@@ -42,10 +42,10 @@ from uploader.cli.text.next_command import account_words, command_line, next_com
 from uploader.cli.text.numbers import duration, printable
 from uploader.cli.text.plan import links_in_plan_lines
 from uploader.cli.text.undo_state import is_undone
-from uploader.cli.text_file import read_text
 from uploader.errors import SettingsError, UploaderError
 from uploader.hubspot.owner_lookup import OWNER_TO_FILL_IN
 from uploader.jobs.summary import advice
+from uploader.option_files.text import read_text
 from uploader.plans.other_files import OtherFiles
 from uploader.settings import Settings
 

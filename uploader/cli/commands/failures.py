@@ -13,7 +13,6 @@ import click
 import orjson
 
 from uploader.cli.logs import print_message
-from uploader.cli.options.columns import read_mapping
 from uploader.cli.output import rows_out
 from uploader.cli.project_file import checkpoint_argument, job_words, project_of
 from uploader.cli.text.next_command import command_line, seen_from
@@ -22,6 +21,7 @@ from uploader.cli.workbook import MOST_CHARACTERS, escaped, need_openpyxl, write
 from uploader.errors import SettingsError, StorageError
 from uploader.model.column_names import folded
 from uploader.model.rows import UNREADABLE, Unreadable
+from uploader.option_files.mapping import read_mapping
 from uploader.records.columns import OWN_PREFIX, TO_LOOK_AT
 from uploader.records.fields import flat_fields, own_key, spell
 from uploader.records.mapping_file import MappingFile

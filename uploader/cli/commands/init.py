@@ -28,10 +28,10 @@ from uploader.cli.project_reading import read_project
 from uploader.cli.text.next_command import command_line
 from uploader.cli.text.numbers import printable
 from uploader.cli.text.project_draft import SCHEMA_FILE, beside, project_text
-from uploader.cli.text_file import read_text
 from uploader.errors import SettingsError
 from uploader.jobs.summary import advice
 from uploader.model.records import EMAIL, OWN_ID
+from uploader.option_files.text import read_text
 from uploader.records.mapping_file import parse_mapping
 from uploader.sources.names import STDIN, shown, stem
 from uploader.sources.patterns import expand

@@ -11,8 +11,8 @@ from uploader.cli.guide.answers import LEAVE, Question, State, answered
 from uploader.cli.guide.screen import note_lines, question_lines, search_lines
 from uploader.cli.logs import print_message
 from uploader.cli.options.project import PROJECT_OPTION
-from uploader.cli.text_file import read_text
 from uploader.errors import SettingsError
+from uploader.option_files.text import read_text
 from uploader.system.whole_file import write_whole
 
 

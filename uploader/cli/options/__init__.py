@@ -7,6 +7,5 @@ parameters        what options are called, and what they take
 project           project files and plans that were read
 source_and_key    what is read, and what rows are matched by
 suppression       who must not be written to, and values for every record
-suppression_file  suppression lists, read from files
 write_policy      what of HubSpot's values may be overwritten
 """

@@ -1,9 +1,6 @@
 """Options for what columns mean and how their values are written, and their settings."""
 
-import csv
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +9,16 @@ import click
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import Heading, option
 from uploader.cli.project_file import project_in_use
-from uploader.cli.text_file import read_text
 from uploader.errors import SettingsError
-from uploader.hubspot.owner_lookup import OWNER_TO_FILL_IN
 from uploader.model.associations import LinkColumn
-from uploader.model.column_names import folded
-from uploader.model.toml_problems import toml_problem
+from uploader.option_files.mapping import beside_options, read_mapping
+from uploader.option_files.owner_map import read_owner_map
+from uploader.option_files.value_tables import read_value_tables
 from uploader.records.associations.link_columns import parse_association
 from uploader.records.columns import MappingError
-from uploader.records.mapping_file import MappingFile, parse_mapping
+from uploader.records.mapping_file import MappingFile
 from uploader.records.values.datetimes import DateOrder
-from uploader.records.values.value_tables import ValueTables, parse_value_csv, parse_value_toml
-from uploader.records.values.wrappings import cell_text
+from uploader.records.values.value_tables import ValueTables
 
 #: The options of `column_settings`.
 COLUMN_OPTIONS = (
@@ -113,51 +108,34 @@ def column_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     mapping, owner_map, values = fields.pop("mapping"), fields.pop("owner_map"), fields.pop("values")
     project = project_in_use()
     file = read_mapping(mapping) if mapping else project.mapping if project else MappingFile()
-    mapped, ignored = parse_map(fields.pop("mapped")), frozenset(fields.pop("ignored"))
-    fields["mapped"] = {**{c: name for c, name in file.mapped.items() if c not in ignored}, **mapped}
-    fields["ignored"] = ignored | (file.ignored - mapped.keys())
-    fields["cleared"] = frozenset(fields.pop("cleared")) | (file.cleared - ignored)
+    folder = mapping.parent if mapping else project.path.parent if project else Path()
+    where = f"--project {project.path}" if project and not mapping else f"--mapping {mapping}"
+    given = {
+        "mapped": parse_map(fields.pop("mapped")),
+        **{name: frozenset(fields.pop(name)) for name in ("ignored", "cleared")},
+        "blank_values": _blank_values(fields.pop("blank_values")),
+        **{name: _table(spelling, fields.pop(name)) for spelling, name in _TABLES.items()},
+        "on_bad_value": fields.pop("on_bad_value"),
+        "associations": _associations(fields.pop("associations")),
+    }
+    tables = read_value_tables(values) if values else ValueTables()
+    both = beside_options(file, folder, given, tables, (where, f"--values {values}"))
+    fields["file_suppress_where"] = both.pop("suppress_where")
+    fields |= both
     fields["only"] = frozenset(fields.pop("only"))
     fields["create_missing"] = frozenset(fields.pop("create_missing"))
-    fields["blank_values"] = _blank_values(file.blank_values, fields.pop("blank_values"))
-    for spelling, name in _TABLES.items():
-        fields[name] = {**getattr(file, name), **_table(spelling, fields.pop(name))}
-    fields["on_bad_value"] = fields.pop("on_bad_value") or file.on_bad_value or "reject"
-    fields["policies"] = file.policies
-    folder = mapping.parent if mapping else project.path.parent if project else Path()
-    fields["associations"] = _associations(file, folder, fields.pop("associations"), ignored)
-    fields["file_suppress_where"] = {c: v for c, v in file.suppress_where.items() if c not in ignored}
     fields["owner_map"] = read_owner_map(owner_map) if owner_map else {}
-    where = f"--project {project.path}" if project and not mapping else f"--mapping {mapping}"
-    tables = file.values.overridden_by(
-        read_value_tables(values) if values else ValueTables(), where, f"--values {values}"
-    )
-    fields["translations"] = {
-        c: t for c, t in tables.replacements.items() if c not in set(map(folded, ignored))
-    }
-    fields["translation_places"] = tables.places
     named = {"--mapping": mapping, "--owner-map": owner_map, "--values": values}
     named["--project"] = project and project.path
     fields["repeated_options"] = {option: (str(path.absolute()),) for option, path in named.items() if path}
     return fields
 
 
-def _associations(
-    file: MappingFile, folder: Path, entries: Sequence[str], ignored: frozenset[str]
-) -> tuple[LinkColumn, ...]:
-    """The link columns of a mapping file in this folder, and those of options, which go before the file's of
-    the same column.
-    """
+def _associations(entries: Sequence[str]) -> tuple[LinkColumn, ...]:
     try:
-        given = [parse_association(entry) for entry in entries]
+        return tuple(map(parse_association, entries))
     except MappingError as error:
         raise SettingsError(f"--associate {error}") from error
-    instead = set(map(folded, (*ignored, *(one.column for one in given))))
-    of_file = (one for one in file.associations if folded(one.column) not in instead)
-    return (
-        *(replace(one, results=str(folder / one.results)) if one.results else one for one in of_file),
-        *given,
-    )
 
 
 _TABLES = {
@@ -168,11 +146,9 @@ _TABLES = {
 }
 
 
-def _blank_values(
-    of_file: Mapping[str, tuple[str, ...]], entries: Iterable[str]
-) -> dict[str, tuple[str, ...]]:
-    """Add `COLUMN=WORD` entries, split at the last `=`, and `WORD` entries to the words of a mapping file."""
-    words = dict(of_file)
+def _blank_values(entries: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Read `COLUMN=WORD` entries, split at the last `=`, and `WORD` entries."""
+    words: dict[str, tuple[str, ...]] = {}
     for entry in entries:
         ((column, word),) = _table("--blank-value", [entry]).items()
         words[column] = (*words.get(column, ()), word)
@@ -200,60 +176,3 @@ def parse_map(entries: tuple[str, ...]) -> dict[str, str]:
             raise SettingsError(f'--map {entry!r} is not "Column=property"')
         mapped[column.strip()] = name.strip()
     return mapped
-
-
-def read_mapping(path: Path) -> MappingFile:
-    try:
-        return parse_mapping(read_text(path, "--mapping"))
-    except MappingError as error:
-        raise SettingsError(f"--mapping {path}: {error}") from error
-
-
-def read_value_tables(path: Path) -> ValueTables:
-    text = read_text(path, "--values")
-    try:
-        return (parse_value_toml if path.suffix.lower() == ".toml" else parse_value_csv)(text)
-    except MappingError as error:
-        raise SettingsError(f"--values {path}: {error}") from error
-
-
-def read_owner_map(path: Path) -> dict[str, str]:
-    """Read an owner map: owner in the source -> owner in HubSpot, from CSV with two columns or from TOML."""
-    text = read_text(path, "--owner-map")
-    if path.suffix.lower() == ".toml":
-        try:
-            document = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise SettingsError(f"--owner-map {path}: {toml_problem(text, error)}") from error
-        pairs = [(key, str(value), f"{key!r}") for key, value in document.items()]
-    else:
-        delimiter = max(",;\t", key=text.partition("\n")[0].count)
-        rows = list(csv.reader(text.splitlines(keepends=True), delimiter=delimiter))
-        wrong = next((number for number, row in enumerate(rows, 1) if not _may_be_owners(row, number)), None)
-        if wrong:
-            raise SettingsError(
-                f"--owner-map {path}: row {wrong} does not have two cells: the owner in the source, and the "
-                "owner in HubSpot"
-            )
-        pairs = [(row[0], row[1], f"row {number}") for number, row in enumerate(rows, 1) if row]
-        if pairs and cell_text(pairs[0][1]) not in {"", OWNER_TO_FILL_IN} and not _is_owner(pairs[0][1]):
-            del pairs[0]  # the heading
-    known: dict[str, str] = {}
-    for theirs, ours, where in ((cell_text(a), cell_text(b), where) for a, b, where in pairs):
-        if not theirs or (ours and not _is_owner(ours)):
-            raise SettingsError(
-                f"--owner-map {path}: {where} needs an e-mail address or id of a HubSpot owner (blank: no "
-                "owner)"
-            )
-        if known.setdefault(theirs, ours) != ours:
-            raise SettingsError(f"--owner-map {path}: {where} maps an owner again, to another one")
-    return known
-
-
-def _may_be_owners(row: Sequence[str], number: int) -> bool:
-    """Whether a row has two cells, or also the count that `check --write-owner-map` writes."""
-    return len(row) in {0, 2} or (len(row) == 3 and (number == 1 or not row[2] or row[2].strip().isdecimal()))
-
-
-def _is_owner(text: str) -> bool:
-    return "@" in text or cell_text(text).isdecimal()

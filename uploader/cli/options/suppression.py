@@ -7,8 +7,8 @@ import click
 
 from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import Heading, option
-from uploader.cli.options.suppression_file import read_suppression
 from uploader.errors import SettingsError
+from uploader.option_files.suppression import read_suppression
 from uploader.records.columns import LIST, SKIP
 
 #: The options of `suppression_settings`.

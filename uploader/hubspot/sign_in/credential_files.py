@@ -19,22 +19,22 @@ _MOST_BYTES = 65_536
 
 def read_token(path: Path) -> str:
     """The token in a file. SettingsError if there is none."""
-    token = _read(path, "the token file").strip()
+    token = _read(path, "--token-file").strip()
     if not token:
-        raise SettingsError(f"the token file {path} is empty")
+        raise SettingsError(f"--token-file {path} is empty")
     return token
 
 
 def read_oauth(path: Path) -> OAuth:
     """Read `client_id`, `client_secret` and `refresh_token` from TOML or JSON. Errors never quote them."""
-    text = _read(path, "the OAuth file")
+    text = _read(path, "--oauth-file")
     try:
         held = _parsed(text)
     except ValueError:
-        raise SettingsError(f"the OAuth file {path} is neither TOML nor JSON") from None
+        raise SettingsError(f"--oauth-file {path}: it is neither TOML nor JSON") from None
     missing = [name for name in _NAMES if not isinstance(held.get(name), str) or not held[name].strip()]
     if missing:
-        raise SettingsError(f"the OAuth file {path} has no {', '.join(missing)}")
+        raise SettingsError(f"--oauth-file {path}: it has no {', '.join(missing)}")
     _rewritten(path, text, "a new one")  # fails now if a new one could not be stored later
     client_id, client_secret, refresh_token = (held[name].strip() for name in _NAMES)
     return OAuth(client_id, client_secret, refresh_token, str(path))
@@ -46,7 +46,7 @@ def keep_refresh_token(oauth: OAuth, refresh_token: str) -> OAuth:
     The rest of the file stays as it is.
     """
     path = Path(oauth.file)
-    write_whole(path.resolve(), _rewritten(path, _read(path, "the OAuth file"), refresh_token).encode())
+    write_whole(path.resolve(), _rewritten(path, _read(path, "--oauth-file"), refresh_token).encode())
     return replace(oauth, refresh_token=refresh_token)
 
 
@@ -60,7 +60,7 @@ def _rewritten(path: Path, text: str, refresh_token: str) -> str:
             if _parsed(made) == {**_parsed(text), "refresh_token": refresh_token}:
                 return made
     raise SettingsError(
-        f'the OAuth file {path}: a new refresh token could not be saved; write refresh_token = "..." on a '
+        f'--oauth-file {path}: a new refresh token could not be saved; write refresh_token = "..." on a '
         "line of its own"
     )
 

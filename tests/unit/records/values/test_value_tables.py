@@ -2,8 +2,8 @@
 
 import pytest
 
-from uploader.cli.options.columns import read_value_tables
 from uploader.errors import SettingsError
+from uploader.option_files.value_tables import read_value_tables
 from uploader.records.columns import MappingError
 from uploader.records.mapping_file import parse_mapping
 from uploader.records.values.value_tables import parse_value_csv, parse_value_toml
