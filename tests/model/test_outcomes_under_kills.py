@@ -29,7 +29,7 @@ from support.model.running import (
     start,
 )
 from support.virtual_loop import run_virtual
-from uploader import Outcome, Rows, StorageError, Uploader
+from uploader import Outcome, Rows, Settings, StorageError, Uploader
 from uploader.jobs import opening, outcome_stream
 from uploader.jobs.session import Seams
 from uploader.mockserver.simulator import Simulator
@@ -90,11 +90,10 @@ class Program:
         )
         options = {name: value for name, value in self.job.options.items() if name != "sources"}
         uploader = Uploader(
-            token="test-token",
+            Settings(sources=(str(self.source),), token="test-token", **options),
             checkpoint=f"{self.source}.checkpoint",
             results=f"{self.source}.results.csv",
             seams=seams,
-            **options,
         )
         task = asyncio.ensure_future(self._follow(uploader, leaving, earlier))
 
