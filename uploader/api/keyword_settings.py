@@ -132,6 +132,7 @@ _TOGETHER = frozenset(
     [
         "token",
         "token_file",
+        "token_command",
         "oauth_file",
         "oauth",
         "proxy",
