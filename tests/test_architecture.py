@@ -44,8 +44,8 @@ LAYERS = (
 
 #: All other modules are pure: they import nothing of `_IO_MODULES`.
 DO_IO = """
-    system.blocking_calls system.disk_buckets system.filesystem_of_path system.private_files system.sqlite
-    system.whole_file
+    system.blocking_calls system.disk_buckets system.disk_flush system.file_locks system.filesystem_of_path
+    system.private_files system.sqlite system.stop_signals system.supported_systems system.whole_file
     hubspot.client hubspot.lists hubspot.sign_in.credential_files hubspot.sign_in.token_command
     hubspot.sign_in.token_provider hubspot.tls
     option_files.mapping option_files.owner_map option_files.suppression option_files.text
@@ -86,7 +86,7 @@ DO_IO = """
     cli.options.columns cli.options.connection cli.options.project
     cli.output cli.pages cli.plans.each_step cli.plans.overview cli.plans.watcher
     cli.progress
-    cli.project_file cli.project_reading cli.undo.properties cli.signals cli.status_watch cli.summary_file
+    cli.project_file cli.project_reading cli.undo.properties cli.status_watch cli.summary_file
     cli.text.check.details cli.text.check.next_steps
     cli.text.project_draft cli.text.undo_state cli.typed_answer cli.terminal cli.work_display
     cli.workbook
@@ -239,6 +239,32 @@ def _used_names(module):
         for alias in node.names
     }
     return used | aliases
+
+
+#: What Windows lacks, as modules and as names.
+_POSIX_MODULES = frozenset({"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"})
+_POSIX_NAMES = frozenset(
+    {
+        *("os.O_DIRECTORY", "os.O_NOFOLLOW", "os.O_NONBLOCK", "os.chown", "os.fchmod", "os.fdatasync"),
+        *(
+            "os.fork",
+            "os.fsync",
+            "os.geteuid",
+            "os.getuid",
+            "os.mkfifo",
+            "os.pread",
+            "os.pwrite",
+            "os.statvfs",
+        ),
+        *("os.sysconf", "signal.SIGHUP", "loop.add_signal_handler"),
+    }
+)
+
+
+def test_what_only_posix_has_is_used_by_the_system_layer_alone():
+    others = [module for module in _LAYERED if not _inside(module, "uploader.system")]
+    used = {m: (_imports(m) & _POSIX_MODULES) | (_used_names(m) & _POSIX_NAMES) for m in others}
+    assert {module: names for module, names in used.items() if names} == {}
 
 
 def test_only_one_module_opens_sqlite_files():

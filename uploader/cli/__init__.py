@@ -14,7 +14,6 @@ progress          what is seen while a run is under way
 project_file      the project file: options in TOML
 project_reading   project files and plans, read
 project_schema    the JSON Schema of the project file
-signals           signals that stop a command
 status_watch      `status --watch`: a job of another process, followed
 suggestions       what a mistyped command or option was meant to be
 summary_file      `--summary-file`

@@ -16,6 +16,7 @@ from types import ModuleType
 import click
 
 from uploader.errors import UploaderError
+from uploader.system.supported_systems import refuse_unsupported_system
 from uploader.version import __version__
 
 #: Name -> description in `uploader --help`. Modules are imported when their command is called.
@@ -57,6 +58,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        refuse_unsupported_system()
         found = super().resolve_command(ctx, args)
         importlib.import_module("uploader.cli.project_file").note_typed(ctx, found[2])
         return found

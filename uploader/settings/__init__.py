@@ -26,6 +26,7 @@ from uploader.settings.sign_in import SignInSettings
 from uploader.settings.source import SourceSettings
 from uploader.settings.speed import SpeedSettings
 from uploader.settings.write_policy import WritePolicySettings
+from uploader.system.supported_systems import refuse_unsupported_system
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,7 @@ class Settings(
     """
 
     def __post_init__(self) -> None:
+        refuse_unsupported_system()
         # Where several settings are wrong, the first in this order is reported.
         self._check_sign_in()
         self._set_keys()

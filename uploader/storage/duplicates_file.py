@@ -19,6 +19,7 @@ from uploader.errors import StorageError
 from uploader.model.records import Record, Unsent
 from uploader.records.duplicates import ENTRY, Keyed, OnDuplicate, Repeat, digests, find_repeats, judge
 from uploader.system.disk_buckets import Buckets, part_of_bucket
+from uploader.system.disk_flush import flush_file
 from uploader.system.private_files import create_private, open_plain
 
 BUCKETS = 256
@@ -115,7 +116,7 @@ class RepeatsWriter:
                     size = _REPEAT.size
                     file.writelines(sorted(entries[at : at + size] for at in range(0, len(entries), size)))
                 file.flush()
-                os.fsync(file.fileno())
+                flush_file(file.fileno())
             draft.rename(self._path)
         except OSError as error:
             raise StorageError(f"cannot write {self._path}: {error.strerror}") from error

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from uploader.errors import StorageError
 from uploader.storage.checkpoint import Checkpoint
+from uploader.system.disk_flush import flush_file
 from uploader.system.private_files import create_private
 from uploader.system.whole_file import write_whole
 
@@ -51,7 +52,7 @@ class OptOutsFile:
                     return False
                 file.write(data)
                 file.flush()
-                os.fdatasync(file.fileno())
+                flush_file(file.fileno())
         except OSError as error:
             raise StorageError(f"cannot write {self.path}: {error.strerror}") from error
         self._size += len(data)

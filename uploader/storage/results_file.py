@@ -10,7 +10,6 @@ source, note. A key of another property than the job's main id property stands t
 """
 
 import csv
-import fcntl
 import hashlib
 import io
 import os
@@ -25,6 +24,8 @@ from uploader.errors import CheckpointError, ResultsChangedError, StorageError
 from uploader.model.outcomes import Outcome
 from uploader.model.records import EMAIL, Record, display_key
 from uploader.model.settled_rows import Settlement, note
+from uploader.system.disk_flush import flush_file
+from uploader.system.file_locks import lock_file
 from uploader.system.private_files import create_private, is_at
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class ResultsFile:
             self._file.truncate(size)
             self._file.seek(size)
             _write_all(self._file, data)
-            os.fdatasync(self._file.fileno())
+            flush_file(self._file.fileno())
             self._last_write = _version(self._file)
         except OSError as error:
             raise StorageError(f"cannot write {self.path}: {error.strerror}") from error
@@ -300,7 +301,7 @@ def _open_alone(path: Path) -> io.FileIO:
     """Open and lock the file. BlockingIOError if another job has it open."""
     file = io.FileIO(create_private(path), "r+b")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_file(file)
     except OSError:
         file.close()
         raise

@@ -2,9 +2,13 @@
 
 blocking_calls      a thread for blocking calls, awaited from the event loop
 disk_buckets        entries sorted into buckets in a temporary file
+disk_flush          writes files and folders through to the disk
+file_locks          locks on files, between processes
 filesystem_of_path  the file system of a path
 mounts              the mount table decoded: the file system of a path
 private_files       private files, checks against symbolic links, the lock of a job
 sqlite              SQLite files: opened safely, removed; their errors translated
+stop_signals        signals that stop a command
+supported_systems   which systems uploader runs on
 whole_file          writes a file completely or not at all
 """

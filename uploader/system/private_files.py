@@ -1,7 +1,6 @@
 """Files with personal data: readable by their owner only, and locked for one process at a time."""
 
 import errno
-import fcntl
 import os
 import stat
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from uploader.errors import CheckpointError, StorageError
+from uploader.system.file_locks import lock_file
 
 PRIVATE = 0o600
 
@@ -17,8 +17,9 @@ PRIVATE = 0o600
 _LOCK_TRIES, _LOCK_PAUSE_SECONDS = 4, 0.05
 
 
-#: Do not follow a link, and do not wait for a pipe.
-_SAFE_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+def _open_safely(path: Path, flags: int) -> int:
+    """Open a file with mode 0600 if it is created. Does not follow a link, and does not wait for a pipe."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE)
 
 
 def create_private(path: Path, *, truncate: bool = False, is_new: bool = False) -> int:
@@ -27,9 +28,9 @@ def create_private(path: Path, *, truncate: bool = False, is_new: bool = False) 
     OSError for a link, a special file or another user's file; its `strerror` says which. `is_new`: the file
     must not exist.
     """
-    flags = os.O_RDWR | os.O_CREAT | _SAFE_FLAGS | (os.O_EXCL if is_new else 0)
+    flags = os.O_RDWR | os.O_CREAT | (os.O_EXCL if is_new else 0)
     try:
-        descriptor = os.open(path, flags, PRIVATE)
+        descriptor = _open_safely(path, flags)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise _unsafe_file(path, "it is a symbolic link") from error
@@ -49,7 +50,7 @@ def create_private(path: Path, *, truncate: bool = False, is_new: bool = False) 
 
 def open_plain(path: Path) -> BinaryIO:
     """Open a regular file for reading. OSError for a link or a special file."""
-    file = os.fdopen(os.open(path, os.O_RDONLY | _SAFE_FLAGS), "rb")
+    file = os.fdopen(_open_safely(path, os.O_RDONLY), "rb")
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise _unsafe_file(path, _NO_FILE)
@@ -135,7 +136,7 @@ class Lock:
     def _lock(self, descriptor: int) -> None:
         for tries in range(1, _LOCK_TRIES + 1):
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock_file(descriptor)
             except BlockingIOError:
                 if tries == _LOCK_TRIES:
                     checkpoint = self.path.with_suffix("")
@@ -171,7 +172,7 @@ class Lock:
     def read_note(self) -> int:
         """The stored number, read without the lock; 0 if there is no lock file."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | _SAFE_FLAGS)
+            descriptor = _open_safely(self.path, os.O_RDONLY)
         except OSError:
             return 0
         try:
@@ -184,11 +185,11 @@ class Lock:
     def is_held(self) -> bool:
         """Whether a process holds the lock. Does not create the file."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | _SAFE_FLAGS)
+            descriptor = _open_safely(self.path, os.O_RDONLY)
         except OSError:
             return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            lock_file(descriptor, shared=True)
         except BlockingIOError:
             return True
         except OSError:

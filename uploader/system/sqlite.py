@@ -92,6 +92,7 @@ def set_journal(connection: sqlite3.Connection, path: Path, synchronous: Literal
     """Use WAL on a disk, and a rollback journal on a network, where no memory is shared."""
     is_disk = find_storage(path)[0] is StorageKind.DISK
     connection.execute(f"PRAGMA synchronous={synchronous}")
+    connection.execute("PRAGMA fullfsync=ON")  # macOS: through the cache of the disk; elsewhere no difference
     connection.execute(f"PRAGMA journal_mode={'WAL' if is_disk else 'DELETE'}")
     set_temporary_folder(connection, path)
 

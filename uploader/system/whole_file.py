@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from uploader.errors import SettingsError, StorageError
+from uploader.system.disk_flush import flush_file, flush_folder
 
 
 class WholeFile:
@@ -40,13 +41,13 @@ def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
             with os.fdopen(descriptor, "wb") as file:
                 file.writelines([data] if isinstance(data, bytes) else data)
                 file.flush()
-                os.fsync(file.fileno())
+                flush_file(file.fileno())
             draft.rename(path)
         except BaseException:
             with suppress(OSError):
                 draft.unlink()
             raise
-        _flush_folder(path.absolute().parent)
+        flush_folder(path.absolute().parent)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}") from error
 
@@ -59,12 +60,3 @@ def _draft(path: Path) -> tuple[int, Path]:
 
 #: Enough to recognise a file of ours.
 _MOST_BYTES = 1024 * 1024
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with suppress(OSError):  # some file systems cannot flush a folder
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -36,7 +36,7 @@ def test_a_refusing_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
     def refuse(_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(whole_file.os, "fsync", refuse)
+    monkeypatch.setattr(whole_file, "flush_file", refuse)
     with pytest.raises(StorageError, match=r"a\.json: No space left"):
         file.write(b"ours")
     assert names(tmp_path) == []

@@ -32,7 +32,6 @@ from uploader.cli.plans.each_step import after_steps, before_steps, more_as_json
 from uploader.cli.plans.overview import migrate_line
 from uploader.cli.progress import displaying, survey_line
 from uploader.cli.project_file import project_in_use, step_in_use, upload_context, words_beyond
-from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
 from uploader.cli.text.check.page import page_content
@@ -48,6 +47,7 @@ from uploader.jobs.summary import advice
 from uploader.option_files.text import read_text
 from uploader.plans.other_files import OtherFiles
 from uploader.settings import Settings
+from uploader.system.stop_signals import stop_on_signals
 
 _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
 

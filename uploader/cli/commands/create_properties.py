@@ -23,7 +23,6 @@ from uploader.cli.options.connection import (
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.output import print_json, print_lines
 from uploader.cli.project_file import project_in_use, words_beyond
-from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.canary import kind_text, refusal_text
 from uploader.cli.text.new_properties import created_dict, created_lines, plan_lines
 from uploader.cli.text.next_command import account_words, command_line
@@ -36,6 +35,7 @@ from uploader.option_files.text import read_text
 from uploader.properties.creation import Creation, Plan, Report
 from uploader.properties.definitions_file import DefinitionsFile, parse_definitions
 from uploader.properties.run import account_settings
+from uploader.system.stop_signals import stop_on_signals
 
 
 @click.command(cls=CommandWithHeadings)

@@ -23,7 +23,6 @@ from uploader.cli.plans.overview import undone_steps
 from uploader.cli.plans.step_settings import settings_of, typed_words
 from uploader.cli.plans.watcher import Watcher
 from uploader.cli.project_file import PLAN, plan_in_use, project_in_use
-from uploader.cli.signals import stop_on_signals
 from uploader.cli.summary_file import SummaryFile
 from uploader.cli.text.next_command import account_words, command_line, given_account
 from uploader.cli.text.plan import WIDE, plan_ending, table_of
@@ -35,6 +34,7 @@ from uploader.plans.record import COMPLETE, NOT_STARTED
 from uploader.plans.record_file import record_path
 from uploader.plans.run import PlanRun, Step
 from uploader.storage.file_names import opt_outs_path
+from uploader.system.stop_signals import stop_on_signals
 
 
 @click.command(cls=CommandLike, like=upload, takes_all=True)

@@ -12,7 +12,6 @@ from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import LOG_FORMAT, connection_options, connection_settings
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.output import print_json, print_lines
-from uploader.cli.signals import stop_on_signals
 from uploader.cli.suggestions import suggestions
 from uploader.cli.text.numbers import printable
 from uploader.cli.text.properties import properties_as_list, property_lines
@@ -20,6 +19,7 @@ from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
 from uploader.properties.listing import Chosen, choose
 from uploader.properties.run import Listing, Report, account_settings
+from uploader.system.stop_signals import stop_on_signals
 
 #: Of so few properties, the options are listed without being asked for.
 _FEW = 3

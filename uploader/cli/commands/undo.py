@@ -18,7 +18,6 @@ from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.options.project import Project
 from uploader.cli.output import print_json, print_lines, refuse_foreign, write_list
 from uploader.cli.plans.each_step import before_steps
-from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.canary import kind_text
 from uploader.cli.text.numbers import duration, printable
 from uploader.cli.text.undo_state import newer_jobs_lines, undone_text, unkept_dict, unkept_lines
@@ -37,6 +36,7 @@ from uploader.model.settings_periods import NotInSnapshot
 from uploader.properties.creation_record import is_record
 from uploader.storage.file_names import snapshot_path
 from uploader.storage.rows_without_snapshot import list_rows_without_snapshot
+from uploader.system.stop_signals import stop_on_signals
 from uploader.undo.associated_records import NOT_KNOWN
 from uploader.undo.plan import BY_NEWER, UndoOutcome
 from uploader.undo.run import Approve, Report, Undo, undo_settings

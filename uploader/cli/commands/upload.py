@@ -24,7 +24,6 @@ from uploader.cli.options.source_and_key import job_options, job_settings
 from uploader.cli.output import print_json, print_lines
 from uploader.cli.progress import show
 from uploader.cli.project_file import job_words
-from uploader.cli.signals import stop_on_signals
 from uploader.cli.summary_file import SummaryFile
 from uploader.cli.text.canary import (
     approving_line,
@@ -52,6 +51,7 @@ from uploader.settings.source import SourceSettings
 from uploader.settings.speed import OnLongPause, parse_duration
 from uploader.sources.names import STDIN
 from uploader.storage.file_names import opt_outs_path
+from uploader.system.stop_signals import stop_on_signals
 
 
 @click.command(cls=CommandWithHeadings)

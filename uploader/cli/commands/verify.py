@@ -17,7 +17,6 @@ from uploader.cli.option_variables import is_by_variable, say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, connection_options, connection_settings
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.output import print_json, print_lines, refuse_foreign, write_list
-from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.numbers import duration, printable
 from uploader.cli.text.undo_state import undone_dict, undone_text
 from uploader.cli.text.verified_links import link_lines, links_dict
@@ -28,6 +27,7 @@ from uploader.settings import Settings
 from uploader.sources.names import is_pattern
 from uploader.storage.checkpoint import Checkpoint
 from uploader.system.sqlite import remove_database
+from uploader.system.stop_signals import stop_on_signals
 from uploader.verify.corrections import Correction, find_corrections
 from uploader.verify.judge import Finding, Verdict
 from uploader.verify.link_judge import LinkVerdict

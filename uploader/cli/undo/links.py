@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from uploader.cli.options.connection import connection_settings
-from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.numbers import printable
 from uploader.cli.undo.approval import is_approved
 from uploader.hubspot.account import Account
@@ -16,6 +15,7 @@ from uploader.jobs.summary import advice
 from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import associations_path, find_job, snapshot_path
+from uploader.system.stop_signals import stop_on_signals
 from uploader.undo.link_plan import LinkUndo
 from uploader.undo.links import LinksReport, LinksUndo, links_settings
 from uploader.undo.undo_file import UndoFile

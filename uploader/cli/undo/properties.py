@@ -10,7 +10,6 @@ from typing import Any
 from uploader.cli.logs import is_json, print_message
 from uploader.cli.options.connection import connection_settings
 from uploader.cli.output import print_json, print_lines
-from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.canary import kind_text
 from uploader.cli.text.new_properties import removed_dict, removed_lines
 from uploader.cli.text.numbers import printable
@@ -21,6 +20,7 @@ from uploader.jobs.summary import advice
 from uploader.properties.creation_record import read_record
 from uploader.properties.removal import Removal, Report
 from uploader.properties.run import account_settings
+from uploader.system.stop_signals import stop_on_signals
 
 
 def undo_properties(

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from uploader.cli.options.connection import connection_settings
-from uploader.cli.signals import stop_on_signals
 from uploader.cli.text.numbers import printable
 from uploader.cli.undo.approval import is_approved
 from uploader.hubspot.account import Account
 from uploader.jobs.summary import advice
 from uploader.storage.file_names import find_job, list_path
 from uploader.storage.list_file import ListFile
+from uploader.system.stop_signals import stop_on_signals
 from uploader.undo.record_list import ListReport, ListUndo, list_settings
 
 
