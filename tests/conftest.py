@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import inspect
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -113,7 +114,8 @@ class _BridgedResponse(ClientResponse):
         super().__init__(*args, **kwargs)
 
 
-aioresponses.core.ClientResponse = _BridgedResponse
+if "stream_writer" in inspect.signature(ClientResponse.__init__).parameters:
+    aioresponses.core.ClientResponse = _BridgedResponse
 
 
 def pytest_addoption(parser):

@@ -59,6 +59,8 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         refuse_unsupported_system()
+        if args[0] not in COMMANDS and not ctx.resilient_parsing:
+            raise _environment().unknown_command(args[0], COMMANDS, ctx)
         found = super().resolve_command(ctx, args)
         importlib.import_module("uploader.cli.project_file").note_typed(ctx, found[2])
         return found
@@ -82,9 +84,15 @@ def _load(name: str) -> click.Command:
     return command
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="uploader")
-def group() -> None:
+@click.pass_context
+def group(context: click.Context) -> None:
     """Upload a large file of contacts or other records to HubSpot, and report the outcome of every row.
 
     \b
@@ -93,6 +101,9 @@ def group() -> None:
                                   environment variable HUBSPOT_ACCESS_TOKEN
     uploader help                 the manual
     """
+    if context.invoked_subcommand is None:  # what click does by itself depends on its version
+        click.echo(context.get_help(), err=True)
+        context.exit(_USAGE)
 
 
 def main() -> None:
@@ -112,9 +123,6 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911
         code = group.main(arguments, prog_name="uploader", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message(), file=sys.stderr)  # click's own text
-        return error.exit_code
     except click.ClickException as error:
         # Without the command's usage, which would hide the line that matters.
         return _fail(_environment().usage_text(error), error.exit_code)

@@ -14,7 +14,6 @@ from typing import Any
 
 import click
 from click.core import ParameterSource
-from click.exceptions import NoSuchCommand
 from click.shell_completion import CompletionItem
 
 from uploader.cli.options.parameters import ONE_RUN, TOKEN_COMMAND, as_words, key_of, option_of
@@ -36,10 +35,10 @@ _MOST_SHOWN, _SHOWN_CHARACTERS = 3, 80
 _MENTIONED_CHARACTERS = 6
 
 
-class _Lines(click.ParamType[Any]):
+class _Lines(click.ParamType):  # type: ignore[type-arg]  # it takes none before click 8.4
     """The type of a repeatable option: its variable holds one value a line."""
 
-    def __init__(self, one: click.ParamType[Any]) -> None:
+    def __init__(self, one: "click.ParamType[Any]") -> None:
         self.one = one
         self.name = one.name
 
@@ -101,23 +100,24 @@ def usage_text(error: click.ClickException) -> str:
     """The text of a usage error, with what set the value, or suggestions for an unknown name."""
     text = error.format_message()
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        if isinstance(error, click.NoSuchOption | NoSuchCommand):
-            return _unknown_name_text(error, error.ctx)
+        if isinstance(error, click.NoSuchOption):
+            known = [name for one in error.ctx.command.get_params(error.ctx) for name in one.opts]
+            return _with_advice("option", error.option_name, known, error.ctx)
         named = _named(text, error.ctx)
         return text.removesuffix(".") + named if named else text
     return text
 
 
-def _unknown_name_text(error: click.NoSuchOption | NoSuchCommand, context: click.Context) -> str:
-    if isinstance(error, NoSuchCommand):
-        typed, command = error.command_name, context.command
-        known = command.list_commands(context) if isinstance(command, click.Group) else []
-    else:
-        typed = error.option_name
-        known = [name for one in context.command.get_params(context) for name in one.opts]
-    if found := suggestions(typed, known):
-        return f"{error.message.removesuffix('.')}; did you mean {' or '.join(found)}?"
-    return f"{error.message.removesuffix('.')}; see `{context.command_path} --help`"
+def unknown_command(typed: str, known: Iterable[str], context: click.Context) -> click.UsageError:
+    """The error for a command that does not exist, with those that may be meant."""
+    return click.UsageError(_with_advice("command", typed, known, context), context)
+
+
+def _with_advice(kind: str, typed: str, known: Iterable[str], context: click.Context) -> str:
+    """A message on an unknown name, with names that may be meant."""
+    meant = " or ".join(suggestions(typed, known))
+    advice = f"did you mean {meant}?" if meant else f"see `{context.command_path} --help`"
+    return f"No such {kind} {typed!r}; {advice}"
 
 
 def say_settings(context: click.Context) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from uploader.errors import SettingsError, StorageError
+from uploader.system.installation import install_extra
 from uploader.system.private_files import create_private
 
 #: What a cell, and a sheet, can hold.
@@ -31,7 +32,7 @@ def need_openpyxl(output: Path) -> None:
         import openpyxl  # noqa: F401, PLC0415  # only workbooks need it
     except ImportError:
         raise SettingsError(
-            f"-o {output}: writing Excel files needs openpyxl (the extra `xlsx`): pip install openpyxl"
+            f"-o {output}: writing Excel files needs the extra `xlsx`: {install_extra('xlsx')}"
         ) from None
 
 

@@ -5,6 +5,7 @@ disk_buckets        entries sorted into buckets in a temporary file
 disk_flush          writes files and folders through to the disk
 file_locks          locks on files, between processes
 filesystem_of_path  the file system of a path
+installation        the command that installs what is missing
 mounts              the mount table decoded: the file system of a path
 private_files       private files, checks against symbolic links, the lock of a job
 sqlite              SQLite files: opened safely, removed; their errors translated

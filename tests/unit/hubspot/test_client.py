@@ -85,7 +85,7 @@ async def _answer_once(answer: bytes) -> tuple[asyncio.Server, str, list[bytes]]
 
 ANN = b"Ann Lee +49 170 1234567 ann@x.com"
 FLAWED = {
-    "status line": (b'{"a":"%b"}\r\n\r\n' % ANN, 0, "status line"),
+    "status line": (b'{"a":"%b"}\r\n\r\n' % ANN, 0, "not valid HTTP"),
     "status code": (b"HTTP/1.1 %b\r\n\r\n" % ANN, 0, "status line"),
     "header": (b"HTTP/1.1 200 OK\r\nX-Contact %b\r\n\r\n{}" % ANN, 0, "header"),
     "long header": (b"HTTP/1.1 200 OK\r\nX: %b\r\n\r\n{}" % (ANN * 999), 0, "too long"),

@@ -44,7 +44,7 @@ class Taken:
     choices: tuple[str, ...] = ()
 
 
-class NameList(click.ParamType[Any]):
+class NameList(click.ParamType):  # type: ignore[type-arg]  # it takes none before click 8.4
     """The type of an option that takes names with commas between them: `email,external_id`."""
 
     name = "names"
@@ -54,7 +54,7 @@ class NameList(click.ParamType[Any]):
         return value if isinstance(value, str) else ",".join(value)
 
 
-class ChoiceOrNone(click.Choice[str]):
+class ChoiceOrNone(click.Choice):  # type: ignore[type-arg]  # it takes none before click 8.2
     """A choice that "" leaves open, also if a project file makes it."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401  # as the base class has it

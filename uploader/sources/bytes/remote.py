@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Self, cast
 from uploader.errors import SourceError
 from uploader.sources.bytes.byte_source import EDGE_BYTES, Raw, fingerprint
 from uploader.sources.names import shown
+from uploader.system.installation import install, install_extra
 
 #: The bytes that one request fetches.
 _REQUEST_BYTES = 4 * 1024 * 1024
@@ -75,15 +76,14 @@ class RemoteOrigin:
             from fsspec.core import url_to_fs  # noqa: PLC0415  # only sources that need it pay for it
         except ImportError:
             raise SourceError(
-                f"{self.name}: reading from the network needs the extra `remote`: pip install fsspec"
+                f"{self.name}: reading from the network needs the extra `remote`: {install_extra('remote')}"
             ) from None
         try:
             files, path = url_to_fs(url)
         except ImportError as error:
-            missing = error.name or str(error)
-            raise SourceError(
-                f"{self.name}: a package for this kind of URL is missing: pip install {missing}"
-            ) from None
+            missing = getattr(error.__cause__, "name", None)  # fsspec's own error is a sentence
+            advice = f": {install(missing)}" if missing else f" ({error})"
+            raise SourceError(f"{self.name}: a package for this kind of URL is missing{advice}") from None
         except Exception as error:  # noqa: BLE001  # of any store's package
             raise SourceError(f"{self.name}: {_reason(error)}") from None
         return files, path

@@ -20,6 +20,7 @@ from uploader.sources.formats.csv_header import name_columns
 from uploader.sources.formats.rows_of_cells import Cells, UnreadableValue
 from uploader.sources.source import SLICE_BYTES
 from uploader.sources.unreadable_reasons import in_a_line
+from uploader.system.installation import install_extra
 
 _PAGE_BYTES = 256 * 1024
 _BATCH_ROWS = 500
@@ -33,9 +34,7 @@ def _arrow() -> Any:  # noqa: ANN401  # a module without types
         import pyarrow as pa  # noqa: PLC0415  # only sources that need it pay for it
         import pyarrow.parquet  # noqa: PLC0415
     except ImportError:
-        raise SourceError(
-            "reading Parquet needs pyarrow (the extra `parquet`): pip install pyarrow"
-        ) from None
+        raise SourceError(f"reading Parquet needs the extra `parquet`: {install_extra('parquet')}") from None
     return pa
 
 

@@ -30,6 +30,7 @@ from uploader.sources.formats.cell_text import spell_float, spell_moment
 from uploader.sources.formats.csv_header import name_columns
 from uploader.sources.formats.rows_of_cells import Cells, UnreadableValue
 from uploader.sources.unreadable_reasons import in_a_line
+from uploader.system.installation import install_extra
 
 #: How many rows after a first one with a single cell are checked.
 _LOOKED_AT = 20
@@ -150,7 +151,7 @@ class XlsxTable:
             import openpyxl  # noqa: PLC0415  # only sources that need it pay for it
         except ImportError:
             raise SourceError(
-                f"{self._name}: reading Excel files needs openpyxl (the extra `xlsx`): pip install openpyxl"
+                f"{self._name}: reading Excel files needs the extra `xlsx`: {install_extra('xlsx')}"
             ) from None
         # It warns about everything that it ignores: colours, filters, drawings.
         warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
