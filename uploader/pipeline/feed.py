@@ -80,6 +80,7 @@ class Feed:
         self._rejected: dict[int, Rejected] = {}  # and not for good so far
         self._released_at: dict[int, float] = {}  # by position: when a row that had waited could leave
         self._link_seconds = 0.0  # from then until it is settled, of the last ones
+        self._linger_until = math.inf  # when records that may leave do so, in whatever batch
         self._changed = asyncio.Event()
         self._clock = asyncio.get_running_loop().time
 
@@ -104,6 +105,7 @@ class Feed:
                 must_write = not self._may_draw
                 break
         await enter()
+        self._linger_until = math.inf
         if must_write or self.write_queue.is_full:
             return Batch(writes=self.write_queue.draw())
         records = self.batcher.draw()
@@ -280,10 +282,14 @@ class Feed:
         if self.batcher.awaits_commit and not self._under_way:
             self._ask_for_commit()
         lingers = bool(self._may_draw or (self.write_queue and not self._being_read))
-        most = min(LINGER_SECONDS if lingers else math.inf, self.write_queue.leaves_at - self._clock())
+        # Not from the last change on: rows that come one by one would wait until they fill a batch.
+        self._linger_until = min(self._linger_until, self._clock() + LINGER_SECONDS) if lingers else math.inf
+        leaves_at = min(self._linger_until, self.write_queue.leaves_at)
         try:
-            async with asyncio.timeout(None if most == math.inf else max(0.0, most)):
+            async with asyncio.timeout(
+                None if leaves_at == math.inf else max(0.0, leaves_at - self._clock())
+            ):
                 await self._changed.wait()
         except TimeoutError:
-            return not lingers or most < LINGER_SECONDS
+            return leaves_at != self._linger_until
         return True
