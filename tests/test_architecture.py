@@ -46,13 +46,13 @@ LAYERS = (
 DO_IO = """
     system.blocking_calls system.disk_buckets system.disk_flush system.file_locks system.filesystem_of_path
     system.installation system.private_files system.sqlite system.stop_signals
-    system.supported_systems system.whole_file
+    system.supported_systems system.temporary_folder system.whole_file
     hubspot.client hubspot.lists hubspot.sign_in.credential_files hubspot.sign_in.token_command
     hubspot.sign_in.token_provider hubspot.tls
     option_files.mapping option_files.owner_map option_files.suppression option_files.text
     option_files.value_tables
     sources.bytes.compression sources.bytes.local sources.bytes.remote sources.patterns
-    sources.python_rows
+    sources.put_rows sources.python_rows
     storage.associations_file storage.files_to_purge storage.checkpoint storage.checkpoint_tables.canary
     storage.checkpoint_tables.failed_and_pending_rows storage.checkpoint_tables.opt_outs
     storage.checkpoint_tables.progress_and_tallies
@@ -77,7 +77,7 @@ DO_IO = """
     undo.batch_worker undo.links undo.record_list undo.other_jobs undo.run undo.undo_file undo.work_list
     verify.corrections verify.result_file verify.run verify.verify_file
     plans.other_files plans.record_file plans.run
-    api.keyword_values api.options api.running api.uploader
+    api.keyword_values api.options api.preparation api.put_job api.running api.started_job api.uploader
     cli.commands.check cli.commands.create_properties cli.commands.demo cli.commands.failures
     cli.commands.help cli.commands.init cli.commands.migrate
     cli.commands.mock_server cli.commands.preview cli.commands.properties cli.commands.purge

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from uploader.api.options import Options
-    from uploader.api.uploader import OutcomeStream, Rows, Source, Uploader, upload
+    from uploader.api.preparation import Rows, Source
+    from uploader.api.uploader import OutcomeStream, Uploader, upload
     from uploader.canary.assessment import Review
     from uploader.errors import (
         CheckpointError,
         DeclinedError,
         SettingsError,
         SourceError,
+        StoppedError,
         StorageError,
         UploaderError,
     )
@@ -69,6 +71,7 @@ __all__ = [
     "SettingsError",
     "Source",
     "SourceError",
+    "StoppedError",
     "StorageError",
     "Summary",
     "Suppression",
@@ -101,9 +104,9 @@ _MODULES = {
     "Review": "canary.assessment",
     "Row": "sources.python_rows",
     "RowOutcome": "jobs.row_outcome",
-    "Rows": "api.uploader",
+    "Rows": "api.preparation",
     "Settings": "settings",
-    "Source": "api.uploader",
+    "Source": "api.preparation",
     "Summary": "jobs.summary",
     "Suppression": "records.suppression_list",
     "TokenCommand": "hubspot.sign_in.token_renewal",

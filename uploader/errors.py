@@ -36,6 +36,10 @@ class DeclinedError(UploaderError):
     """The user was asked and declined: nothing was written."""
 
 
+class StoppedError(UploaderError):
+    """A row was put into a job that has ended early; `Uploader.summary` says how."""
+
+
 class StorageError(UploaderError):
     """The disk refused a write while the job ran: what could not be stored stays open."""
 

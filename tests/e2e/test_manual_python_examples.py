@@ -37,7 +37,7 @@ def run(example: str, folder: Path, url: str) -> str:
 
 
 def test_there_are_as_many_as_are_tested():
-    assert len(EXAMPLES) == 3
+    assert len(EXAMPLES) == 4
 
 
 def test_one_call_uploads_a_file(tmp_path, hubspot_mock):
@@ -71,6 +71,14 @@ def test_two_jobs_run_side_by_side(tmp_path, hubspot_mock):
     printed = run(EXAMPLES[2], tmp_path, hubspot.url)
     assert printed.splitlines() == ["north: complete", "south: complete"]
     assert len(hubspot.contacts()) == 600
+
+
+def test_messages_of_a_queue_are_acknowledged(tmp_path, hubspot_mock):
+    hubspot = hubspot_mock()
+    printed = run(EXAMPLES[3], tmp_path, hubspot.url)
+    assert printed.splitlines() == ["complete 250 rows, 250 created"]
+    assert len(hubspot.contacts()) == 250
+    assert [path.name for path in tmp_path.iterdir()] == ["example.py"]
 
 
 @pytest.mark.soak

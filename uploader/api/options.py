@@ -215,8 +215,8 @@ class Options(ConnectionOptions, total=False):
     # --- output ---
 
     checkpoint: AnyPath | None
-    """File that a later run resumes from; required for rows of a program. Default: path of the first source +
-    .checkpoint."""
+    """File that a later run resumes from. Default: path of the first source + .checkpoint. Rows of a program
+    have no such path: give one, or None for a job that keeps no files and cannot be resumed."""
     checkpoint_dir: AnyPath | None
     """Directory for the checkpoint, the results file and all else that would be written beside the source."""
     results: AnyPath | None

@@ -6,56 +6,30 @@ is released, and every connection is closed.
 """
 
 import asyncio
-import os
 import signal
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from inspect import isawaitable
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from types import TracebackType
-from typing import Any, NamedTuple, Self, Unpack
+from typing import Any, Self, Unpack
 
 from uploader.api.described import with_options
-from uploader.api.keyword_settings import keywords_named, make_settings
 from uploader.api.options import Options
+from uploader.api.preparation import Approve, Consent, Given, Judge, Source, prepare, prepare_put
+from uploader.api.put_job import OnOutcome, PutJob
 from uploader.api.running import wait_until_ended
-from uploader.canary.assessment import Review
-from uploader.errors import DeclinedError, SettingsError
-from uploader.hubspot.account import Account
-from uploader.hubspot.missing_scopes import DETAILS
-from uploader.jobs.outcome_stream import OutcomeQueue
-from uploader.jobs.pipeline import Parts
+from uploader.api.started_job import StartedJob, result_of
 from uploader.jobs.progress_view import View
 from uploader.jobs.row_outcome import RowOutcome
 from uploader.jobs.session import Seams
 from uploader.jobs.summary import Summary
-from uploader.jobs.upload import Run
 from uploader.settings import Settings
-from uploader.sources import python_rows
-from uploader.sources.python_rows import ProgramRows, RowStream
-
-#: Called with the account and the estimated number of rows; returns whether they are written.
-Approve = Callable[[Account, int | None], bool | Awaitable[bool]]
-#: Called with the canary's review; returns whether the other rows are sent.
-Judge = Callable[[Review], bool | Awaitable[bool]]
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows that are not from a file. Outcomes and the checkpoint use `name` as the name of the source.
-
-    To resume a job, give it the same rows from the first on: rows it has settled are compared, not sent.
-    A row is a mapping of columns to values, or a `Row` of such a mapping and a `ref`, which its outcome gets.
-    """
-
-    rows: python_rows.Rows
-    name: str = "rows"
-
-
-Source = str | os.PathLike[str] | Rows | python_rows.Rows
+from uploader.sources.python_rows import Row
 
 
 class Uploader:
-    """Runs jobs, one after the other. Call `run` inside `async with`, which waits for the end of the job."""
+    """Runs jobs, one after the other. Call `run` inside `async with`, which waits for the end of the job; or
+    `put`, for rows that come one by one.
+    """
 
     @with_options(Options)
     def __init__(
@@ -65,6 +39,7 @@ class Uploader:
         yes: bool = False,
         approve: Approve | None = None,
         judge: Judge | None = None,
+        on_outcome: OnOutcome | None = None,
         seams: Seams | None = None,
         **options: Unpack[Options],
     ) -> None:
@@ -74,19 +49,19 @@ class Uploader:
         it, `approve` returns True, or `yes` is given. `approve` is a function or coroutine of the account and
         the estimated number of rows. There is a canary only if `canary` gives its number of rows, or `judge`
         is given: a function or coroutine of the canary's review, which returns whether the other rows are
-        sent.
+        sent. `on_outcome`, a function or coroutine, gets the outcome of each row that is `put`.
         """
-        self._base: Mapping[str, Any] = {}
+        base, given_options = dict[str, Any](), dict[str, Any](options)
         self._sources: Sequence[Source] = ()
-        self._given_options: Mapping[str, Any] = options
         if isinstance(settings, Settings):
-            self._base, self._sources = _fields_of(settings), settings.sources
+            base, self._sources = _fields_of(settings), settings.sources
         elif settings is not None:
-            self._given_options = {**settings, **options}
-        self._consent = _Consent(yes, approve, judge)
-        self._seams = seams
+            given_options = {**settings, **options}
+        self._given = Given(given_options, Consent(yes, approve, judge), seams, base)
+        self._on_outcome = on_outcome
+        self._put_job: PutJob | None = None
         self._is_open = False
-        self._started: _Started | None = None
+        self._started: StartedJob | None = None
 
     async def __aenter__(self) -> Self:
         self._is_open = True
@@ -96,7 +71,9 @@ class Uploader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._is_open = False
-        if self._started is not None:
+        if self._put_job is not None:
+            await (self._put_job.finish() if error is None else self._put_job.close())
+        elif self._started is not None:
             await self._started.close(quiet=error is not None)
 
     def run(self, *sources: Source, earlier: bool = False) -> "OutcomeStream":
@@ -108,12 +85,49 @@ class Uploader:
         """
         if not self._is_open:
             raise RuntimeError("use an Uploader inside `async with` only")
+        if self._on_outcome is not None or self._put_job is not None:
+            raise RuntimeError("run() yields the outcomes, and on_outcome is for put(); use one of them")
         return OutcomeStream(self, sources or self._sources, earlier=earlier)
+
+    async def put(self, row: Mapping[str, object] | Row, ref: object = None) -> None:
+        """Add a row to a job that the first call begins, for queues and webhooks. `ref`: as of `Row`.
+
+        Returns once the row is taken, and waits while the job has enough rows to do. Several tasks may call
+        it. A batch leaves when it is full, or a second after its first row could leave. Then `on_outcome`
+        gets the outcome of each row, after its commit: acknowledge a message there.
+
+        Such a job is not resumed, because what was put is not put again in the same order. After a kill the
+        queue delivers again what was not acknowledged, and to upsert a row twice does no harm. So the job
+        keeps no files, unless `checkpoint` is a path, which must be new (or `restart` is given).
+
+        Once the job has ended early, or `on_outcome` has raised, this raises the reason: UploaderError, or
+        that exception. The row is not taken then, nor if the call is cancelled. RuntimeError after `finish`.
+        """
+        await self._putting().put(row, ref)
+
+    async def finish(self) -> Summary:
+        """Wait until all rows that were put are settled and `on_outcome` has their outcomes; the summary.
+
+        Leaving `async with` does the same. An error of the job or of `on_outcome` is raised.
+        """
+        return await self._putting().finish()
+
+    def _putting(self) -> PutJob:
+        """The job that takes the rows, begun by the first call."""
+        if self._put_job is None:
+            if not self._is_open:
+                raise RuntimeError("use an Uploader inside `async with` only")
+            if self._started is not None and not self._started.task.done():
+                raise RuntimeError("this Uploader is running a job; create another Uploader for a second one")
+            job, rows = prepare_put(self._given, is_followed=self._on_outcome is not None)
+            self._started = StartedJob(job)
+            self._put_job = PutJob(self._started, rows, self._on_outcome)
+        return self._put_job
 
     def stop(self) -> None:
         """Finish the requests in flight and stop, with the other rows open. A second call drops them.
 
-        The iterator still yields the outcomes of the rows that are settled.
+        The iterator still yields the outcomes of the rows that are settled, and `on_outcome` gets them.
         """
         if self._started is not None:
             self._started.stop()
@@ -130,7 +144,7 @@ class Uploader:
             raise RuntimeError("no job has ended yet")
         return summary
 
-    async def _start(self, sources: Sequence[Source], *, earlier: bool) -> "_Started":
+    async def _start(self, sources: Sequence[Source], *, earlier: bool) -> StartedJob:
         """Begin a job, after the one before has ended. RuntimeError if that still runs."""
         if not self._is_open:
             raise RuntimeError("the Uploader is closed")
@@ -138,16 +152,7 @@ class Uploader:
             if not self._started.is_stopping and not self._started.task.done():
                 raise RuntimeError("this Uploader is running a job; create another Uploader for a second one")
             await self._started.close(quiet=True)
-        made = _make_run(
-            sources,
-            self._given_options,
-            self._consent,
-            self._seams,
-            base=self._base,
-            is_followed=True,
-            earlier=earlier,
-        )
-        self._started = _Started(*made)
+        self._started = StartedJob(prepare(sources, self._given, is_followed=True, earlier=earlier))
         return self._started
 
 
@@ -158,7 +163,7 @@ class OutcomeStream:
         self._uploader = uploader
         self._sources = sources
         self._earlier = earlier
-        self._started: _Started | None = None
+        self._started: StartedJob | None = None
         self._is_over = False
 
     def __aiter__(self) -> Self:
@@ -193,48 +198,6 @@ class OutcomeStream:
             started.loop.call_soon_threadsafe(started.stop_once)
 
 
-class _Started:
-    """A running job: its task, and the queue of its outcomes."""
-
-    def __init__(self, run: Run, given: Sequence[RowStream], outcome_queue: OutcomeQueue) -> None:
-        self.run = run
-        self.outcome_queue = outcome_queue
-        self.loop = asyncio.get_running_loop()
-        self.summary: Summary | None = None
-        self.is_stopping = False
-        self._given = given
-        self._is_reported = False  # how it ended
-        self.task = self.loop.create_task(run.run())
-        self.task.add_done_callback(self._note_end)
-
-    def _note_end(self, task: asyncio.Task[Summary]) -> None:
-        if not task.cancelled() and task.exception() is None:
-            self.summary = task.result()
-        self.outcome_queue.end()
-
-    def stop(self) -> None:
-        self.is_stopping = True
-        self.run.stop(signal.SIGINT)
-
-    def stop_once(self) -> None:
-        if not self.is_stopping and not self.task.done():
-            self.stop()
-
-    async def end(self) -> None:
-        """Wait for the end, and raise an error of the job or of an iterable that it reads."""
-        self._is_reported = True
-        await wait_until_ended(self.task, self.stop)
-        _raise_failure(self.task, self._given)
-
-    async def close(self, *, quiet: bool = False) -> None:
-        """Drain the job, wait for its end, and raise an error that was not raised yet, unless `quiet`."""
-        self.stop_once()
-        is_told, self._is_reported = self._is_reported or quiet, True
-        await wait_until_ended(self.task, self.stop)
-        if not is_told:
-            _raise_failure(self.task, self._given)
-
-
 @with_options(Options)
 async def upload(
     *sources: Source,
@@ -256,55 +219,10 @@ async def upload(
     Raise UploaderError if the job can't start. If it stops early, the summary's `state`, `reason` and
     `exit_code` say so. A cancelled call drains the job first.
     """
-    run, given, _ = _make_run(sources, options, _Consent(yes, approve, judge), seams)
-    task = asyncio.get_running_loop().create_task(run.run())
-    await wait_until_ended(task, lambda: run.stop(signal.SIGINT))
-    _raise_failure(task, given)
-    return task.result()
-
-
-def _raise_failure(task: asyncio.Task[Summary], given: Sequence[RowStream]) -> None:
-    """Raise the error of an iterable if there is one, since it says more; else the error of the job."""
-    for rows in given:
-        if rows.error is not None and not isinstance(rows.error, asyncio.CancelledError):
-            raise rows.error
-    with keywords_named():
-        task.result()
-
-
-# --- from arguments to a run ---
-
-
-@dataclass(frozen=True, slots=True)
-class _Consent:
-    """Decides whether an account is written to, and whether a canary is approved."""
-
-    yes: bool
-    approve: Approve | None
-    judge: Judge | None
-
-    async def approves(self, account: Account, rows: int | None) -> bool:
-        if not account.may_be_production:
-            return True
-        if self.approve is not None:
-            return await _answer(self.approve(account, rows))
-        if not account.portal:
-            raise DeclinedError(
-                "nothing was written: this token may not read which account it belongs to, nor its kind; "
-                f"give it the scope `{account.scope(DETAILS)}`, or pass yes=True to write to it anyway"
-            )
-        raise DeclinedError(
-            f"nothing was written: account {account.portal} may be a production account; pass "
-            f"portal={account.portal!r} if it is the right one (or yes=True)"
-        )
-
-    async def judges(self, review: Review) -> bool:
-        return self.judge is not None and await _answer(self.judge(review))
-
-
-async def _answer(answer: bool | Awaitable[bool]) -> bool:
-    """The result of a callback that may be a coroutine."""
-    return bool(await answer if isawaitable(answer) else answer)
+    job = prepare(sources, Given(options, Consent(yes, approve, judge), seams, {}))
+    task = asyncio.get_running_loop().create_task(job.work())
+    await wait_until_ended(task, lambda: job.run.stop(signal.SIGINT))
+    return result_of(task, job.given)
 
 
 def _fields_of(settings: Settings) -> dict[str, Any]:
@@ -314,64 +232,3 @@ def _fields_of(settings: Settings) -> dict[str, Any]:
         for name in named
         if name not in {"sources", "given", "repeated_options", "offline"}
     }
-
-
-class _Made(NamedTuple):
-    run: Run
-    given: Sequence[RowStream]
-    outcome_queue: OutcomeQueue
-
-
-def _make_run(
-    sources: Sequence[Source],
-    options: Mapping[str, Any],
-    consent: _Consent,
-    seams: Seams | None,
-    *,
-    base: Mapping[str, Any] | None = None,
-    is_followed: bool = False,
-    earlier: bool = False,
-) -> _Made:
-    """`base`: fields of `Settings` that options take precedence over. `is_followed`: somebody takes the
-    outcomes of rows; with `earlier`, those of earlier runs, too.
-    """
-    named = [_named(source) for source in sources]
-    names = tuple(one.name if isinstance(one, Rows) else one for one in named)
-    rows = [one for one in named if isinstance(one, Rows)]
-    if rows and consent.judge is not None:
-        raise SettingsError(
-            "judge needs a file, because rows are read again after the canary. Leave judge out: the job "
-            "then stops after its canary, and continues with approve_canary=True"
-        )
-    settings = make_settings(names, (one.name for one in rows), options, base)
-    given = [ProgramRows(one.rows, one.name, keeps_refs=is_followed) for one in rows]
-    outcome_queue = OutcomeQueue(given, wants_earlier=earlier)
-    run = Run(
-        settings,
-        seams,
-        given,
-        approve=None if consent.yes else consent.approves,
-        judge=None if consent.judge is None else consent.judges,
-        parts=Parts(outcome_queue=outcome_queue if is_followed else None),
-    )
-    return _Made(run, given, outcome_queue)
-
-
-def _named(source: Source) -> str | Rows:
-    if isinstance(source, Rows):
-        _check_rows(source.rows)
-        return source
-    if isinstance(source, str | os.PathLike):
-        return os.fspath(source)
-    _check_rows(source)
-    return Rows(source)
-
-
-def _check_rows(rows: object) -> None:
-    """SettingsError for mistakes that would make every row invalid."""
-    if isinstance(rows, Mapping):
-        raise SettingsError("rows is a single mapping; put it into a list")
-    if isinstance(rows, str | bytes | os.PathLike) or not isinstance(rows, Iterable | AsyncIterable):
-        raise SettingsError(f"rows must be an iterable of mappings, not {type(rows).__name__}")
-    if isinstance(rows, list | tuple) and rows and isinstance(rows[0], str | os.PathLike):
-        raise SettingsError("pass several paths as several arguments: run(*paths)")

@@ -1,10 +1,10 @@
 """The pipeline of one job: connect producer, queue, feed, workers and collector, and run them to the end."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from uploader.canary.assessment import count_sent_rows
 from uploader.errors import CutOffError, RowLimitError, SourceError, StorageError
@@ -51,6 +51,8 @@ class Parts(NamedTuple):
     #: Called with settled rows after their commit; not used with an outcome queue.
     on_settled: Callable[[Sequence[Settlement]], None] | None = None
     outcome_queue: OutcomeQueue | None = None  #: receives the outcome of every row
+    #: Awaited with the number of rows that were read: until there are more, or no more will be
+    wait_for_rows: Callable[[int], Coroutine[Any, Any, None]] | None = None
 
 
 class Pipeline:
@@ -89,7 +91,7 @@ class Pipeline:
         self._searched = self._make_searched(job.created)
         self._pool = WorkerPool(self.feed, self._make_worker_factory(links), self._ending.task)
         self._ending.on_end(self._pool.drain)
-        self._producer = self._make_producer(reader, parts.outcome_queue, in_doubt_below)
+        self._producer = self._make_producer(reader, parts, in_doubt_below)
 
     # --- its parts ---
 
@@ -112,12 +114,10 @@ class Pipeline:
             return None
         return SearchedRecords(search, created, self._writer, self._session.now)
 
-    def _make_producer(
-        self, reader: Offload, outcome_queue: OutcomeQueue | None, in_doubt_below: int
-    ) -> Producer:
+    def _make_producer(self, reader: Offload, parts: Parts, in_doubt_below: int) -> Producer:
         """Make the producer, which begins where the last commit of the job ended."""
         job, committed, wait_for_space = self.job, self.collector.committed, None
-        if outcome_queue is not None:
+        if (outcome_queue := parts.outcome_queue) is not None:
             wait_for_space = partial(outcome_queue.wait_for_space, lambda: self.collector.uncommitted)
         return Producer(
             job.sources,
@@ -127,6 +127,7 @@ class Pipeline:
             in_doubt_below=in_doubt_below,
             duplicates=job.duplicates,
             wait_for_space=wait_for_space,
+            wait_for_rows=parts.wait_for_rows,
             known=committed.known,
             limit=job.settings.limit,
             list_opt_outs=self.collector.list_opt_outs if job.opt_outs else None,

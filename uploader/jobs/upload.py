@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from uploader.canary import planning
 from uploader.canary.assessment import Review
 from uploader.canary.read_back import read_back
-from uploader.errors import DeclinedError
+from uploader.errors import CheckpointError, DeclinedError
 from uploader.hubspot.account import Account
 from uploader.jobs.early_ending import Ending
 from uploader.jobs.follow_ups import find_follow_ups
@@ -171,12 +171,19 @@ class Run:
     async def _find(self, reader: Offload, stack: ExitStack) -> FoundJob:
         """Open the sources and find the job's checkpoint. Add earlier outcomes to the queue, if wanted."""
         settings, unless_ended = self.settings, self.ending.unless_ended
+        if self._parts.wait_for_rows is not None:
+            await unless_ended(self._parts.wait_for_rows(0))
         sources = await unless_ended(reader.run(lambda: open_sources(settings, self._given)))
         self.notices, self.sources = notices_of(settings, sources), sources
         found = self._found = find_job(settings, sources, stack)
         self.follow_ups = find_follow_ups(settings, found.checkpoint, stack, self._known_records)
         if found.checkpoint is None:
             return found
+        if not all(rows.can_be_given_again for rows in self._given):
+            raise CheckpointError(
+                f"{settings.checkpoint_path} belongs to an earlier job, and rows that are put resume none; "
+                "choose another path, or replace that job with --restart"
+            )
         resume = found.state.progress.resume
         for rows in self._given:
             if resume.mark is not None and rows.name == sources[resume.source].name:

@@ -31,12 +31,14 @@ class Producer:
         in_doubt_below: int,
         duplicates: Duplicates | None = None,
         wait_for_space: Callable[[], Awaitable[None]] | None = None,
+        wait_for_rows: Callable[[int], Awaitable[None]] | None = None,
         known: Mapping[int, Sequence[Mark]] | None = None,
         limit: int | None = None,
         list_opt_outs: Callable[[Sequence[str]], Awaitable[None]] | None = None,
         note_links: Callable[[Sequence[RowLinks]], None] | None = None,
     ) -> None:
-        """`wait_for_space` is awaited before each slice is read. `known`: marks of what was read of streams
+        """`wait_for_space` is awaited before each slice is read, then `wait_for_rows` with the number of rows
+        that were read. `known`: marks of what was read of streams
         before, by source. `limit`: rows of the job that are read. `in_doubt_below`: a killed run may have
         sent records before this position. `duplicates`: of keys; None if all rows are written, in order.
         `list_opt_outs` is awaited with the addresses of a slice before its rows can be sent. `note_links` is
@@ -49,6 +51,7 @@ class Producer:
         self._offload = offload
         self._duplicates = duplicates
         self._wait_for_space = wait_for_space
+        self._wait_for_rows = wait_for_rows
         self._known = known or {}
         self._limit = limit
         self._list_opt_outs = list_opt_outs
@@ -62,10 +65,12 @@ class Producer:
         """Queue every slice, then one None as the end. If a source cannot be read further, `error` says
         why.
         """
-        slices = self._slices()
+        slices, rows_read = self._slices(), 0
         while True:
             if self._wait_for_space is not None:
                 await self._wait_for_space()
+            if self._wait_for_rows is not None:
+                await self._wait_for_rows(rows_read)
             try:
                 slice_ = await self._next(slices)
             except SourceError as error:
@@ -79,6 +84,7 @@ class Producer:
             arrived()
             if slice_ is None:
                 return
+            rows_read = slice_.first + slice_.rows
 
     async def _next(self, slices: Iterator[Slice]) -> Slice | None:
         """Return the next slice.

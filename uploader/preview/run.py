@@ -5,8 +5,6 @@ checkpoint, results file or lock. The folder is removed when `preview` returns o
 """
 
 import asyncio
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -40,6 +38,7 @@ from uploader.settings import Settings
 from uploader.settings.output import OutputSettings
 from uploader.sources.source import Source
 from uploader.system.blocking_calls import Offload
+from uploader.system.temporary_folder import make_folder, remove_folder
 
 #: The failure limit does not stop a preview, which reports that it would stop an upload.
 _NO_LIMIT = FailureLimit(count=10**12)
@@ -120,7 +119,7 @@ class Preview:
             offload.finish()
             if overlay is not None:
                 overlay.close()
-            _remove(folder)
+            remove_folder(folder)
         return self._report(run, summary)
 
     async def _find_names(self, reader: Offload) -> tuple[str, ...]:
@@ -275,24 +274,9 @@ class _FirstRows:
 def _make_folder(beside: Path) -> Path:
     """Make a private folder in the temporary directory, or beside the job's files if there is none."""
     try:
-        return Path(tempfile.mkdtemp(prefix="uploader-preview-"))
-    except OSError:
-        pass
-    try:
-        return Path(tempfile.mkdtemp(prefix="uploader-preview-", dir=beside))
+        return make_folder("uploader-preview-", beside)
     except OSError as error:
         raise SettingsError(
             f"cannot create temporary files in {beside} or TMPDIR; choose a writable folder with "
             "--checkpoint-dir"
         ) from error
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder. It is tried several times, since a thread that still reads may add a file."""
-    for _ in range(_REMOVALS):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            return
-
-
-_REMOVALS = 10

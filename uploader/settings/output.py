@@ -59,7 +59,8 @@ class OutputSettings(OptOutSettings, SourceSettings):
                 raise SettingsError(f"two sources are named {name!r}; use different names")
             if self.checkpoint is None:
                 raise SettingsError(
-                    f"the rows {name!r} need a checkpoint, because they have no path to derive one from"
+                    f"the rows {name!r} need a checkpoint, because they have no path to derive one from; "
+                    "with checkpoint=None nothing is kept, and the job cannot be resumed"
                 )
             if self.duplicate_rule is not OnDuplicate.IN_ORDER:
                 raise SettingsError(

@@ -8,6 +8,7 @@ formats             one module a format: bytes to rows
 names               names of sources: paths, patterns, URLs, and which part may be shown
 open                detects what a source is, and opens it
 patterns            the files that match a pattern
+put_rows            rows that a Python program puts one by one
 python_rows         rows from a Python program
 source              the interface of every source
 table_source        reads Parquet and Excel from any row on

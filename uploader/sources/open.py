@@ -68,10 +68,12 @@ def open_source(
 
 def open_program_rows(given: RowStream) -> Source:
     """A source of a program's rows. Blocks until the first ones have arrived; there may be none."""
-    origin = StreamOrigin(given.name, given.handle(), owned=True, is_ready=given.is_ready)
+    origin = StreamOrigin(
+        given.name, given.handle(), owned=True, is_ready=given.is_ready, head_bytes=given.head_bytes
+    )
     reader = ContentReader(origin, None, "")
     with closing(origin.peek()) as raw:
-        sample, _ = read_sample(contents(raw, None), origin.sample_bytes)
+        sample, _ = read_sample(contents(raw, None), min(origin.sample_bytes, origin.head_bytes))
     text = TextFormat(Shape("rows"), Mark(), _by_lines(ProgramRowReader(), b"\n"))
     return TextSource(given.name, reader, text, sample)
 

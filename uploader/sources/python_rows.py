@@ -30,7 +30,7 @@ import orjson
 
 from uploader.errors import SourceError
 from uploader.model.rows import Content, Unreadable
-from uploader.sources.bytes.byte_source import BLOCK_BYTES
+from uploader.sources.bytes.byte_source import BLOCK_BYTES, EDGE_BYTES
 from uploader.sources.formats.cell_text import spell_float, spell_moment, spell_number
 from uploader.sources.formats.ndjson_rows import DEPTH, NdjsonRows
 from uploader.sources.formats.rows_of_cells import UnreadableValue
@@ -233,6 +233,10 @@ def _type(value: object) -> str:
 
 class RowStream(ABC):
     """A program's rows as a binary stream of their lines, read once."""
+
+    #: Read before the first row: the beginning, which identifies the rows when they are given again
+    head_bytes = EDGE_BYTES
+    can_be_given_again = True  #: from the first row on, to resume a job
 
     def __init__(self, name: str, *, keeps_refs: bool) -> None:
         """`keeps_refs`: somebody takes the `refs` of the rows, which are else ignored."""

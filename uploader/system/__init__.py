@@ -11,5 +11,6 @@ private_files       private files, checks against symbolic links, the lock of a 
 sqlite              SQLite files: opened safely, removed; their errors translated
 stop_signals        signals that stop a command
 supported_systems   which systems uploader runs on
+temporary_folder    private folders for files that nothing needs later
 whole_file          writes a file completely or not at all
 """

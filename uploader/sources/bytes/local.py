@@ -64,9 +64,15 @@ class StreamOrigin:
     sample_bytes = EDGE_BYTES
 
     def __init__(
-        self, name: str, handle: BinaryIO, *, owned: bool, is_ready: Callable[[], bool] | None = None
+        self,
+        name: str,
+        handle: BinaryIO,
+        *,
+        owned: bool,
+        is_ready: Callable[[], bool] | None = None,
+        head_bytes: int = EDGE_BYTES,
     ) -> None:
-        """`is_ready`: as in `Raw`; None: ask the kernel."""
+        """`is_ready`: as in `Raw`; None: ask the kernel. `head_bytes`: how much is read at once."""
         self.name = name
         self.size_bytes: int | None = None
         self._handle: BinaryIO | None = handle
@@ -74,8 +80,9 @@ class StreamOrigin:
         self._is_ready = is_ready or partial(_has_input, handle)
         self._head: list[bytes] = []
         raw = Raw(name, handle, record=self._head, keep_open=True)
-        while raw.position < EDGE_BYTES and raw.read():
+        while raw.position < head_bytes and raw.read():
             pass
+        self.head_bytes = raw.position
         head = b"".join(self._head)[:EDGE_BYTES]
         self.magic = head[:16]
         self.fingerprint = hashlib.sha256(head).hexdigest()
