@@ -102,11 +102,12 @@ class LinksFollowUp:
         is_final = checkpoint.state().state == "complete"
         if not self._file.is_open:
             await run(partial(self._file.open, checkpoint.job_id()))
-        columns = [follower(one, settings.associations) for one in await run(self._file.columns)]
+        columns = await run(self._follow_columns)
+        followers = [follower(one, settings.associations) for one in columns]
         try:
-            if any(one not in self._types for one in columns):
-                self._types = await create_labels(columns, settings.object_type, tools)
-            types = [self._types[one] for one in columns]
+            if any(one not in self._types for one in followers):
+                self._types = await create_labels(followers, settings.object_type, tools)
+            types = [self._types[one] for one in followers]
             work_list = WorkList(self._file, settings.object_type, columns, types)
             await _Pass(self, columns, work_list, tools, is_final=is_final).run()
         finally:
@@ -114,6 +115,17 @@ class LinksFollowUp:
             await self._write_list(tools, checkpoint)
         if is_final and self.progress.open:
             raise AccountingError(f"{self.progress.open:,} links have no outcome")
+
+    def _follow_columns(self) -> Sequence[LinkColumn]:
+        """Give links that were not sent to the columns that the settings have now in the place of theirs.
+        Returns all columns, by number.
+        """
+        current = self.settings.associations
+        self._file.note_columns(current)
+        columns = self._file.columns()
+        followers = {number: columns.index(follower(one, current)) for number, one in enumerate(columns)}
+        self._file.move_open({before: after for before, after in followers.items() if before != after})
+        return columns
 
     async def _write_list(self, tools: Tools, checkpoint: Checkpoint) -> None:
         path, main = self.settings.links_path, self.settings.id_property
@@ -214,7 +226,7 @@ class _Pass:
         await job.count(self._tools)
         await self._share(self._rows_without_id(), self._find_rows)
         job.stage = "finding the other records"
-        for place in dict.fromkeys(work_list.places.values()):
+        for place in await run(work_list.wanted_places):
             await self._find_others(place, self._columns[place])
         await self._each_page(partial(work_list.find_ends, is_final=self._is_final))
         waves = await run(work_list.plan)

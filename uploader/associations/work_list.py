@@ -22,9 +22,25 @@ _TEMPORARY = """
 DROP TABLE IF EXISTS temp.kinds;
 CREATE TEMP TABLE kinds (
     number INTEGER PRIMARY KEY, place INTEGER, object_type TEXT NOT NULL, type TEXT NOT NULL,
-    is_single INTEGER NOT NULL, bearer TEXT NOT NULL
+    is_single INTEGER NOT NULL, bearer TEXT NOT NULL, is_mutual INTEGER NOT NULL
 );
 """
+#: Links that are open will be made, and so will their other records, if they are not there any more.
+_FORGET_UNDONE = (
+    """
+    UPDATE links SET undone = '', undo_why = '', sent = 0, before = NULL, displaced = ''
+    WHERE outcome = '' AND undone IN ('unlinked', 'gone')
+    """,
+    "UPDATE links SET undone = '', undo_why = '' WHERE outcome = '' AND undone != ''",
+    """
+    UPDATE ends SET state = '', hubspot_id = '', created = 0, undone = '', undo_why = ''
+    WHERE undone IN ('archived', 'gone')
+    """,
+    """
+    UPDATE links SET to_id = '' WHERE outcome = '' AND NOT sent
+    AND number IN (SELECT number FROM kinds WHERE place IS NOT NULL)
+    """,
+)
 #: What becomes of the links of rows between two positions, once the rows are settled.
 _APPLY = (
     """
@@ -102,26 +118,34 @@ _FIND = (
     )
     """,
 )
-#: `repeats`: links that an earlier row asks for, too; of a label that one record alone can have, only if no
-#: other record got it in between. `plan`: the others, in the order in which they are made. Links of one wave
-#: may be made side by side, those of the next one after them; no wave joins two records twice. A record's
-#: first link goes before its others, since a first company becomes the primary one by itself; links that make
-#: a company the primary one go one after the other. `waits`: an earlier link of the record, whose other end
-#: later rows may create, goes before it.
+#: `repeats`: links that an earlier row asks for, too, or another one whose request may have been carried out;
+#: without a label, between records of one type, in either direction. Of a label that one record alone can
+#: have, only if no other record got it in between.
+#: `plan`: the others, in the order in which they are made. Links of one wave may be made side by side, those
+#: of the next one after them; no wave joins two records twice. A record's first link goes before its others,
+#: since a first company becomes the primary one by itself; links that make a company the primary one go one
+#: after the other. `waits`: an earlier link of the record, whose other end later rows may create, goes before
+#: it; any earlier link where that end is the record.
 _PLAN = """
 DROP TABLE IF EXISTS temp.unlocated;
 CREATE TEMP TABLE unlocated AS
 SELECT object_type, hubspot_id AS from_id, position, number, ordinal
 FROM links JOIN rows USING (position) JOIN kinds USING (number)
 WHERE links.outcome = '' AND to_id = '' AND hubspot_id != '' AND bearer = 'from';
+INSERT INTO unlocated
+SELECT object_type, '', min(position), -1, -1 FROM links JOIN kinds USING (number)
+WHERE outcome = '' AND to_id = '' AND bearer = 'to' GROUP BY object_type;
 CREATE INDEX temp.unlocated_ends ON unlocated (object_type, from_id);
 DROP TABLE IF EXISTS temp.located;
 CREATE TEMP TABLE located AS
 SELECT links.id, position, number, ordinal, links.outcome, hubspot_id AS from_id, to_id, object_type, type,
-    is_single, CASE bearer WHEN 'from' THEN hubspot_id WHEN 'to' THEN to_id ELSE '' END AS bearer,
+    is_single, sent AND links.outcome = '' AS may_be_made,
+    iif(is_mutual, min(hubspot_id, to_id), hubspot_id) AS one,
+    iif(is_mutual, max(hubspot_id, to_id), to_id) AS other,
+    CASE bearer WHEN 'from' THEN hubspot_id WHEN 'to' THEN to_id ELSE '' END AS bearer,
     EXISTS (
         SELECT 1 FROM unlocated AS one
-        WHERE one.object_type = kinds.object_type AND one.from_id = rows.hubspot_id
+        WHERE one.object_type = kinds.object_type AND one.from_id = iif(bearer = 'to', '', hubspot_id)
         AND (one.position, one.number, one.ordinal) < (links.position, links.number, links.ordinal)
     ) AS waits
 FROM links JOIN rows USING (position) JOIN kinds USING (number)
@@ -131,7 +155,7 @@ CREATE TEMP TABLE repeats (id INTEGER PRIMARY KEY, first INTEGER NOT NULL);
 INSERT INTO repeats
 SELECT id, first FROM (
     SELECT id, outcome, waits, first_value(id) OVER (
-        PARTITION BY object_type, from_id, to_id, type ORDER BY position, number, ordinal
+        PARTITION BY object_type, one, other, type ORDER BY may_be_made DESC, position, number, ordinal
     ) AS first FROM located WHERE NOT is_single
 ) WHERE outcome = '' AND NOT waits AND first != id
 UNION ALL
@@ -243,14 +267,16 @@ class WorkList:
         self._after: dict[Wave, int] = {}
 
     def begin(self) -> None:
-        """Forget what an earlier pass did not find: it may be there now. StorageError, as from all others."""
+        """Forget what an earlier pass did not find, since it may be there now, and what `undo` has taken back
+        of links that are open. StorageError, as from all others.
+        """
         connection = self._file.connection
         connection.create_function("fold", 1, lambda text: lock_key("", text), deterministic=True)
         with self._file.transaction():
             for statement in _TEMPORARY.split(";"):
                 connection.execute(statement)
             connection.executemany(
-                "INSERT INTO kinds VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO kinds VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         number,
@@ -259,10 +285,13 @@ class WorkList:
                         f"{type_.category}={type_.type_id}",
                         is_primary(type_),
                         bearer(self._own, column.object_type),
+                        not type_.label and _same_type(column.object_type, self._own),
                     )
                     for number, (column, type_) in enumerate(zip(self._columns, self._types, strict=True))
                 ],
             )
+            for statement in _FORGET_UNDONE:
+                connection.execute(statement)
             connection.execute("DELETE FROM ends WHERE state != 'found' AND NOT created")
             connection.execute("UPDATE ends SET state = '' WHERE state != 'found'")
 
@@ -292,6 +321,12 @@ class WorkList:
             )
 
     # --- the other ends ---
+
+    def wanted_places(self) -> list[int]:
+        """The places with values that were not looked up."""
+        with self._file.reading() as connection:
+            found = connection.execute("SELECT DISTINCT place FROM ends WHERE state = '' ORDER BY place")
+            return [place for (place,) in found]
 
     def open_ends(self, place: int, after: str, most: int) -> list[End]:
         """The next values of a place that were not looked up."""
@@ -461,6 +496,10 @@ def _places(columns: Sequence[LinkColumn]) -> dict[int, int]:
         for number, one in enumerate(columns)
         if one.by != OWN_ID or one.results
     }
+
+
+def _same_type(one: str, other: str) -> bool:
+    return (type_id(one) or one) == (type_id(other) or other)
 
 
 def _state(one: FoundEnd) -> str:

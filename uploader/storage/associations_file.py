@@ -169,6 +169,14 @@ class AssociationsFile(sqlite.Database):
             text = orjson.dumps(known).decode()
             connection.execute("UPDATE about SET value = ? WHERE name = 'columns'", (text,))
 
+    def move_open(self, followers: Mapping[int, int]) -> None:
+        """Give the links of columns, by number, that were not sent yet to others. StorageError."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "UPDATE OR IGNORE links SET number = ? WHERE number = ? AND outcome = '' AND NOT sent",
+                [(after, before) for before, after in followers.items()],
+            )
+
     def forget_open(self, progress: Progress) -> None:
         """Forget the links of the rows that will be read again: by other settings they may have other links.
         StorageError.

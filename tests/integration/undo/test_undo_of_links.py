@@ -3,71 +3,21 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import pytest
 
 from support.jobs import Job, contacts
 from support.links.runs import KEY, PLAIN, PRIMARY, Labels, account, counts as counts_of, labels, make_job
+from support.links.undo_runs import undo
 from support.mock_transport import make_simulator
-from support.model.running import KillableTransport, KillableWriter, Killed
-from support.virtual_loop import run_virtual
-from uploader.cli.undo.links import find_links
-from uploader.errors import CheckpointError, DeclinedError, StorageError
-from uploader.jobs.session import Seams
+from uploader.errors import CheckpointError, DeclinedError
 from uploader.mockserver.account.associations.links import Links
 from uploader.model.associations import LinkColumn
 from uploader.settings.speed import OnLongPause
-from uploader.storage.associations_file import AssociationsFile
 from uploader.undo.created_others import CreatedOthers
 from uploader.undo.link_plan import LinkUndo
-from uploader.undo.links import LinksReport, LinksUndo, links_settings
+from uploader.undo.links import LinksReport
 from uploader.undo.plan import UndoOutcome
-
-
-def undo(
-    job: Job, *, named=None, kill_after=None, portal=None, restart=False, outage=600.0, **options
-) -> LinksReport | None:
-    """One invocation of the undo of a job's links; None if it was killed."""
-
-    async def run() -> LinksReport | None:
-        loop = asyncio.get_running_loop()
-        loop._jumping.now = job._clock
-        killed = Killed()
-        transport = job.transport = KillableTransport(job.simulator, killed)
-        seams = Seams(
-            transport=lambda _: transport,
-            offload=lambda _: KillableWriter(killed),
-            random_number=random.Random(job.seed).random,
-            wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
-        )
-        path = job.settings().checkpoint_path
-        found = find_links(named or path, "")
-        assert found is not None
-        file = AssociationsFile(path, found.number)
-        file.open(found.job)
-        more = {"restart": restart, "outage_seconds": outage, "token": "t"}
-        settings = links_settings(file, path, found.object_type, **more)
-        undoing = LinksUndo(settings, file, portal or found.portal, seams, **options)
-
-        def strike() -> None:
-            killed.is_dead = True
-            undoing.ending.stop(9)
-            undoing.ending.stop(9)
-
-        if kill_after is not None:
-            loop.call_later(kill_after, strike)
-        try:
-            report = await undoing.run()
-        except StorageError:
-            assert killed.is_dead
-            return None
-        finally:
-            file.close()
-            job._clock = loop.time()
-        return None if killed.is_dead else report
-
-    return run_virtual(run())
 
 
 def counts(report: LinksReport) -> dict[str, int]:

@@ -1,4 +1,5 @@
 """What follows the rows of a job, in tests.
 
 list_runs  jobs whose records are put into a list
+undone     runs an undo of links or lists in virtual time, with a kill if wanted
 """

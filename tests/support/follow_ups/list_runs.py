@@ -1,16 +1,10 @@
 """Jobs whose records are put into a list, and what the lists of the account hold."""
 
-import asyncio
-import random
 from collections import Counter
-from datetime import UTC, datetime
 
+from support.follow_ups.undone import undone
 from support.jobs import Job, Rows, write_csv
 from support.mock_transport import make_simulator
-from support.model.running import KillableTransport, KillableWriter, Killed
-from support.virtual_loop import run_virtual
-from uploader.errors import StorageError
-from uploader.jobs.session import Seams
 from uploader.storage.list_file import ListFile
 from uploader.undo.record_list import ListReport, ListUndo, list_settings
 
@@ -50,38 +44,8 @@ def requests(job: Job) -> Counter[str]:
 
 def undo_list(job: Job, *, kill_after=None, number="", **options) -> ListReport | None:
     """One invocation of the undo of a job's list; None if it was killed."""
-
-    async def run() -> ListReport | None:
-        loop = asyncio.get_running_loop()
-        loop._jumping.now = job._clock
-        killed = Killed()
-        transport = job.transport = KillableTransport(job.simulator, killed)
-        seams = Seams(
-            transport=lambda _: transport,
-            offload=lambda _: KillableWriter(killed),
-            random_number=random.Random(job.seed).random,
-            wall_clock=lambda: datetime.fromtimestamp(job.simulator.wall(loop.time()), UTC),
-        )
-        checkpoint = job.settings().checkpoint_path
-        file = ListFile(checkpoint, number)
-        assert file.open()
-        undoing = ListUndo(list_settings(file, checkpoint, token="test-token"), file, seams, **options)
-
-        def strike() -> None:
-            killed.is_dead = True
-            undoing.ending.stop(9)
-            undoing.ending.stop(9)
-
-        if kill_after is not None:
-            loop.call_later(kill_after, strike)
-        try:
-            report = await undoing.run()
-        except StorageError:
-            assert killed.is_dead
-            return None
-        finally:
-            file.close()
-            job._clock = loop.time()
-        return None if killed.is_dead else report
-
-    return run_virtual(run())
+    checkpoint = job.settings().checkpoint_path
+    file = ListFile(checkpoint, number)
+    assert file.open()
+    settings = list_settings(file, checkpoint, token="test-token")
+    return undone(job, file, lambda seams: ListUndo(settings, file, seams, **options), kill_after)
