@@ -18,6 +18,12 @@ EXPORTS = sorted(path.stem for path in (Path(__file__).parent / "exports").glob(
 _SYSTEMS = {"dynamics": "Dynamics 365", "google": "Google Contacts", "hubspot": "HubSpot"}
 
 
+#: Exports of other records than contacts, with their type: the files in exports/companies and exports/deals.
+OTHER_EXPORTS = {
+    path.stem: path.parent.name for path in sorted((Path(__file__).parent / "exports").glob("*/*.csv"))
+}
+
+
 class ExportedCell(NamedTuple):
     column: str
     text: str
@@ -28,6 +34,11 @@ def export(name):
     """The cells of an export. The third line of its file says what is wanted of each column."""
     with (Path(__file__).parent / "exports" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return [ExportedCell(*cells) for cells in zip(*csv.reader(file), strict=True)]
+
+
+def other_export(name):
+    """The same of other records. ? after a property or links: only proposed."""
+    return export(f"{OTHER_EXPORTS[name]}/{name}")
 
 
 def system_of(name):

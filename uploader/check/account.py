@@ -37,7 +37,9 @@ async def read_account(
         drafted = {
             one.property
             for source in (sources if drafts else ())
-            for one in draft(source.shape.columns, found.schema, []).columns
+            for one in draft(
+                source.shape.columns, found.schema, [], object_type=session.settings.object_type
+            ).columns
         }
         return await session.with_named_values(sources, found, drafted=drafted)
 

@@ -13,6 +13,7 @@ from uploader.check.mapping_draft import Draft, draft, remark_on
 from uploader.check.report import Column, Report
 from uploader.errors import SettingsError, SourceError
 from uploader.hubspot.account import Account
+from uploader.hubspot.object_types import are_contacts, noun
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.stage_lookup import PIPELINES
 from uploader.jobs.column_rules import (
@@ -24,11 +25,13 @@ from uploader.jobs.column_rules import (
 )
 from uploader.jobs.scans.row_findings import Findings, Surveyor
 from uploader.jobs.scans.survey import Step, Survey, first_rows
+from uploader.model.records import EMAIL
 from uploader.model.rows import readable
 from uploader.records.blank_words import BlankWords
 from uploader.records.column_problems import likely_key, resolve_leniently
 from uploader.records.columns import Columns, MappingError, Rules, refuse_unknown, resolve_name
-from uploader.records.headers.recognition import Recognized, recognize
+from uploader.records.headers.recognition import Recognized, other_type, recognize
+from uploader.records.headers.tables import usual_target
 from uploader.records.mapper import Mapper, columns_of
 from uploader.records.repeated_keys import question
 from uploader.records.values.wrappings import unwrapped
@@ -198,14 +201,30 @@ def note_doubtful_keys(report: Report, settings: Settings, mappers: Sequence[Map
         report.briefs[text] = doubtful_brief(report.doubtful_keys, columns, report.project)
 
 
-def origins_of(survey: Survey) -> list[Recognized]:
+def origins_of(survey: Survey, object_type: str) -> list[Recognized]:
     """Where the sources are exported from, by their headers and last rows."""
     found = []
     for source, rows in zip(survey.sources, survey.last_rows, strict=True):
         contents = [readable(row.content) for row in rows]
         cells = [content for content in contents if isinstance(content, list | tuple)]
-        found.append(recognize(source.shape.columns, cells))
+        found.append(recognize(source.shape.columns, cells, object_type))
     return found
+
+
+def other_type_texts(header: Sequence[str], object_type: str) -> Iterator[str]:
+    """A warning if the columns rather are those of records of another type, which the option names. Files of
+    contacts often have columns of their companies and deals, too, and addresses.
+    """
+    if are_contacts(object_type) and any(usual_target(column) == EMAIL for column in header):
+        return
+    if (origin := other_type(header, object_type)).systems:
+        other = origin.systems[0].object_type
+        signs = ", ".join(map(repr, origin.signs[:3]))
+        yield (
+            f"the columns are those of {noun(other).many} in an export of {origin.name} ({signs}), and the "
+            f"rows are to be written as {noun(object_type).many}; for {noun(other).many} use --object-type "
+            f"{other}"
+        )
 
 
 def drafted_mapping(

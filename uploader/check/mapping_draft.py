@@ -19,13 +19,15 @@ from typing import NamedTuple
 from uploader.check.bad_columns import BadColumn
 from uploader.check.blank_candidates import Candidate, details, listed
 from uploader.check.value_draft import add_to_table, toml_comment, toml_text, value_tables, with_value_tables
+from uploader.hubspot.object_types import are_contacts
 from uploader.hubspot.schema import Schema
+from uploader.model.associations import NAME
 from uploader.model.column_names import folded
-from uploader.model.records import EMAIL, OWN_ID
+from uploader.model.records import DOMAIN, EMAIL, OWN_ID
 from uploader.records.columns import COSTLY, OWN_PREFIX
 from uploader.records.headers.near_properties import NearProperties
 from uploader.records.headers.recognition import Recognized, recognize
-from uploader.records.headers.tables import ASK, IGNORE, OPT_OUT, usual_target
+from uploader.records.headers.tables import ASK, IGNORE, KEY, OPT_OUT, usual_target
 from uploader.records.known_headers import carries_consent, carries_opt_out, holds_whatever, names_ids
 from uploader.records.values.date_numbers import dates_text, needs_unit, readings
 from uploader.records.values.datetimes import DateOrder, as_moment, lacks_zone, orders_of
@@ -149,12 +151,12 @@ def _lines(one: Drafted) -> list[str]:
 def _link_table(links: str) -> str:
     """What makes links of a column. By which property the records have these ids, only the user knows."""
     objects, _, by = links.partition(".")
-    several = ', separator = ";"' if by else ""
-    return f"{{ associate = {toml_text(objects)}, by = {toml_text(by or PROPERTY_TO_FILL_IN)}{several} }}"
+    more = {"id": ', separator = ";"', NAME: ", unique_names = true"}.get(by, "")
+    return f"{{ associate = {toml_text(objects)}, by = {toml_text(by or PROPERTY_TO_FILL_IN)}{more} }}"
 
 
 class _Guess(NamedTuple):
-    target: str  #: a property, or IGNORE, OPT_OUT, ASK; IGNORE with what its ids may be links to
+    target: str  #: a property, or IGNORE, OPT_OUT, ASK, KEY; IGNORE with what its ids may be links to
     why: str
     is_sure: bool
 
@@ -170,9 +172,9 @@ def draft(
 ) -> Draft:
     """Draft a mapping. `rows`: cells of the first rows, as many as the header has; a few rows are enough.
     `origin`: where the file is from, by default by its header. `key`: the property that rows are matched
-    by. `object_type`: of the rows, whose own id is no link.
+    by. `object_type`: of the rows.
     """
-    origin = recognize(header) if origin is None else origin
+    origin = recognize(header, object_type=object_type) if origin is None else origin
     near = NearProperties(schema.labels) if schema else None
     drafted: list[Drafted] = []
     taken: dict[str, str] = {}
@@ -181,12 +183,12 @@ def draft(
             continue
         cells = [text for row in rows if (text := row[index].strip())]
         samples = tuple(dict.fromkeys(cells))
-        guess = _guess(column, origin, schema, near)
+        guess = _guess(column, origin, schema, near, object_type)
+        if guess.target.startswith(KEY):
+            guess = _as_key(guess, key, header, schema, object_type)
         if not guess.target and near and schema:
             guess = _kin(column, near, schema, samples) or guess
         one = _drafted(column, guess, schema, samples, key)
-        if one.links.partition(".")[0] == object_type:
-            one = replace(one, links="")
         if one.property in taken and not one.ignore:
             other = f"{taken[one.property]!r} is mapped to the same property"
             one = Drafted(
@@ -238,6 +240,8 @@ def _drafted(column: str, guess: _Guess, schema: Schema | None, samples: Sequenc
         ignore, is_sure, why = True, True, f"{why}: {name}, which can cost money and needs --allow"
     elif ignore or name in {ASK, ""} or schema is None:
         pass
+    elif name not in schema.labels and name == key:
+        warnings = (f"this account has no property {name} yet: create it, with unique = true",)
     elif name not in schema.labels:
         name, why, is_sure = "", f"{why}, but this account has no property {name}", False
     elif name in schema.read_only and not name == key == OWN_ID:
@@ -299,7 +303,30 @@ def _is_date(text: str) -> bool:
 _DAY_OR_MONTH_FIRST = (DateOrder.DMY, DateOrder.MDY)
 
 
-def _guess(column: str, origin: Recognized, schema: Schema | None, near: NearProperties | None) -> _Guess:
+def _as_key(
+    guess: _Guess, key: str, header: Sequence[str], schema: Schema | None, object_type: str
+) -> _Guess:
+    """What a column with the system's own ids of its records is: it holds the key if the key is made for
+    them, and may hold a key that no column has by its name.
+    """
+    fitting, why, _ = guess
+    fitting = fitting.removeprefix(KEY)
+    names = schema.labels.keys() if schema else ()
+    is_free = not are_contacts(object_type) and key not in {OWN_ID, DOMAIN, *header}
+    if key == fitting:
+        return _Guess(key, f"{why}, by which rows are matched", is_sure=True)
+    if fitting in names or is_free:
+        return _Guess(fitting if fitting in names else key, why, is_sure=False)
+    return _Guess(ASK, why, is_sure=False)
+
+
+def _guess(
+    column: str,
+    origin: Recognized,
+    schema: Schema | None,
+    near: NearProperties | None,
+    object_type: str,
+) -> _Guess:
     if carries_opt_out(column):
         what = (
             "consent, where a no keeps from e-mail" if carries_consent(column) else "an opt-out or a bounce"
@@ -316,7 +343,7 @@ def _guess(column: str, origin: Recognized, schema: Schema | None, near: NearPro
         return _Guess(labelled[0], _SAME, is_sure=True)
     if target := origin.target(column):
         return _known(target, f"a name of {origin.name}")
-    if target := usual_target(column):
+    if target := usual_target(column, object_type):
         return _known(target, "a usual name")
     return _like(column, near)
 
@@ -357,10 +384,14 @@ _SAME = "the same name, apart from case and punctuation"
 def _known(target: str, whose: str) -> _Guess:
     if target.startswith(IGNORE) and target != IGNORE:
         objects, _, by = target[1:].partition(".")
-        ids = f"HubSpot's ids of {objects}" if by else f"that system's ids of {objects}"
+        ids = {"id": f"HubSpot's ids of {objects}", NAME: f"names of {objects}"}.get(
+            by, f"that system's ids of {objects}"
+        )
         return _Guess(target, f"{whose}, for {ids}, which HubSpot keeps as links", is_sure=True)
     if target == IGNORE:
         return _Guess(IGNORE, f"{whose}, for data that HubSpot has no property for", is_sure=True)
+    if target.startswith(KEY):
+        return _Guess(target, f"{whose}, for that system's ids of these records", is_sure=False)
     if target == ASK:
         return _Guess(ASK, f"{whose}; HubSpot has no usual property for it", is_sure=False)
     if target.startswith(ASK):

@@ -134,7 +134,9 @@ class MissingProperties:
         """The text of the file, "" if no column lacks a property. `groups`: of all properties."""
         if not self.profiles:
             return ""
-        drafted = {one.column: one for one in draft(list(self._columns_seen), self.schema, []).columns}
+        columns, rules = list(self._columns_seen), self.rules
+        made = draft(columns, self.schema, [], key=rules.id_property, object_type=rules.object_type)
+        drafted = {one.column: one for one in made.columns}
         whys = {column: self._why_none(column, drafted.get(column)) for column in self._columns_seen}
         extent = "all" if self.is_whole else "the first"
         account = portal or "unknown"

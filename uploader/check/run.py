@@ -23,6 +23,7 @@ from uploader.check.columns import (
     names_as_drafted,
     note_doubtful_keys,
     origins_of,
+    other_type_texts,
     resolve_sources,
     rules_as_drafted,
     survey_drafted,
@@ -133,7 +134,11 @@ class Check:
         unless_ended = self.ending.unless_ended
         sources = await unless_ended(reader.run(lambda: open_sources(settings)))
         report.sources = sources
-        report.origins = [recognize(source.shape.columns) for source in sources]
+        report.origins = [
+            recognize(source.shape.columns, object_type=settings.object_type) for source in sources
+        ]
+        for source in sources:
+            report.warnings += other_type_texts(source.shape.columns, settings.object_type)
         self.bytes_total = total_bytes(sources)
         if self._note_links is None:  # in a plan an earlier step may write them
             report.problems += await unless_ended(
@@ -174,7 +179,7 @@ class Check:
             survey.note_records = self._note_records
             await self._check_rows(survey, reader)
             await self._check_links(values, reader)
-        report.origins = origins_of(survey)
+        report.origins = origins_of(survey, settings.object_type)
         await unless_ended(reader.run(lambda: add_proposals(report, settings.rules)))
         if report.draft is not None and report.draft.system != report.origins[0].name:
             report.draft = await self._drafted(reader)

@@ -48,6 +48,14 @@ def type_id(object_type: str) -> str:
 TYPE_IDS = {"contacts": "0-1", "companies": "0-2", "deals": "0-3", "tickets": "0-5"}
 
 
+def type_name(object_type: str) -> str:
+    """The name of an object type that is given by name or id; of a custom object what is given."""
+    return _NAMES.get(object_type, object_type)
+
+
+_NAMES = {type_id: name for name, type_id in TYPE_IDS.items()}
+
+
 def noun(object_type: str) -> Noun:
     """The word for records of a type; "record" for custom objects."""
     return _NOUNS.get(object_type, Noun("record", "records"))

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from uploader.hubspot.object_types import TYPE_IDS
+from uploader.hubspot.object_types import type_name
 from uploader.properties.column_profile import ColumnProfile, Inference
 from uploader.properties.definitions_file import is_valid_name
 
@@ -32,7 +32,6 @@ _GROUPS = {
     "deals": "dealinformation",
     "tickets": "ticketinformation",
 }
-_NAME_OF_TYPE = {type_id: name for name, type_id in TYPE_IDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def default_group(object_type: str, groups: Sequence[str]) -> str:
     """The group for new properties: the usual one of the object type, else that of most properties.
     `groups`: of all properties of the account.
     """
-    usual = _GROUPS.get(_NAME_OF_TYPE.get(object_type, object_type), "")
+    usual = _GROUPS.get(type_name(object_type), "")
     if usual and (usual in groups or not groups):
         return usual
     return Counter(group for group in groups if group).most_common(1)[0][0] if any(groups) else usual

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from uploader.model.column_names import folded
 from uploader.model.rows import LoneCell
-from uploader.records.headers.recognition import recognize
+from uploader.records.headers.recognition import recognize_any
 from uploader.records.values.email import plausible_email
 from uploader.records.values.nothing import spellings
 
@@ -149,7 +149,7 @@ def _why_of_the_table(cells: Sequence[str], texts: Sequence[str], header: Sequen
 @cache
 def is_report(header: tuple[str, ...]) -> bool:
     """Whether the columns are those of a system whose reports have lines of one cell around their rows."""
-    return any(system.lines for system in recognize(header).systems)
+    return any(system.lines for system in recognize_any(header).systems)
 
 
 def _is_total(texts: Sequence[str], filled: Sequence[int], table: TableFacts) -> bool:

@@ -88,3 +88,44 @@ def test_the_columns_of_all_sources_are_drafted(tmp_path):
     text = (tmp_path / "all.toml").read_text()
     samples = re.findall(r'Samples: "(.*)"\n(?:# CAUTION.*\n)?(?:# )?"(\w+)" = ', text)
     assert samples == [("a@example.com", "email"), ("Jo", "Vorname"), ("1", "Cats"), ("gold", "Tier")]
+
+
+ACCOUNTS = (
+    "Account ID,Account Name,Billing City,Billing State/Province,Parent Account ID\n"
+    "0015g00000AbCdEAAV,Acme,Ulm,BW,\n0015g00000AbCdFAAV,Beta,Austin,TX,0015g00000AbCdEAAV\n"
+)
+
+
+def test_accounts_of_another_system_are_drafted_with_a_key_made_for_their_ids(tmp_path, hubspot_mock):
+    mock = hubspot_mock()
+    env = environment(UPLOADER_BASE_URL=mock.url)
+    (tmp_path / "a.csv").write_text(ACCOUNTS)
+    unsaid = run("init", "a.csv", cwd=tmp_path, env=env)
+    assert unsaid.code == 2
+    assert "the columns are those of companies in an export of Salesforce ('Account ID'" in unsaid.err
+    assert unsaid.err.endswith("use --object-type companies, and for contacts --object-type contacts\n")
+    assert not (tmp_path / "a.toml").exists()
+    drafted = run("init", "a.csv", "--object-type", "companies", cwd=tmp_path, env=env)
+    assert drafted.code == 0, drafted
+    assert "wrote a.toml: 5 columns, 0 of them to be decided" in drafted.out
+    assert "rows are matched by salesforce_account_id" in drafted.out
+    assert 'id_property = "salesforce_account_id"\n' in (tmp_path / "a.toml").read_text()
+    (line,) = [
+        line for line in drafted.out.splitlines() if "has no property salesforce_account_id yet" in line
+    ]
+    write, create = (part.split(" drafts")[0].split(" creates")[0] for part in line.split("uploader ")[1:])
+    assert run(*write.split(), cwd=tmp_path, env=env).code == 2  # the property is not there yet
+    assert run(*create.split(), "--yes", cwd=tmp_path, env=env).code == 0
+    uploaded = run("upload", "-f", "a.toml", "--yes", "--json", cwd=tmp_path, env=env)
+    assert (uploaded.code, uploaded.summary["created"]) == (0, 2), uploaded
+    assert (
+        run("upload", "-f", "a.toml", "--yes", "--restart", "--json", cwd=tmp_path, env=env).summary[
+            "created"
+        ]
+        == 0
+    )
+
+
+def test_init_says_what_a_file_of_people_is_although_it_has_columns_of_companies(tmp_path):
+    (tmp_path / "a.csv").write_text(ACCOUNTS.replace("Parent Account ID", "Email"))
+    assert run("init", "a.csv", cwd=tmp_path, env=environment(HUBSPOT_ACCESS_TOKEN="")).code == 0

@@ -5,11 +5,11 @@ import tomllib
 import pytest
 from hypothesis import given, strategies as st
 
-from support.source_files import EXPORTS, export, system_of
+from support.source_files import EXPORTS, OTHER_EXPORTS, export, other_export, system_of
 from uploader.check.mapping_draft import draft
 from uploader.hubspot.schema import Option, Schema
-from uploader.mockserver.account.default_properties import properties_of
-from uploader.mockserver.account.object_types import CONTACTS
+from uploader.mockserver.account.default_properties import PIPELINES, properties_of
+from uploader.mockserver.account.object_types import CONTACTS, find_kind
 from uploader.mockserver.account.properties import Catalogue
 from uploader.records.mapping_file import parse_mapping
 
@@ -160,10 +160,11 @@ def test_ids_of_other_records_are_proposed_as_links_and_left_out_until_the_user_
     text = draft(header, SCHEMA, [row]).toml()
     lines = text.splitlines()
     at = lines.index('"Account ID" = { ignore = true }')
-    assert lines[at + 1] == '# "Account ID" = { associate = "companies", by = "PROPERTY" }  # instead: links'
+    link = '{ associate = "companies", by = "salesforce_account_id" }'
+    assert lines[at + 1] == f'# "Account ID" = {link}  # instead: links'
     assert "that system's ids of companies, which HubSpot keeps as links" in lines[at - 1]
     assert parse_mapping(text).associations == []
-    lines[at : at + 2] = [lines[at + 1].removeprefix("# ").replace("PROPERTY", "sf_id")]
+    lines[at : at + 2] = [lines[at + 1].removeprefix("# ").replace("salesforce_account_id", "sf_id")]
     (one,) = parse_mapping("\n".join(lines)).associations
     assert (one.column, one.object_type, one.by) == ("Account ID", "companies", "sf_id")
 
@@ -173,9 +174,54 @@ def test_links_of_an_export_of_hubspot_are_by_its_own_ids():
     text = draft(header, SCHEMA, [["51", "Ann", "7;8", ""]]).toml()
     line = '# "Associated Company IDs" = { associate = "companies", by = "id", separator = ";" }'
     assert f"{line}  # instead: links" in text.splitlines()
-    of_deals = draft(header, SCHEMA, [["51", "Ann", "7;8", ""]], object_type="deals").toml()
-    assert 'associate = "companies"' in of_deals
-    assert 'associate = "deals"' not in of_deals
+    header = ["Record ID", "Deal Name", "Deal owner", "Associated Company IDs"]
+    assert line in draft(header, SCHEMA, [["51", "Big", "Ann", "7;8"]], object_type="deals").toml()
+
+
+def of_type(object_type):
+    properties = properties_of(find_kind(object_type), pipelines=PIPELINES)
+    return Schema.decode({"results": Catalogue(properties).definitions("non_sensitive")})
+
+
+@pytest.mark.parametrize("name", OTHER_EXPORTS)
+def test_the_columns_of_exports_of_companies_and_deals_are_drafted(name):
+    cells = other_export(name)
+    header, texts, wanted = zip(*cells, strict=True)
+    object_type = OTHER_EXPORTS[name]
+    found = draft(header, of_type(object_type), [texts], object_type=object_type, key="their_id")
+    assert found.system == system_of(name)
+    proposed = [one.links or ("" if one.is_sure else one.property) for one in found.columns]
+    as_drafted = [
+        f"{name}?" if name else word(one) for one, name in zip(found.columns, proposed, strict=True)
+    ]
+    assert dict(zip(header, as_drafted, strict=True)) == dict(zip(header, wanted, strict=True))
+    links = parse_mapping(with_links(found.toml())).associations  # the proposals can be taken as they are
+    assert [one.column for one in links] == [one.column for one in found.columns if one.links]
+
+
+def with_links(text):
+    """The draft in which every column of other records is a link to them."""
+    lines = text.splitlines()
+    for at, line in enumerate(lines):
+        if line.endswith("# instead: links"):
+            lines[at - 1 : at + 1] = ["", line.removeprefix("# ")]
+    return "\n".join(lines)
+
+
+def test_ids_of_a_system_are_the_key_that_is_made_for_them():
+    """Where nobody has created it yet, too: so that nothing is left to be decided once it is created."""
+    header, rows = ["Account ID", "Account Name", "Billing State/Province"], [["0011", "Acme", "BW"]]
+    made = draft(header, of_type("companies"), rows, key="salesforce_account_id", object_type="companies")
+    (one, *_) = made.columns
+    assert (one.property, one.is_sure) == ("salesforce_account_id", True)
+    assert "create it, with unique = true" in one.warnings[0]
+    (one, *_) = draft(header, of_type("companies"), rows, key="sf_key", object_type="companies").columns
+    assert (one.property, one.is_sure, one.warnings[0][:35]) == (
+        *("sf_key", False),
+        "this account has no property sf_key",
+    )
+    (one, *_) = draft(header, of_type("companies"), rows, key="domain", object_type="companies").columns
+    assert (one.property, one.is_sure) == ("", False)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from click.core import ParameterSource
 
+from uploader.check.columns import other_type_texts
 from uploader.check.report import Report
 from uploader.cli.commands.check import run_check, settings_to_check
 from uploader.cli.commands.schema import schema_text
@@ -29,9 +30,12 @@ from uploader.cli.text.next_command import command_line
 from uploader.cli.text.numbers import printable
 from uploader.cli.text.project_draft import SCHEMA_FILE, beside, project_text
 from uploader.errors import SettingsError
+from uploader.hubspot.object_types import are_contacts, noun
+from uploader.jobs.opening import open_sources
 from uploader.jobs.summary import advice
 from uploader.model.records import EMAIL, OWN_ID
 from uploader.option_files.text import read_text
+from uploader.records.headers.recognition import recognize
 from uploader.records.mapping_file import parse_mapping
 from uploader.sources.names import STDIN, shown, stem
 from uploader.sources.patterns import expand
@@ -94,13 +98,15 @@ def command(
     else:
         refuse_existing(path, PROJECT_OPTION)
         _refuse_sources(sources)
-        report = _checked({"sources": sources, **options}, sample)
+        options = {"sources": sources, **options}
+        key = _key_for(options)
+        report = _checked({**options, **({"id_property": key.name} if key.name else {})}, sample)
         if report.end is not None:
             print_message(f"stopped: {printable(report.end.reason)}; {advice(report.end.cause)}")
             return report.exit_code
         if guided:
             refuse_without_account(report)
-        _write(path, report, guided=guided)
+        _write(path, report, key, guided=guided)
     return guide(path, sample, report) if guided else 0
 
 
@@ -134,7 +140,50 @@ def _checked(options: dict[str, Any], sample: int | None) -> Report:
     return asyncio.run(run_check(settings_to_check(options), sample, examples=0, drafts=True))
 
 
-def _write(path: Path, report: Report, *, guided: bool) -> None:
+class _Key(NamedTuple):
+    """What rows are matched by, as far as the file tells."""
+
+    name: str = ""  #: of a property with unique values; "": by what the options say
+    column: str = ""
+    system: str = ""
+
+
+def _key_for(options: dict[str, Any]) -> _Key:
+    """The key for records whose type has none by default, where no option names one: the ids that the system
+    has for them. SettingsError if the columns are of records of another type, and none is named.
+    """
+    object_type = options["object_type"]
+    typed = {key_of(one) for one in upload.params if _is_typed(one)}
+    if typed & {"match", "id_property"}:
+        return _Key()
+    settings = settings_to_check({**options, "id_property": OWN_ID})
+    header = open_sources(settings)[0].shape.columns
+    for text in other_type_texts(header, object_type) if "object_type" not in typed else ():
+        raise SettingsError(f"{text}, and for {noun(object_type).many} --object-type {object_type}")
+    if are_contacts(object_type):
+        return _Key()
+    origin = recognize(header, object_type=object_type)
+    column, name = origin.key_in(header)
+    return _Key(name, column, origin.name)
+
+
+def _key_lines(key: _Key, report: Report, path: Path) -> list[str]:
+    """Say what rows are matched by, if nobody has named it."""
+    if not key.name:
+        return []
+    what = f"rows are matched by {key.name}, a property for the ids of {key.system} in column {key.column!r}"
+    lines = [f"{what}; to match them by another one, change id_property in {path.name}"]
+    if report.schema and key.name not in report.schema.labels:
+        file = path.with_name(f"{path.stem}.properties.toml")
+        write = command_line("check", "-f", path, "--write-properties", file)
+        lines.append(
+            f"this account has no property {key.name} yet: {write} drafts it, with unique = true, and "
+            f"{command_line('create-properties', file, '-f', path)} creates it"
+        )
+    return lines
+
+
+def _write(path: Path, report: Report, key: _Key, *, guided: bool) -> None:
     draft, account = report.draft, report.account
     assert draft is not None
     if guided:  # values are drafted once the columns are decided
@@ -143,6 +192,8 @@ def _write(path: Path, report: Report, *, guided: bool) -> None:
     given = given_options(path.parent)
     if shape.delimiter not in {"", ","} and len({one.shape.delimiter for one in report.sources}) == 1:
         given.setdefault("delimiter", shape.delimiter)
+    if key.name:
+        given["id_property"] = key.name
     match = () if given.keys() & {"match", "id_property"} else _match(report)
     write_new(path, project_text(path, given, draft, account.portal if account else "", match))
     schema = path.with_name(SCHEMA_FILE)
@@ -154,7 +205,8 @@ def _write(path: Path, report: Report, *, guided: bool) -> None:
     left = len(columns) - len({*file.mapped, *file.ignored, *file.suppress_where, *file.linked, *told})
     asked = "" if account else " Nobody asked the account, so properties are not checked."
     lines = [f"wrote {path}: {len(columns):,} columns, {left:,} of them to be decided.{asked}"]
-    print_lines(lines + [f"PROBLEM: {printable(text, 600)}" for text in report.account_problems])
+    problems = [f"PROBLEM: {printable(text, 600)}" for text in report.account_problems if not key.name]
+    print_lines([*lines, *_key_lines(key, report, path), *problems])
     if guided:
         return
     first = "decide on its columns" if left else "review it"

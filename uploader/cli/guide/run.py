@@ -148,7 +148,12 @@ class _Guide:
         for index, source in enumerate(report.sources):
             if fields := undecided_fields(source, rules):
                 report.columns += [Column(index, name, "", is_undecided=True) for name in fields]
-                columns = (*report.draft.columns, *draft(fields, report.schema, []).columns)
+                columns = (
+                    *report.draft.columns,
+                    *draft(
+                        fields, report.schema, [], key=rules.id_property, object_type=rules.object_type
+                    ).columns,
+                )
                 report.draft = replace(report.draft, columns=columns)
         undecided = {one.column for one in report.columns if one.is_undecided}
         self._file.save(report.draft.added_to(self._file.text, undecided))

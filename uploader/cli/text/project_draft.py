@@ -67,6 +67,8 @@ def project_text(
         found[_MATCH.key] = f"{_MATCH.key} = {_toml([*match])}  # {_MATCH.what}"
     # What the option --blank-value says has a key of its own.
     of_all = [one for one in _VALUES if one is not _BLANKS or "blank_value" not in given]
+    if "id_property" in values:  # in place of match
+        of_all.remove(_MATCH)
     choices = {choice.key for choice in (*safety, *of_all)}
     name = shell_word(path_word(path.name))
     lines = [

@@ -70,8 +70,10 @@ STAGE_LABELS = (
 #: Properties of the other object types; none is unique.
 OTHER_TEXTS = {
     "companies": "name=Company name|domain=Company Domain Name|phone=Phone Number|city=City"
-    "|country=Country/Region|description=Description|website=Website URL",
-    "deals": "dealname=Deal Name|description=Deal Description",
+    "|country=Country/Region|description=Description|website=Website URL"
+    "|address=Street Address|state=State/Region|zip=Postal Code|linkedin_company_page=LinkedIn Company Page",
+    "deals": "dealname=Deal Name|description=Deal Description|hs_next_step=Next step"
+    "|closed_lost_reason=Closed Lost Reason",
     "tickets": "subject=Ticket name|content=Ticket description",
     "p_cars": "model=Model|maker=Maker|colour=Colour|email=Email of the garage",
 }
@@ -80,6 +82,9 @@ OTHER_NUMBERS = {
     "deals": {"amount": "Amount"},
     "p_cars": {"doors": "Doors"},
 }
+INDUSTRIES = ("BANKING", "CONSTRUCTION", "EDUCATION", "INSURANCE", "RETAIL")
+COMPANY_TYPES = ("PROSPECT", "PARTNER", "RESELLER", "VENDOR", "OTHER")
+DEAL_TYPES = {"newbusiness": "New Business", "existingbusiness": "Existing Business"}
 TRUE_OR_FALSE = (Option("True", "true"), Option("False", "false"))
 FIELD_TYPES = {
     "number": "number",
@@ -123,6 +128,11 @@ def _of_others(kind: Kind, pipelines: Sequence[Pipeline]) -> Iterator[Property]:
         yield Property(name=name, label=label, type=type_, read_only=True)
     if kind.name == "companies":
         yield _choice("lifecyclestage", "Lifecycle Stage", zip(STAGE_LABELS, LIFECYCLE_STAGES, strict=True))
+        yield _choice("industry", "Industry", ((one.title(), one) for one in INDUSTRIES))
+        yield _choice("type", "Type", ((one.title(), one) for one in COMPANY_TYPES))
+    if kind.name == "deals":
+        yield Property(name="closedate", label="Close Date", type="datetime", field_type="date")
+        yield _choice("dealtype", "Deal Type", ((label, value) for value, label in DEAL_TYPES.items()))
 
 
 #: The properties of pipeline and stage; "" stands for all other types.

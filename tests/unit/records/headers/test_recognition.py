@@ -5,10 +5,12 @@ from random import Random
 
 import pytest
 
-from support.source_files import EXPORTS, export, system_of
-from uploader.records.headers.recognition import recognize
-from uploader.records.headers.tables import ASK, tables
+from support.source_files import EXPORTS, OTHER_EXPORTS, export, other_export, system_of
+from uploader.check.columns import other_type_texts
+from uploader.records.headers.recognition import other_type, recognize
+from uploader.records.headers.tables import ASK, KEY, tables
 from uploader.records.known_headers import bare
+from uploader.records.not_a_row import is_report
 
 FOOTER = [
     ["Copyright (c) 2000-2026 salesforce.com, inc. All rights reserved.", ""],
@@ -24,11 +26,29 @@ def test_known_exports_are_recognized_by_their_headers(name):
     assert len(found.signs) >= 3
 
 
-@pytest.mark.parametrize("system", tables().systems, ids=lambda system: system.name)
+@pytest.mark.parametrize("system", tables().systems, ids=lambda one: f"{one.name} {one.object_type}")
 def test_any_three_names_of_a_system_are_enough(system):
-    telling = [name for name in system.columns if name not in tables().plain]
+    telling = [name for name in system.columns if name not in tables().plain[system.object_type]]
     for three in Random(1).sample(list(combinations(telling, 3)), 200):
-        assert system in recognize([*three, "Email", "Shoe Size"]).systems
+        assert system in recognize([*three, "Email", "Shoe Size"], object_type=system.object_type).systems
+
+
+@pytest.mark.parametrize("name", [*EXPORTS, *OTHER_EXPORTS])
+def test_the_type_of_exported_records_is_known_by_their_columns(name):
+    of = OTHER_EXPORTS.get(name, "contacts")
+    header = [cell.column for cell in (other_export(name) if of != "contacts" else export(name))]
+    assert other_type(header, of).systems == ()
+    assert list(other_type_texts(header, of)) == []
+    for wrong in {"contacts", "companies", "deals"} - {of} if of != "contacts" else ():
+        assert {one.object_type for one in other_type(header, wrong).systems} == {of}
+        (text,) = other_type_texts(header, wrong)
+        assert text.endswith(f"use --object-type {of}")
+    assert other_type(header, "p_cars").systems == ()  # of custom objects nothing is known
+
+
+def test_a_report_of_accounts_has_lines_that_are_no_rows_like_one_of_contacts():
+    assert is_report(("Account Name", "Account Owner", "Billing City", "Employees"))
+    assert not is_report(("Name", "Owner", "City", "Employees"))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +97,7 @@ def test_of_equally_likely_systems_only_what_they_agree_on_is_known():
     found = recognize(["Email", "Account Name", "Lead Source", "Mailing City", "Title"])
     assert found.name == "Salesforce or Zoho"
     assert (found.target("account_name"), found.target("LeadSource")) == ("company", ASK)
-    assert found.target("Record Id") == ASK
+    assert found.target("Record Id") == f"{KEY}zoho_contact_id"
     dynamics, outlook = (
         next(one for one in tables().systems if one.name == name) for name in ("Dynamics 365", "Outlook")
     )

@@ -6,7 +6,7 @@ from importlib.resources import files
 import pytest
 
 from uploader.hubspot.object_types import TYPE_IDS
-from uploader.records.headers.tables import ASK, IGNORE, OPT_OUT, tables, usual_target
+from uploader.records.headers.tables import ASK, IGNORE, KEY, OPT_OUT, tables, usual_target
 from uploader.records.known_headers import bare, carries_opt_out
 
 FILES = {
@@ -18,7 +18,7 @@ COLUMNS = {
     (name, heading): columns
     for name, file in FILES.items()
     for heading, columns in file.items()
-    if heading in {"columns", "plain", "telling"}
+    if heading in {"columns", "plain", "telling", "companies", "deals"}
 }
 
 
@@ -37,15 +37,25 @@ def test_opt_outs_are_marked_and_stop_every_upload_by_their_names(table):
 
 @pytest.mark.parametrize("table", COLUMNS)
 def test_an_entry_is_a_sign_or_a_property(table):
-    properties = {target.removeprefix(ASK) for target in COLUMNS[table].values()} - {OPT_OUT, ""}
-    properties = {target for target in properties if not target.startswith(IGNORE)}
+    entries = {target.removeprefix(ASK).removeprefix(KEY) for target in COLUMNS[table].values()}
+    properties = {target for target in entries - {OPT_OUT, ""} if not target.startswith(IGNORE)}
     assert [name for name in properties if not name.replace("_", "").isalnum() or not name.islower()] == []
 
 
 @pytest.mark.parametrize("table", COLUMNS)
 def test_what_is_left_out_may_be_links_to_records_of_a_known_type(table):
-    objects = {target[1:].removesuffix(".id") for target in COLUMNS[table].values() if target[:1] == IGNORE}
-    assert objects - {""} <= TYPE_IDS.keys()
+    links = {target[1:].partition(".")[::2] for target in COLUMNS[table].values() if target[:1] == IGNORE}
+    assert {objects for objects, _ in links} - {""} <= TYPE_IDS.keys()
+    assert {by for _, by in links} <= {"", "id", "name"}
+
+
+@pytest.mark.parametrize("system", sorted({one.name for one in tables().systems}))
+def test_links_of_a_system_name_the_key_of_its_records(system):
+    of = {one.object_type: one.columns for one in tables().systems if one.name == system}
+    keys = {one: {entry[1:] for entry in table.values() if entry[:1] == KEY} for one, table in of.items()}
+    ignored = {target[1:] for columns in of.values() for target in columns.values() if target[:1] == IGNORE}
+    links = [one.partition(".") for one in ignored if "." in one]
+    assert all(by in keys[objects] for objects, _, by in links if by not in {"id", "name"})
 
 
 def test_lines_are_in_lower_case_and_each_system_has_a_name():
@@ -58,3 +68,7 @@ def test_a_usual_name_is_known_in_any_spelling():
     assert usual_target("E-MAIL address") == "email"
     assert usual_target("straße") == usual_target("Strasse") == "address"
     assert usual_target("zzz") == ""
+    assert [usual_target("Stage", one) for one in ("deals", "0-3", "contacts", "tickets", "p_cars")] == [
+        *("dealstage", "dealstage"),
+        *("?lifecyclestage", "?lifecyclestage", "?lifecyclestage"),
+    ]
