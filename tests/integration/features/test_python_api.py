@@ -694,7 +694,6 @@ def test_simple_values_become_settings(tmp_path):
         (([], []), {}, "two sources are named 'rows'"),
         ((Rows([], name="https://x.com/a"),), {}, "is not a name for rows"),
         ((Rows([], name="a*"),), {}, "is not a name for rows"),
-        (([],), {"checkpoint": None}, "need a checkpoint"),
         (([],), {"on_duplicate": "first"}, "read only once"),
         ((), {}, "at least one source"),
     ],
