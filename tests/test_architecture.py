@@ -44,9 +44,10 @@ LAYERS = (
 
 #: All other modules are pure: they import nothing of `_IO_MODULES`.
 DO_IO = """
-    system.blocking_calls system.disk_buckets system.disk_flush system.file_locks system.filesystem_of_path
-    system.installation system.private_files system.sqlite system.stop_signals
-    system.supported_systems system.temporary_folder system.whole_file
+    system.blocking_calls system.boot_id system.disk_buckets system.disk_flush system.file_locks
+    system.filesystem_of_path system.installation system.private_files system.same_place system.sqlite
+    system.stop_signals system.supported_systems system.system_programs system.temporary_folder
+    system.whole_file
     hubspot.client hubspot.lists hubspot.sign_in.credential_files hubspot.sign_in.token_command
     hubspot.sign_in.token_provider hubspot.tls
     option_files.mapping option_files.owner_map option_files.suppression option_files.text

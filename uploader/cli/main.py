@@ -16,6 +16,7 @@ from types import ModuleType
 import click
 
 from uploader.errors import UploaderError
+from uploader.system.open_files import allow_many_open_files
 from uploader.system.supported_systems import refuse_unsupported_system
 from uploader.version import __version__
 
@@ -111,6 +112,7 @@ def main() -> None:
     # Modules are objects that stay, and records make no cycles: by default, looking for garbage costs 3 % of
     # the start and 15 to 20 % of an upload.
     gc.set_threshold(50_000, 20, 100)
+    allow_many_open_files()
     if os.getpid() == _FIRST:
         # The kernel does not deliver unhandled signals to it; commands that drain set their own handler.
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))

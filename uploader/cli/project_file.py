@@ -224,7 +224,9 @@ def upload_context(path: Path) -> click.Context:
 
 def words_beside_file() -> list[str]:
     """The typed options of the current command that no project file may hold, with their values."""
-    context, words = click.get_current_context(), list[str]()
+    context, words = click.get_current_context(silent=True), list[str]()
+    if context is None:
+        return words
     for one in context.command.params:
         name = one.name or ""
         is_typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE

@@ -33,6 +33,7 @@ from uploader.records.columns import MappingError
 from uploader.records.mapping_file import MappingFile, key_schemas, mapping_of, parse_document
 from uploader.settings import Settings
 from uploader.sources.names import STDIN, is_pattern, is_url, shown
+from uploader.system.same_place import place_of
 
 _SECRET = re.compile(r"token|secret|password|api_?key")
 
@@ -113,26 +114,26 @@ def _with_names(steps: Sequence[Project]) -> list[Project]:
     same all the same, or if a step reads what one writes.
     """
     found: list[Project] = []
-    written: dict[str, str] = {}  # by path, the step
+    written: dict[str, str] = {}  # by place, the step
     for one in steps:
         if SOURCE not in one.values:
             raise SettingsError(f"{PROJECT_OPTION} {one.file}: step {one.step} has no source")
-        is_taken = not written.keys().isdisjoint(_own_files(one))
+        is_taken = not written.keys().isdisjoint(map(place_of, _own_files(one)))
         named = replace(one, job_name=one.step) if is_taken else one
         for path in _own_files(named):
-            if other := written.get(path):
+            if other := written.get(place_of(path)):
                 raise SettingsError(
                     f"{PROJECT_OPTION} {one.file}: the steps {other} and {one.step} would both write {path}; "
                     "give one of them another file"
                 )
-            written[path] = one.step
+            written[place_of(path)] = one.step
         found.append(named)
     for one in found:
         for source in map(os.path.abspath, one.values[SOURCE]):
-            if source in written:
+            if writer := written.get(place_of(source)):
                 raise SettingsError(
                     f"{PROJECT_OPTION} {one.file}: step {one.step} has the source {source}, which step "
-                    f"{written[source]} writes"
+                    f"{writer} writes"
                 )
     _refuse_later_results(found, written)
     return found
@@ -140,12 +141,12 @@ def _with_names(steps: Sequence[Project]) -> list[Project]:
 
 def _refuse_later_results(steps: Sequence[Project], written: Mapping[str, str]) -> None:
     """SettingsError if links need the results of a step that is not over when theirs begins. `written`: by
-    path, the step that writes it.
+    place, the step that writes it.
     """
     names = [one.step for one in steps]
     for number, one in enumerate(steps):
         for link in one.mapping.associations:
-            writer = written.get(os.path.abspath(one.file.parent / link.results)) if link.results else None  # noqa: PTH100  # as above
+            writer = written.get(place_of(one.file.parent / link.results)) if link.results else None
             if writer is not None and names.index(writer) >= number:
                 raise SettingsError(
                     f"{PROJECT_OPTION} {one.file}: step {one.step}: {link.column!r} needs the results of "

@@ -12,6 +12,7 @@ from uploader.settings.opt_outs import OptOutSettings
 from uploader.settings.source import SourceSettings
 from uploader.sources.names import STDIN, is_pattern, is_url, shown, stem
 from uploader.storage.file_names import opt_outs_path
+from uploader.system.same_place import place_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ class OutputSettings(OptOutSettings, SourceSettings):
         named += [("the list of opt-outs", str(self.opt_outs_path))] if self.opt_outs_path else []
         seen: dict[str, str] = {}
         for what, path in named:
-            place = os.path.abspath(path)  # noqa: PTH100  # without following links, as the job will open it
+            place = place_of(path)
             if seen.setdefault(place, what) != what:
                 raise SettingsError(f"{path} cannot be both {seen[place]} and {what}")
 

@@ -3,10 +3,12 @@
 import fnmatch
 import glob
 import os
+import unicodedata
 from collections.abc import Collection, Sequence
 
 from uploader.errors import SourceError
 from uploader.sources.names import is_pattern, matches_nothing_of_ours
+from uploader.system.same_place import place_of
 
 
 def is_open_pattern(name: str) -> bool:
@@ -20,7 +22,7 @@ def expand(names: Sequence[str], written: Collection[str], *, is_resumed: bool) 
     A pattern without a match is an error, unless the job is resumed.
     """
     found: dict[str, None] = {}
-    ours = {os.path.abspath(path) for path in written}  # noqa: PTH100  # without following links
+    ours = {place_of(path) for path in written}
     for name in names:
         found.update(dict.fromkeys(_matching(name, ours) if is_open_pattern(name) else [name]))
     for name in names:
@@ -30,13 +32,14 @@ def expand(names: Sequence[str], written: Collection[str], *, is_resumed: bool) 
 
 
 def _matching(pattern: str, ours: Collection[str]) -> list[str]:
+    # macOS may spell letters of names in another way (decomposed) than keyboards.
+    spelled = {pattern, *(unicodedata.normalize(form, pattern) for form in ("NFC", "NFD"))}
+    found = {path for one in spelled for path in glob.glob(one, recursive=True)}  # noqa: PTH207  # as spelled
     # Sorted by code points: the same order on every machine and in every locale.
     return [
         path
-        for path in sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207  # names as the user wrote them
-        if matches_nothing_of_ours(path)
-        and os.path.abspath(path) not in ours  # noqa: PTH100
-        and not os.path.isdir(path)  # noqa: PTH112
+        for path in sorted(found)
+        if matches_nothing_of_ours(path) and place_of(path) not in ours and not os.path.isdir(path)  # noqa: PTH112
     ]
 
 
@@ -45,13 +48,18 @@ def keep_order(names: Sequence[str], found: Sequence[str], before: Sequence[str]
 
     It includes files that have disappeared, so that opening them fails, and no new ones.
     """
-    literal = {name for name in names if not is_open_pattern(name)}
-    patterns = [name for name in names if name not in literal]
-    known = set(before)
-    if not patterns or not literal <= known:
+    literal = {_composed(name) for name in names if not is_open_pattern(name)}
+    patterns = [_composed(name) for name in names if is_open_pattern(name)]
+    if not patterns or not literal <= set(map(_composed, before)):
         return None
+    matched = literal.union(map(_composed, found))
     fits = all(
-        name in literal or name in found or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-        for name in before
+        name in matched or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+        for name in map(_composed, before)
     )
     return list(before) if fits else None
+
+
+def _composed(name: str) -> str:
+    """The name with letters as keyboards spell them."""
+    return unicodedata.normalize("NFC", name)

@@ -27,6 +27,7 @@ from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.file_names import snapshot_path
 from uploader.storage.snapshot_entry_state import ReadingState
 from uploader.system import sqlite
+from uploader.system.boot_id import boot_id
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -308,14 +309,6 @@ def _decide_open_readings(
             connection, state, unconfirmed, in_doubt_below, is_exact=is_exact
         )
         connection.execute("INSERT OR REPLACE INTO about VALUES ('boot', ?)", (here,))
-
-
-def boot_id() -> str:
-    """An id that changes with every start of the machine; "" where the system has none."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
-        return ""
 
 
 def read_about(path: Path) -> dict[str, str]:

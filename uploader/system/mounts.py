@@ -1,18 +1,21 @@
 """Finds a path's file system in the mount table, and what that means for a checkpoint. Pure.
 
-In    the text of /proc/self/mountinfo, and an absolute path without symbolic links.
+In    the text of /proc/self/mountinfo, or what `mount` prints on macOS and BSD; and an absolute path without
+      symbolic links.
 Out   the file system's type as the kernel calls it; whether it is on a network, or an object store.
 Raise nothing: malformed lines are ignored.
 From  https://www.kernel.org/doc/html/latest/filesystems/proc.html (3.5), and sqlite.org/wal.html: all users
-      of a WAL must be on one machine.
+      of a WAL must be on one machine. The list of macOS: man pages mount(8) and statfs(2).
 """
 
 import re
+import unicodedata
 from enum import StrEnum
 
 _NETWORK = frozenset((
-    "9p", "afs", "beegfs", "ceph", "cifs", "gfs2", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2",
-    "orangefs", "smb3", "smbfs", "fuse.ceph", "fuse.davfs", "fuse.glusterfs", "fuse.juicefs", "fuse.moosefs",
+    "9p", "afpfs", "afs", "beegfs", "ceph", "cifs", "gfs2", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2",
+    "macfuse", "orangefs", "osxfuse", "smb3", "smbfs", "webdav", "fuse.ceph",
+    "fuse.davfs", "fuse.glusterfs", "fuse.juicefs", "fuse.moosefs",
     "fuse.sshfs",
 ))  # fmt: skip
 _OBJECTS = frozenset((
@@ -21,9 +24,12 @@ _OBJECTS = frozenset((
 ))  # fmt: skip
 #: Local disks, and memory. Types that are not listed may be remote.
 _OWN = frozenset((
-    "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "ramfs", "tmpfs", "xfs", "zfs",
+    "apfs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "jfs", "overlay",
+    "ramfs", "tmpfs", "xfs", "zfs",
 ))  # fmt: skip
 _ESCAPED = re.compile(r"\\([0-7]{3})")
+#: Such as `//ann@server/share on /Volumes/share (smbfs, nodev, nosuid, mounted by ann)`.
+_LISTED = re.compile(r" on (/.*) \((\w+)[,)]")
 
 
 class StorageKind(StrEnum):
@@ -42,6 +48,19 @@ def file_system(mountinfo: str, path: str) -> str:
         if point and len(point) >= depth and _is_below(path, point):
             found, depth = kind, len(point)
     return found
+
+
+def file_system_in_list(listed: str, path: str) -> str:
+    """The same by what `mount` prints. Names are compared without their case, as macOS does it."""
+    table = [(_folded(found[1]), found[2]) for line in listed.split("\n") if (found := _LISTED.search(line))]
+    above = [
+        (len(point), at, kind) for at, (point, kind) in enumerate(table) if _is_below(_folded(path), point)
+    ]
+    return max(above)[2] if above else ""
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", path).casefold()
 
 
 def storage_kind(kind: str) -> StorageKind:

@@ -1,7 +1,6 @@
 """`uploader init`: write a project file, with the columns drafted as `check --write-mapping` does it."""
 
 import asyncio
-import os
 import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -39,6 +38,7 @@ from uploader.records.headers.recognition import recognize
 from uploader.records.mapping_file import parse_mapping
 from uploader.sources.names import STDIN, shown, stem
 from uploader.sources.patterns import expand
+from uploader.system.same_place import place_of
 
 
 @click.command(cls=CommandLike, like=upload, takes_all=True)
@@ -128,7 +128,7 @@ def _refuse_other_settings(path: Path, sources: Sequence[str]) -> None:
     given.pop("source")
     named = {key_of(one): option_of(one) for one in upload.params}
     listed = expand(project.values.get("SOURCE", ()), (), is_resumed=True)
-    if {*map(os.path.abspath, sources)} != {*map(os.path.abspath, listed)}:
+    if {*map(place_of, sources)} != {*map(place_of, listed)}:
         raise SettingsError(f"{path} is about other sources: {', '.join(listed)}; name another file with -f")
     said = tomllib.loads(read_text(path, PROJECT_OPTION))
     for key, value in given.items():

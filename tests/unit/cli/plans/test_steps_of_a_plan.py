@@ -116,6 +116,15 @@ def test_steps_that_read_one_file_write_different_files():
     ]
 
 
+def test_names_that_differ_in_case_only_write_different_files_where_they_are_one(monkeypatch):
+    path = written(
+        '[[step]]\nname = "a"\nsource = "People.csv"\n[[step]]\nname = "b"\nsource = "people.csv"\n'
+    )
+    assert [one.job_name for one in read_plan(path, upload()).steps] == ["", ""]
+    monkeypatch.setattr("uploader.system.same_place.ignores_case", lambda _: True)
+    assert [one.job_name for one in read_plan(path, upload()).steps] == ["", "b"]
+
+
 def test_sources_of_one_name_write_different_files_in_one_folder():
     path = written(
         'checkpoint_dir = "jobs"\n[[step]]\nname = "a"\nsource = "x/d.csv"\n'
