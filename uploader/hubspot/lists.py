@@ -17,7 +17,9 @@ from uploader.hubspot.json_values import as_moment, as_text, as_texts
 from uploader.hubspot.requests import Paths
 
 READ_SCOPE, WRITE_SCOPE = "crm.lists.read", "crm.lists.write"
-#: Records in one request. The schema names no cap; similar endpoints take 100,000. Refusals are learned.
+#: Records in one request: an assumption. The official schema (lists v3, memberships/add) names no cap; of its
+#: neighbours, memberships/add-from and the removal of all members, it says that they take lists of less than
+#: 100,000. A refusal halves it (`lists.membership_task`).
 MOST_MEMBERS = 100_000
 #: The documented caps of a page.
 _MOST_READ, _MOST_FOUND = 250, 500

@@ -21,7 +21,8 @@ MAX_INPUTS = 100
 MAX_INPUTS_WITH_HISTORY = 50
 #: The same of values in a search; the records of a page, and of all pages.
 MAX_SEARCHED, MAX_FOUND, MAX_FOUND_IN_ALL = 100, 200, 10_000
-#: The characters of a search's body, by HubSpot's guide.
+#: The characters of a search's body. The search guide has that cap; the official schema gives it for `query`
+#: alone, so that of the body is an assumption. It costs a few more searches if it is wrong.
 MAX_SEARCH_BYTES = 3_000
 #: For `Call.shown`: read all properties of a batch reply's results.
 ALL_PROPERTIES = "*"

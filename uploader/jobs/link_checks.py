@@ -73,14 +73,16 @@ def _said(reply: Reply) -> str:
 def _lacking_scopes(
     columns: Sequence[LinkColumn], object_type: str, scopes: frozenset[str] | None
 ) -> Iterator[str]:
-    """Texts about the scopes that links need and the token lacks, as far as they are known."""
+    """Texts about the scopes that links need and the token lacks, as far as they are known. What the rows'
+    own records are linked with is read, too, and so are ids that no answer named.
+    """
     if scopes is None:
         return
     others = dict.fromkeys(one.object_type for one in columns)
     needed: Mapping[str, None] = dict.fromkeys(
         scope
         for name in (object_type, *others)
-        for scope in (object_scopes(name).write, object_scopes(name).read if name in others else "")
+        for scope in (object_scopes(name).write, object_scopes(name).read)
         if scope
     )
     if lacking := [name for name in needed if name not in scopes]:

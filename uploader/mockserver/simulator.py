@@ -328,7 +328,8 @@ class Simulator:
         status = "reset" if reply.delivery is Delivery.RESET else str(reply.status)
         request = exchange.request
         at = exchange.now - self._started
-        self.statistics.answered(LoggedRequest(at, request.method, request.path, status, exchange.size))
+        seen = LoggedRequest(at, request.method, request.path, status, exchange.size)
+        self.statistics.answered(seen, exchange.route.endpoint)
 
     def stats(self) -> dict[str, Any]:
         windows = self._windows.values()

@@ -21,6 +21,7 @@ class Statistics:
 
     def __init__(self, in_flight: int = 0) -> None:
         self.by_status: Counter[str] = Counter()
+        self.by_endpoint: Counter[str] = Counter()
         self.log: deque[LoggedRequest] = deque(maxlen=LOGGED_REQUESTS)
         self.accepted = 0  #: accepted by auth and quota
         self.throttled = 0  #: answered 429, by the quota or by a fault
@@ -38,7 +39,8 @@ class Statistics:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
 
-    def answered(self, seen: LoggedRequest) -> None:
+    def answered(self, seen: LoggedRequest, endpoint: str) -> None:
+        self.by_endpoint[endpoint] += 1
         self.by_status[seen.status] += 1
         self.throttled += seen.status == "429"
         self.log.append(seen)
@@ -49,6 +51,7 @@ class Statistics:
             "accepted": self.accepted,
             "throttled": self.throttled,
             "by_status": dict(sorted(self.by_status.items())),
+            "by_endpoint": dict(sorted(self.by_endpoint.items())),
             "in_flight": self.in_flight,
             "most_in_flight": self.most_in_flight,
             "upserts": self.upserts,

@@ -189,11 +189,20 @@ def test_a_name_that_the_user_says_is_unique_is_taken(tmp_path):
     assert check(job).problems == []
 
 
-def test_scopes_that_links_need_are_named_before_the_first_write(tmp_path):
-    scopes = ["oauth", "crm.objects.contacts.read", "crm.objects.contacts.write", "crm.schemas.contacts.read"]
+@pytest.mark.parametrize(
+    ("lacking", "text"),
+    [
+        (
+            ("companies.read", "companies.write"),
+            r"scope crm\.objects\.companies\.write and the scope crm\.obj",
+        ),
+        (("contacts.read",), r"lacks the scope crm\.objects\.contacts\.read"),
+    ],
+)
+def test_scopes_that_links_need_are_named_before_the_first_write(tmp_path, lacking, text):
+    names = {f"{name}.{kind}" for name in ("contacts", "companies") for kind in ("read", "write")}
+    scopes = ["oauth", "crm.schemas.contacts.read", *(f"crm.objects.{one}" for one in names - {*lacking})]
     job = job_of(tmp_path, contacts_of(["A1"]), _BY_ID, auth={"scopes": scopes})
-    with pytest.raises(
-        SettingsError, match=r"scope crm\.objects\.companies\.write and the scope crm\.objects\.comp"
-    ):
+    with pytest.raises(SettingsError, match=text):
         job.run_virtual()
     assert job.simulator.stats()["upserts"] == 0

@@ -287,6 +287,7 @@ def test_the_official_client_has_nothing_to_complain_about(hubspot_mock):
     names = {one_.name for one_ in listed}
     assert {"email", "external_id"} <= names
     assert mock.stats()["by_status"] == {"200": 3, "207": 1}
+    assert mock.stats()["by_endpoint"]["upsert"] == 2
 
 
 async def test_a_reset_in_the_middle_keeps_in_flight_right(client):

@@ -85,10 +85,11 @@ COLUMN_OPTIONS = (
     ),
     option(
         Heading.COLUMNS, "--associate", "associations", multiple=True,
-        metavar="COLUMN=OBJECTS.PROPERTY[:LABEL]",
+        metavar="COLUMN=OBJECTS.PROPERTY[@RESULTS][:LABEL]",
         help="Link the row's record with the record of another type that has this column's value in its "
         "unique PROPERTY, for example AccountId=companies.sf_account_id:Primary. PROPERTY may also be id "
-        "(HubSpot's own), and domain of companies. The column is not written unless it is mapped, too.",
+        "(HubSpot's own), and domain of companies. With @companies.csv.results.csv behind it, HubSpot's ids "
+        "are taken from that results file. The column is not written unless it is mapped, too.",
     ),
     option(
         Heading.COLUMNS, "--create-labels", is_flag=True,

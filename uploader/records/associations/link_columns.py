@@ -1,6 +1,6 @@
 """Link columns as the user gives them: `--associate`, the keys of a mapping file, and Python mappings.
 
-In    `COLUMN=companies.sf_account_id` or `COLUMN=companies.sf_account_id:Label`; or a table.
+In    `COLUMN=companies.sf_account_id`, with `@RESULTS` and `:Label` behind it if there are such; or a table.
 Out   a `LinkColumn`, and back.
 Raise `MappingError`.
 """
@@ -19,28 +19,34 @@ from uploader.records.columns import OWN_ID_NAMES, MappingError
 #: The keys of a mapping file beside `associate`, and whether each is a switch.
 DETAILS = {"by": False, "label": False, "separator": False, "unique_names": True, "results": False}
 #: The column is what stands before the last `=` that a type, a dot and a property follow.
-_TEXT = re.compile(r"(?P<column>.*\S.*)=\s*(?P<type>[\w-]+)\.(?P<by>\w+)\s*(?::(?P<label>.*))?", re.DOTALL)
+_TEXT = re.compile(
+    r"(?P<column>.*\S.*)=\s*(?P<type>[\w-]+)\.(?P<by>\w+)\s*(?:@(?P<results>[^:]+))?(?::(?P<label>.*))?",
+    re.DOTALL,
+)
 _NAME = re.compile(r"[A-Za-z0-9_\-]{1,200}")
 #: Words for one record, which are easily taken for the name of the type.
 _SINGULAR = {"contact": "contacts", "company": "companies", "deal": "deals", "ticket": "tickets"}
 
 
 def parse_association(text: str) -> LinkColumn:
-    """Read `COLUMN=companies.sf_account_id`, with `:Label` behind it if the links have one."""
+    """Read `COLUMN=companies.sf_account_id`, with `@companies.csv.results.csv` behind it if the ids are in
+    another job's results, and `:Label` if the links have one.
+    """
     found = _TEXT.fullmatch(text)
-    label = (found["label"] or "").strip() if found else ""
+    label, results = ((found[name] or "").strip() if found else "" for name in ("label", "results"))
     if not found or (found["label"] is not None and not label):
         raise MappingError(
             f'{text!r} is not "COLUMN=OBJECTS.PROPERTY" or "COLUMN=OBJECTS.PROPERTY:LABEL", such as '
             '"AccountId=companies.sf_account_id:Primary"'
         )
-    return LinkColumn(found["column"].strip(), found["type"], found["by"], label)
+    return LinkColumn(found["column"].strip(), found["type"], found["by"], label, results=results)
 
 
 def association_text(one: LinkColumn) -> str | None:
     """What `parse_association` reads; None if `--associate` cannot say it."""
     by = "id" if one.by == OWN_ID else one.by
-    text = f"{one.column}={one.object_type}.{by}" + (f":{one.label}" if one.label else "")
+    text = f"{one.column}={one.object_type}.{by}" + (f"@{one.results}" if one.results else "")
+    text += f":{one.label}" if one.label else ""
     try:
         is_whole = normal(parse_association(text)) == one
     except MappingError:

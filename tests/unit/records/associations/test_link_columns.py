@@ -30,26 +30,30 @@ _TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Z
         ("A=deals.deal_no:Decision: maker", LinkColumn("A", "deals", "deal_no", "Decision: maker")),
         ("a=b.c=2-123.no", LinkColumn("a=b.c", "2-123", "no")),
         ("A=p_cars.vin:x=y", LinkColumn("A", "p_cars", "vin", "x=y")),
+        ("A=deals.no@../d.csv.results.csv", LinkColumn("A", "deals", "no", results="../d.csv.results.csv")),
+        ("A=deals.no@d@e.csv:Big: deal", LinkColumn("A", "deals", "no", "Big: deal", results="d@e.csv")),
     ],
 )
 def test_an_option_names_column_objects_property_and_label(text, column):
     assert parse_association(text) == column
 
 
-@pytest.mark.parametrize("text", ["", "A", "A=companies", "=companies.id", "A=companies.id:", "A=.id"])
+@pytest.mark.parametrize(
+    "text", ["", "A", "A=companies", "=companies.id", "A=companies.id:", "A=.id", "A=deals.no@"]
+)
 def test_an_option_that_lacks_a_part_is_refused_with_an_example(text):
     with pytest.raises(MappingError, match="AccountId=companies"):
         parse_association(text)
 
 
-@given(_TEXTS, _NAMES, _NAMES, _TEXTS | st.just(""))
-def test_an_option_is_read_back_as_it_was(column, objects, by, label):
-    one = normal(LinkColumn(column, objects, by, label.strip()))
+@given(_TEXTS, _NAMES, _NAMES, _TEXTS | st.just(""), _TEXTS | st.just(""))
+def test_an_option_is_read_back_as_it_was(column, objects, by, label, results):
+    one = normal(LinkColumn(column, objects, by, label.strip(), results=results.strip()))
     text = association_text(one)
     if text is not None:
         assert normal(parse_association(text)) == one
     # Only what the syntax itself stands for keeps a column from being written as an option.
-    assert text is not None or {"=", ".", ":"} & {*column, *label} or not one.column
+    assert text is not None or {"=", ".", ":", "@"} & {*column, *label, *results} or not one.column
 
 
 @given(st.tuples(_NAMES, _NAMES, _NAMES), _TEXTS | st.just(""), st.sampled_from(["", ";"]), st.booleans())
