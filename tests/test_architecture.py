@@ -53,7 +53,8 @@ DO_IO = """
     option_files.mapping option_files.owner_map option_files.suppression option_files.text
     option_files.value_tables
     sources.bytes.compression sources.bytes.local sources.bytes.remote sources.patterns
-    sources.put_rows sources.python_rows
+    sources.database_urls sources.put_rows sources.python_rows
+    sources.sql.connection sources.sql.sql_source sources.sql.sqlite_file
     storage.associations_file storage.files_to_purge storage.checkpoint storage.checkpoint_tables.canary
     storage.checkpoint_tables.failed_and_pending_rows storage.checkpoint_tables.opt_outs
     storage.checkpoint_tables.progress_and_tallies

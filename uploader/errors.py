@@ -24,6 +24,10 @@ class CutOffError(SourceError):
     """A stream ends without a line break after its last row, as it does where its writer was cut off."""
 
 
+class ChangedRowsError(SourceError):
+    """The rows of a source are not those that the job has read before."""
+
+
 class RowLimitError(SourceError):
     """As many rows were read as the user wants, and more follow."""
 

@@ -37,7 +37,7 @@ def run(example: str, folder: Path, url: str) -> str:
 
 
 def test_there_are_as_many_as_are_tested():
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 5
 
 
 def test_one_call_uploads_a_file(tmp_path, hubspot_mock):
@@ -90,3 +90,14 @@ def test_the_examples_are_typed(tmp_path):
     command = [sys.executable, "-m", "mypy", "--strict", *map(str, files)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_query_is_uploaded_by_the_url_of_its_database(tmp_path, hubspot_mock):
+    hubspot = hubspot_mock()
+    with closing(sqlite3.connect(tmp_path / "crm.sqlite")) as crm, crm:
+        crm.execute("CREATE TABLE customers (email, firstname)")
+        crm.executemany(
+            "INSERT INTO customers VALUES (?, ?)", ((f"p{n}@example.com", "P") for n in range(250))
+        )
+    run(EXAMPLES[4], tmp_path, hubspot.url)
+    assert len(hubspot.contacts()) == 250

@@ -3,6 +3,7 @@
 builders              builds records, batches and replies
 check_runs            runs of check in virtual time
 conflicts             which open rows are linked, found by comparing all of them
+databases             databases with rows to upload
 exports               exports of other systems, each with a made-up person, as `source_files` reads them
 follow_ups            what follows the rows of a job: lists
 fork_server           forks processes of the command line from an interpreter that has imported the package

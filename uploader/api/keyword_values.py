@@ -270,7 +270,17 @@ def _token_command(name: str, value: object) -> TokenCommand:
 _READ: Mapping[str, Read] = {
     **dict.fromkeys((name for name, takes in TAKES.items() if takes is Takes.FLAG), _flag),
     **dict.fromkeys(
-        ("token", "base_url", "object_type", "id_property", "delimiter", "encoding", "sheet", "add_to_list"),
+        (
+            "token",
+            "base_url",
+            "object_type",
+            "id_property",
+            "delimiter",
+            "encoding",
+            "sheet",
+            "query",
+            "add_to_list",
+        ),
         _text,
     ),
     **dict.fromkeys(("oauth_file", "mapping", "checkpoint", "checkpoint_dir", "results"), _path),

@@ -80,6 +80,9 @@ class Options(ConnectionOptions, total=False):
     UTF-8."""
     sheet: str | None
     """Sheet of an Excel file. Default: the first visible one that has rows."""
+    query: str | None
+    """Statement that reads the rows of a database, with an ORDER BY; the source is the URL of the database.
+    Default: the table in the URL, such as sqlite:///crm.db?table=people."""
     accept_unfinished_last_line: bool
     """Send the last row of a stream, such as stdin, although no line break follows it. Default: stop before
     that row, since the stream may have been cut off."""
@@ -249,6 +252,7 @@ DEFAULTS: Options = {
     "delimiter": None,
     "encoding": None,
     "sheet": None,
+    "query": None,
     "accept_unfinished_last_line": False,
     "include_superseded": False,
     "on_duplicate": None,

@@ -139,7 +139,7 @@ def _judge_named_columns(report: Report, settings: Settings, mappers: Sequence[M
 def add_remarks(report: Report, rules: Rules) -> None:
     """Add remarks to columns whose values may be of another type than the property. Blocks a little."""
     for index, source in enumerate(report.sources):
-        if report.schema is None or source.size_bytes is None or not source.shape.columns:
+        if report.schema is None or not source.is_repeatable or not source.shape.columns:
             continue
         rows = _first_cells(source, rules)
         for place, column in enumerate(report.columns):
@@ -153,7 +153,7 @@ def add_proposals(report: Report, rules: Rules) -> None:
     """Add what may be meant to columns that are undecided. Blocks a little."""
     for index, source in enumerate(report.sources):
         undecided = {one.column for one in report.columns if one.source == index and one.is_undecided}
-        if not undecided or source.size_bytes is None or report.schema is None:
+        if not undecided or not source.is_repeatable or report.schema is None:
             continue
         taken = {one.property for one in report.columns if one.source == index}
         proposed = {

@@ -22,6 +22,7 @@ from uploader.cli.suggestions import suggestions
 from uploader.cli.text.numbers import printable
 from uploader.errors import SettingsError, UploaderError
 from uploader.model.redaction import without_addresses
+from uploader.sources.database_urls import is_database
 from uploader.sources.names import is_url, shown
 
 PREFIX = "UPLOADER_"
@@ -73,6 +74,7 @@ def add_option_variables(command: click.Command, all_commands: Callable[[], Iter
             _warn_of_unknown(context, all_commands)
         try:
             _refuse_one_run_options(context)
+            _warn_of_typed_password(context)
             values.pop("project", None)  # it has set the others
             if plan is not None:
                 from uploader.cli.plans.each_step import over_steps  # noqa: PLC0415  # only for plans
@@ -215,6 +217,21 @@ def _warn_of_unknown(context: click.Context, all_commands: Callable[[], Iterable
         names = ", ".join(unknown[:_MOST_SHOWN])
         more = f" and {len(unknown) - _MOST_SHOWN} more" if len(unknown) > _MOST_SHOWN else ""
         print_message(printable(f"ignored, not an option: {names}{more}{meant}"))
+
+
+def _warn_of_typed_password(context: click.Context) -> None:
+    """Warn of a database's password on the command line, which the list of processes shows."""
+    for parameter in context.command.params:
+        values = context.params.get(parameter.name or "")
+        if not isinstance(values, tuple) or _source(parameter, context) is not ParameterSource.COMMANDLINE:
+            continue
+        if any(is_database(str(one)) and shown(str(one)) != str(one) for one in values):
+            from uploader.cli.logs import print_message  # noqa: PLC0415  # as above
+
+            print_message(
+                "the list of processes and the shell's history show this URL with its password: put it into "
+                f"{variable(parameter)}, or leave the password to the driver (PGPASSWORD, ~/.pgpass)"
+            )
 
 
 def _named(text: str, context: click.Context) -> str:

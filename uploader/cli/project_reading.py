@@ -32,6 +32,7 @@ from uploader.option_files.text import read_text
 from uploader.records.columns import MappingError
 from uploader.records.mapping_file import MappingFile, key_schemas, mapping_of, parse_document
 from uploader.settings import Settings
+from uploader.sources import database_urls
 from uploader.sources.names import STDIN, is_pattern, is_url, shown
 from uploader.system.same_place import place_of
 
@@ -216,6 +217,8 @@ def _source_in(folder: Path, name: str, where: str) -> str:
             f"{where}source: the part of this URL behind {shown(name)} may be a secret, which a project file "
             "must not hold; give the URL on the command line"
         )
+    if database_urls.is_database(name):
+        return database_urls.in_folder(name, str(folder))
     if name == STDIN or is_url(name):
         return name
     fixed = Path(glob.escape(str(folder))) if is_pattern(name) else folder

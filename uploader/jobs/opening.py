@@ -120,6 +120,7 @@ def open_sources(settings: OutputSettings, given: Sequence[RowStream] = ()) -> l
             delimiter=settings.delimiter,
             encoding=settings.encoding,
             sheet=settings.sheet,
+            query=settings.query,
             refuses_unfinished=not settings.accept_unfinished_last_line,
         )
         for path in find_source_names(settings)
@@ -137,6 +138,7 @@ def reopen_sources(settings: OutputSettings, known: Identity) -> list[Source]:
             delimiter=before.shape.delimiter or None,
             encoding=before.shape.encoding or None,
             sheet=before.shape.sheet or None,
+            query=before.shape.query or None,
         )
         for name, before in zip(names, known.sources, strict=True)
     ]

@@ -144,6 +144,11 @@ def check_sources(path: str, known: Identity, sources: Sequence[Source]) -> None
     """CheckpointError if the sources are not those of the job, or are read in another way."""
     check_count(path, known, len(sources))
     for before, source in zip(known.sources, sources, strict=True):
+        if before.fingerprint != source.fingerprint and source.shape.format == "sql" == before.shape.format:
+            raise CheckpointError(
+                f"{path} belongs to another database, table or query than {source.name}; give the same ones, "
+                "use another --checkpoint, or start over with --restart"
+            )
         if before.fingerprint != source.fingerprint:
             raise CheckpointError(
                 f"{path} belongs to another file than {source.name} (size or content differs from "

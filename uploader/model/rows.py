@@ -13,10 +13,11 @@ class Mark:
     follows the row before.
     """
 
-    #: Bytes from the start of the content (unpacked, in UTF-8); of Parquet and Excel files, the row's number.
+    #: Bytes from the start of the content (unpacked, in UTF-8); of Parquet, Excel and SQL, the row's number.
     offset: int = 0
     line: int = 1  #: `Row.number` of a row that begins there
-    digest: str = field(default="", compare=False)  #: of all content before it, where it comes from a stream
+    digest: str = field(default="", compare=False)  #: of all content before it, if that may change
+    key: str = field(default="", compare=False)  #: of the row before it, where a query can go on behind that
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Row(msgspec.Struct, gc=False):
     #: The line an editor shows for the row's first line, or an Excel sheet's own number for it; of a JSON
     #: array and of Parquet, which have no lines or none that tell, the row's ordinal. 1 is the first.
     number: int
-    #: The row's bytes as they stand in the source, without the final line end; of Parquet and Excel files, a
+    #: The row's bytes as they stand in the source, without the final line end; of Parquet, Excel and SQL, a
     #: JSON array of its cells.
     raw: bytes
     content: Content

@@ -245,7 +245,7 @@ class _FirstRows:
         self._left = left
         self.name, self.shape = source.name, source.shape
         self.size_bytes: int | None = None  # not known: only a part of it is read
-        self.is_local = source.is_local
+        self.is_local, self.is_repeatable = source.is_local, source.is_repeatable
         self.fingerprint, self.declared_rows, self.notices = (
             source.fingerprint,
             source.declared_rows,

@@ -55,6 +55,7 @@ class Settings(
         self._check_version()
         self._check_names()
         self._check_delimiter()
+        self._check_query()
         self._check_only_records()
         self._check_values()
         self._fold_translations()

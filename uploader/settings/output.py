@@ -10,6 +10,7 @@ from uploader.records.columns import LIST
 from uploader.records.duplicates import OnDuplicate
 from uploader.settings.opt_outs import OptOutSettings
 from uploader.settings.source import SourceSettings
+from uploader.sources.database_urls import is_database
 from uploader.sources.names import STDIN, is_pattern, is_url, shown, stem
 from uploader.storage.file_names import opt_outs_path
 from uploader.system.same_place import place_of
@@ -44,6 +45,11 @@ class OutputSettings(OptOutSettings, SourceSettings):
             raise SettingsError(
                 f"--on-duplicate {self.on_duplicate} reads all sources twice, and stdin (-) can be read "
                 "only once; use a file"
+            )
+        if any(map(is_database, self.sources)) and self.duplicate_rule is not OnDuplicate.IN_ORDER:
+            raise SettingsError(
+                f"--on-duplicate {self.on_duplicate} reads all sources twice, and the rows of a database may "
+                "change in between; choose the rows in the query, for example with GROUP BY"
             )
         self._check_given()
         if self.checkpoint is None and not stem(self.sources[0]).rpartition("/")[2]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from uploader.errors import SourceError
 from uploader.sources.bytes.encodings import marks_at_start
 
-PARQUET, ZIP = b"PAR1", b"PK\x03\x04"
+PARQUET, ZIP, SQLITE = b"PAR1", b"PK\x03\x04", b"SQLite format 3\x00"
 
 _TWICE = "is compressed twice; unpack it once"
 _BY_BYTES = (
@@ -26,7 +26,7 @@ _BY_BYTES = (
     (b"ORC", "is an ORC file, which is not supported; export it as Parquet, CSV or NDJSON"),
     (b"ARROW1", "is an Arrow file, which is not supported; export it as Parquet, CSV or NDJSON"),
     (b"%PDF-", "is a PDF, which is not supported; export the data as CSV"),
-    (b"SQLite format 3\x00", "is an SQLite database, which is not supported; export the table as CSV"),
+    (SQLITE, "is an SQLite database, which cannot be read from a stream or an archive; give it as a file"),
     (b"\x1f\x8b", _TWICE),
     (b"\x28\xb5\x2f\xfd", _TWICE),
     (b"\xfd7zXZ\x00", _TWICE),

@@ -4,14 +4,16 @@ In    the name as the user wrote it, "-" for standard input.
 Out   text.
 Raise nothing.
 Rules A URL may carry a password, a signature or a token: its query, fragment and user part are never shown,
-      logged or stored.
+      logged or stored. URLs of databases: `database_urls`.
 """
 
 import re
 
+from uploader.sources import database_urls
+
 STDIN = "-"
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+(?:::[A-Za-z][A-Za-z0-9+.\-]+)*://")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9_+.\-]+(?:::[A-Za-z][A-Za-z0-9_+.\-]+)*://")
 _MAGIC = re.compile(r"[*?\[]")
 
 
@@ -26,6 +28,8 @@ def is_pattern(name: str) -> bool:
 
 def shown(name: str) -> str:
     """The part of a name that may be shown and stored."""
+    if database_urls.is_database(name):
+        return database_urls.shown(name)
     scheme = _URL.match(name)
     if scheme is None:
         return name
@@ -36,9 +40,11 @@ def shown(name: str) -> str:
 def stem(name: str) -> str:
     """The path that a job's files are named after, whatever files exist.
 
-    For a URL it is its last part, in the current folder; for a pattern its first folder and the pattern as a
-    name.
+    For a URL it is its last part, in the current folder, and of a database the table, too; for a pattern its
+    first folder and the pattern as a name.
     """
+    if database_urls.is_database(name):
+        return database_urls.stem(name)
     if is_url(name):
         return shown(name).rstrip("/").rpartition("/")[2]
     if not is_pattern(name):

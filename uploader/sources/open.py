@@ -3,7 +3,7 @@
 `detect` finds the format, `content_reader` the encoding. Reading is done by `text_source` and `table_source`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import BinaryIO, Literal
 
@@ -16,8 +16,9 @@ from uploader.sources.bytes.encodings import marks_at_start
 from uploader.sources.bytes.lines import Lines, find_line_end
 from uploader.sources.bytes.local import StreamOrigin, find_origin
 from uploader.sources.content_reader import ContentReader, read_sample
+from uploader.sources.database_urls import is_database
 from uploader.sources.detect import Format, format_of
-from uploader.sources.foreign import PARQUET, ZIP
+from uploader.sources.foreign import PARQUET, SQLITE, ZIP
 from uploader.sources.formats.csv_header import read_head
 from uploader.sources.formats.csv_layout import Layout
 from uploader.sources.formats.csv_rows import CsvRows
@@ -25,14 +26,15 @@ from uploader.sources.formats.json_rows import Elements, JsonRows, cut_elements
 from uploader.sources.formats.lines_to_rows import RowReader, cut_slices
 from uploader.sources.formats.ndjson_rows import NdjsonRows
 from uploader.sources.formats.rows_of_cells import Table, TableRows
-from uploader.sources.names import STDIN
+from uploader.sources.names import STDIN, shown
 from uploader.sources.python_rows import ProgramRowReader, RowStream
 from uploader.sources.source import Shape, Source
+from uploader.sources.sql import sqlite_file
 from uploader.sources.table_source import TableSource
 from uploader.sources.text_source import Cut, LastLine, TextFormat, TextSource
 
 #: The names of formats that are recognised by their content.
-_TABLES = ("parquet", "xlsx")
+_TABLES = ("parquet", "xlsx", "sql")
 
 
 def open_source(
@@ -42,17 +44,28 @@ def open_source(
     delimiter: str | None = None,
     encoding: str | None = None,
     sheet: str | None = None,
+    query: str | None = None,
     stdin: BinaryIO | None = None,
     refuses_unfinished: bool = False,
 ) -> Source:
     """Detect a source and check that it can be read; "-" is stdin. Blocks until its beginning has arrived.
 
-    `refuses_unfinished`: reading a stream raises CutOffError before a last row without a line break.
+    `query`: of a database. `refuses_unfinished`: reading a stream raises CutOffError before a last row
+    without a line break.
     """
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise SourceError("--delimiter takes one character such as ';', and no quote or line break")
+    if is_database(path):
+        return _open_database(path, query, (format, delimiter, encoding, sheet))
+    if query is not None:
+        raise SourceError(
+            f"{shown(path)}: --query asks a database, and this is not the URL of one; it looks like "
+            "postgresql://host/database, or sqlite:///crm.db"
+        )
     origin = find_origin(path, stdin)
     name = path if path == STDIN else origin.name
+    if origin.magic.startswith(SQLITE):
+        raise SourceError(f"{origin.name}: {sqlite_file.advice(path)}")
     if not origin.magic:
         raise SourceError(f"{origin.name}: is empty")
     member = _member(origin)
@@ -76,6 +89,15 @@ def open_program_rows(given: RowStream) -> Source:
         sample, _ = read_sample(contents(raw, None), min(origin.sample_bytes, origin.head_bytes))
     text = TextFormat(Shape("rows"), Mark(), _by_lines(ProgramRowReader(), b"\n"))
     return TextSource(given.name, reader, text, sample)
+
+
+def _open_database(name: str, query: str | None, options: Sequence[str | None]) -> Source:
+    from uploader.sources.sql.sql_source import SqlSource  # noqa: PLC0415  # few sources are
+
+    for option, value in zip(("--format", "--delimiter", "--encoding", "--sheet"), options, strict=True):
+        if value is not None:
+            raise SourceError(f"{shown(name)}: is a database; leave {option} out")
+    return SqlSource(name, query)
 
 
 def _member(origin: Origin) -> str:

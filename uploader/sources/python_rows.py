@@ -20,7 +20,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time as clock
+from datetime import date, time as clock
 from decimal import Decimal
 from enum import Enum
 from typing import Any, BinaryIO, cast
@@ -31,7 +31,7 @@ import orjson
 from uploader.errors import SourceError
 from uploader.model.rows import Content, Unreadable
 from uploader.sources.bytes.byte_source import BLOCK_BYTES, EDGE_BYTES
-from uploader.sources.formats.cell_text import spell_float, spell_moment, spell_number
+from uploader.sources.formats.cell_text import spell_decimal, spell_float, spell_time
 from uploader.sources.formats.ndjson_rows import DEPTH, NdjsonRows
 from uploader.sources.formats.rows_of_cells import UnreadableValue
 from uploader.system.blocking_calls import Offload
@@ -144,9 +144,9 @@ def _spell(value: object, depth: int) -> object:  # noqa: C901, PLR0911  # one l
     if isinstance(value, float):
         return spell_float(float(value))
     if isinstance(value, Decimal):
-        return _spell_decimal(value)
+        return spell_decimal(value)
     if isinstance(value, date | clock):
-        return _spell_time(value)
+        return spell_time(value)
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, Enum):
@@ -201,27 +201,6 @@ def _spell_long(value: int) -> str | UnreadableValue:
         return str(int(value))
     except ValueError:  # Python's own limit
         return UnreadableValue("holds a number with more digits than any property accepts")
-
-
-def _spell_decimal(value: Decimal) -> str | UnreadableValue:
-    if value.is_nan():
-        return UnreadableValue(f"holds NaN, which is not a number; {_MISSING}")
-    if value.is_infinite():
-        return UnreadableValue(f"holds an infinity, which is not a number; {_MISSING}")
-    return spell_number(str(value))
-
-
-def _spell_time(value: date | clock) -> str | UnreadableValue:
-    if value != value:  # noqa: PLR0124  # pandas' NaT says it is a datetime
-        return UnreadableValue(f"holds NaT, which is not a date; {_MISSING}")
-    if not isinstance(value, datetime):
-        return value.isoformat()
-    try:
-        is_zoned = value.utcoffset() is not None
-        bare = (value.astimezone(UTC) if is_zoned else value).replace(tzinfo=None)
-    except OverflowError:
-        return UnreadableValue("holds a time that is outside the calendar in UTC")
-    return spell_moment(bare.isoformat(" "), is_zoned=is_zoned)
 
 
 def _type(value: object) -> str:

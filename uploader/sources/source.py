@@ -16,11 +16,12 @@ SLICE_BYTES = 512 * 1024
 class Shape:
     """How a source's rows are written: enough to decode one row's bytes again later."""
 
-    format: str  #: "csv", "ndjson", "json", "parquet", "xlsx"; "rows": a program's
+    format: str  #: "csv", "ndjson", "json", "parquet", "xlsx", "sql"; "rows": a program's
     delimiter: str = ""  #: CSV only
     columns: tuple[str, ...] = ()  #: the header, made unique; empty if rows name their own fields
     encoding: str = ""  #: "" is UTF-8
     sheet: str = ""  #: Excel only
+    query: str = ""  #: SQL only; "" for a table, which the name of the source has
 
     @property
     def has_numbers(self) -> bool:
@@ -37,9 +38,12 @@ class Source(Protocol):
 
     name: str  #: as the user named it
     shape: Shape
-    size_bytes: int | None  #: of the file on disk; None if unknown (stdin)
-    fingerprint: str  #: of size and sampled content: identifies the file
-    declared_rows: int | None  #: the number of rows, if the file has it as metadata
+    size_bytes: int | None  #: of the file on disk; None if unknown (stdin). Of a query, by its number of rows
+    fingerprint: (
+        str  #: of size and sampled content: identifies the file. Of a query, of its text and database
+    )
+    declared_rows: int | None  #: the number of rows, if it is known without reading them
+    is_repeatable: bool  #: it can be read several times; if not, from the first row only once
     is_local: bool  #: plain text on a local disk: reading a slice does not wait
 
     @property

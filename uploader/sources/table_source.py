@@ -13,6 +13,7 @@ class TableSource:
     """Reads rows of cells. Its marks are row numbers."""
 
     is_local = False
+    is_repeatable = True
 
     def __init__(self, name: str, origin: Origin, shape: Shape, table: Table) -> None:
         self.name = name

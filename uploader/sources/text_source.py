@@ -54,6 +54,7 @@ class TextSource:
         self.shape = text.shape
         self.size_bytes = reader.origin.size_bytes
         self.fingerprint = reader.origin.fingerprint
+        self.is_repeatable = reader.origin.size_bytes is not None
         self.is_local = reader.is_plain and reader.origin.is_local
         self._reader = reader
         self._text = text

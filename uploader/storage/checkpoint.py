@@ -202,6 +202,7 @@ class Checkpoint:
                     tuple(source["shape"]["columns"]),
                     source["shape"].get("encoding", ""),
                     source["shape"].get("sheet", ""),
+                    source["shape"].get("query", ""),
                 ),
             )
             for source in job["sources"]

@@ -9,14 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from uploader.errors import SettingsError
+from uploader.errors import ChangedRowsError, SettingsError, SourceError
 from uploader.hubspot.account import Account
 from uploader.hubspot.requests import sent_properties
 from uploader.jobs.column_rules import overwriting_rules, rules_of
 from uploader.jobs.resume_checks import recorded_settings
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Unsent
-from uploader.model.rows import Row
+from uploader.model.rows import Mark, Row, RowSlice
 from uploader.model.settings_periods import Period, period_of, uncertain_periods
 from uploader.records.columns import MappingError, recorded_columns
 from uploader.records.mapper import Mapper
@@ -100,6 +100,17 @@ class _Rows:
         return self._mapped[id(mapping)][position - self._first]
 
 
+def _unchanged(source: Source, known: Sequence[Mark]) -> Iterator[RowSlice]:
+    """The slices of a source. SourceError if rows before a known mark have changed."""
+    try:
+        yield from source.slices(None, known)
+    except ChangedRowsError as error:
+        raise SourceError(
+            f"{source.name}: its rows have changed since the upload, and verify compares records with the "
+            "rows as they were; give a copy from then with --source"
+        ) from error
+
+
 class Builder:
     """Writes the expected values into the file, row by row, each by the settings that applied to it."""
 
@@ -125,11 +136,18 @@ class Builder:
         self._wanted: list[tuple[tuple[str, ...], Wanted, Doubt]] = []
         self._rows = _Rows(0, 0, ())
 
-    def steps(self, sources: list[Source], doubt_of: Callable[[int], Doubt | None]) -> Iterator[int]:
-        """Process all rows, slice by slice; yields the number of rows so far."""
+    def steps(
+        self,
+        sources: list[Source],
+        known: Mapping[int, Sequence[Mark]],
+        doubt_of: Callable[[int], Doubt | None],
+    ) -> Iterator[int]:
+        """Process all rows, slice by slice; yields the number of rows so far. `known`: marks of the job, by
+        source. SourceError if the rows before one of them have changed.
+        """
         position = 0
         for index, source in enumerate(sources):
-            for slice_ in source.slices(None):
+            for slice_ in _unchanged(source, known.get(index, ())):
                 self._rows = _Rows(index, position, slice_.rows)
                 for _ in slice_.rows:
                     self._add_row(position, doubt_of(position))

@@ -251,7 +251,8 @@ class Verification:
             main = checkpoint.identity().settings["id_property"]
             periods, is_linked, before = checkpoint.periods(), len(matches) > 1, self.rows
             builder = Builder(self.file, main, periods, mappings, is_linked=is_linked, first=first)
-            steps = builder.steps(some, doubts_of(checkpoint, _in_doubt_below(checkpoint)))
+            known = checkpoint.state().known
+            steps = builder.steps(some, known, doubts_of(checkpoint, _in_doubt_below(checkpoint)))
             while (rows := await writer.run(lambda steps=steps: next(steps, None))) is not None:  # type: ignore[misc]
                 self.rows = before + rows
         await writer.run(lambda: self.file.finish(self._sample))

@@ -231,6 +231,7 @@ WRONG = {
     "delimiter": [5, ";;"],
     "encoding": [5],
     "sheet": [5],
+    "query": [5, "SELECT 1"],
     "accept_unfinished_last_line": ["yes"],
     "include_superseded": [1],
     "on_duplicate": ["second"],

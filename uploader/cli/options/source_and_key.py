@@ -51,6 +51,13 @@ _OPTIONS = (
     ),
     option(
         Heading.SOURCE,
+        "--query",
+        metavar="SQL",
+        help="Statement that reads the rows of a database, with an ORDER BY; the source is the URL of the "
+        "database. Default: the table in the URL, such as sqlite:///crm.db?table=people.",
+    ),
+    option(
+        Heading.SOURCE,
         "--accept-unfinished-last-line",
         is_flag=True,
         help="Send the last row of a stream, such as stdin, although no line break follows it. "
@@ -166,7 +173,7 @@ def job_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     fields["job_name"] = project.job_name if project else ""
     # "": not that of the project file
     fields["format"] = fields.pop("format_")
-    fields["encoding"], fields["sheet"] = fields["encoding"] or None, fields["sheet"] or None
+    fields |= {name: fields[name] or None for name in ("encoding", "sheet", "query")}
     rule = fields["on_duplicate"] = fields["on_duplicate"] and OnDuplicate(fields["on_duplicate"])
     if rule is OnDuplicate.IN_ORDER:  # the job records others
         fields["repeated_options"]["--on-duplicate"] = (rule.value,)

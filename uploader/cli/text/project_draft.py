@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from uploader.check.mapping_draft import Draft
 from uploader.check.value_draft import with_value_tables
 from uploader.cli.text.next_command import path_word, shell_word
+from uploader.sources.database_urls import in_folder, is_database
 from uploader.sources.names import is_url
 
 SCHEMA_FILE = "uploader.schema.json"
@@ -107,6 +108,8 @@ def _lines(
 
 def beside(name: str, folder: Path) -> str:
     """A path as it is written into a file of this folder."""
+    if is_database(name):
+        return in_folder(name, os.path.relpath(".", folder))
     if is_url(name) or os.path.isabs(name):  # noqa: PTH117  # a pattern is no path
         return name
     return os.path.relpath(name, folder)

@@ -59,6 +59,7 @@ def instead_of_file(output: str, delimiter: str, project: Project) -> list[str]:
         "--format": "" if is_workbook else "csv" if delimiter else "ndjson",
         "--delimiter": delimiter or project.values.get("--delimiter"),
         "--sheet": "",
+        "--query": "",
         "--checkpoint": path_word(f"{output}.checkpoint"),
         "--results": path_word(f"{output}.results.csv"),
     }

@@ -30,7 +30,7 @@ class FirstKeys:
     def steps(self) -> Iterator[Step]:
         """Count them. A stream is not looked at: it can be read only once."""
         for source, mapper in zip(self.sources, self.mappers, strict=True):
-            if source.size_bytes is None or self.rows >= MOST_ROWS:
+            if not source.is_repeatable or self.rows >= MOST_ROWS:
                 self.are_all_rows = False
                 continue
             for_keys = mapper.for_keys()

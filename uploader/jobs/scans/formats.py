@@ -30,7 +30,7 @@ class Orders:
         """Whether the pass is needed and possible. Streams can't be read twice: their ambiguous dates are
         invalid.
         """
-        can_be_read_twice = all(source.size_bytes is not None for source in self.sources)
+        can_be_read_twice = all(source.is_repeatable for source in self.sources)
         return can_be_read_twice and any(
             mapper is not None and self._needs(mapper) for mapper in self.mappers
         )

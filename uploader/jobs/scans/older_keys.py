@@ -27,7 +27,7 @@ def compare_keys(found: FoundJob) -> Iterator[Step]:
     match = settings.get("match", [settings["id_property"]])
     for source, columns in zip(found.sources, settings["columns"], strict=True):
         keys = [int(index) for index, name in (columns or {}).items() if name in match]
-        if source.shape.has_numbers or source.size_bytes is None:
+        if source.shape.has_numbers or not source.is_repeatable:
             continue
         for part in source.slices(None):
             now = unwrapped(part.rows)

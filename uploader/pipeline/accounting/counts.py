@@ -110,7 +110,7 @@ class Accounting:
             )
         return State(progress, tallies, known=self._marks(progress.resume))
 
-    # --- streams: where their slices end, by which rows above the watermark are known, too ---
+    # --- streams and queries: where their slices end, by which rows above the watermark are known, too ---
 
     def _note_end(self, slice_: Slice) -> None:
         end, marks = slice_.end, self._known.setdefault(slice_.source, deque(maxlen=_MARKS_KEPT))
@@ -118,9 +118,11 @@ class Accounting:
             marks.append(end)
 
     def _marks(self, resume: Resume) -> dict[int, tuple[Mark, ...]]:
-        """Return, by source, the marks that a reading which resumes at `resume` will pass."""
+        """Return, by source, the marks that a reading which resumes at `resume` will pass, and the last one:
+        by it all rows of the source are known.
+        """
         for source, marks in self._known.items():
-            while marks and (source, marks[0].offset) <= (
+            while len(marks) > 1 and (source, marks[0].offset) <= (
                 resume.source,
                 resume.mark.offset if resume.mark else 0,
             ):

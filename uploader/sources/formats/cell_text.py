@@ -1,12 +1,14 @@
 """Converts numbers and times to text, the same for all formats that have numbers or times of their own."""
 
 import math
+from datetime import UTC, date, datetime, time
 from decimal import Context, Decimal, InvalidOperation
 
 from uploader.sources.formats.rows_of_cells import UnreadableValue
 
 #: Numbers with more digits than this before or after the point keep an exponent: no property takes them.
 _LONGEST = 60
+_MISSING = "leave such values out (None)"
 
 
 def spell_float(value: float) -> str | UnreadableValue:
@@ -32,6 +34,29 @@ def spell_number(literal: str) -> str:
     if number and abs(number.adjusted()) > _LONGEST:
         return str(number.normalize(_exact(len(literal)))).lower()
     return _without_zeros(format(number, "f")) if number else "0"
+
+
+def spell_decimal(value: Decimal) -> str | UnreadableValue:
+    """All digits of a decimal, as `spell_number` writes them."""
+    if value.is_nan():
+        return UnreadableValue(f"holds NaN, which is not a number; {_MISSING}")
+    if value.is_infinite():
+        return UnreadableValue(f"holds an infinity, which is not a number; {_MISSING}")
+    return spell_number(str(value))
+
+
+def spell_time(value: date | time) -> str | UnreadableValue:
+    """A date or a time in ISO 8601: in UTC if the zone is known."""
+    if value != value:  # noqa: PLR0124  # pandas' NaT says it is a datetime
+        return UnreadableValue(f"holds NaT, which is not a date; {_MISSING}")
+    if not isinstance(value, datetime):
+        return value.isoformat()
+    try:
+        is_zoned = value.utcoffset() is not None
+        bare = (value.astimezone(UTC) if is_zoned else value).replace(tzinfo=None)
+    except OverflowError:
+        return UnreadableValue("holds a time that is outside the calendar in UTC")
+    return spell_moment(bare.isoformat(" "), is_zoned=is_zoned)
 
 
 def _without_zeros(spelled: str) -> str:

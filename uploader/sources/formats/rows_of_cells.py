@@ -1,4 +1,4 @@
-"""Rows of cells of binary formats, for `parquet` and `xlsx`.
+"""Rows of cells of binary formats and queries, for `parquet`, `xlsx` and `sql_source`.
 
 A row's bytes are a JSON array of its cells, so that a dead letter can be decoded without the file. A cell
 without a text form makes its row unreadable, and is an object with the reason in that array.
@@ -70,7 +70,8 @@ class TableRows:
 _REASON, _OF_ROW = "unreadable", "row"
 
 
-def _encode(cells: Cells) -> bytes:
+def encode_cells(cells: Cells) -> bytes:
+    """One row's bytes; of a very long row, their beginning."""
     raw = orjson.dumps(cells, default=_spell, option=orjson.OPT_PASSTHROUGH_DATACLASS)
     return bytes(
         memoryview(raw)[:KEPT_BYTES]
@@ -88,7 +89,7 @@ def cut_rows(rows: Iterable[tuple[int, Cells]], begin: Mark, reader: TableRows) 
     size, following = 0, begin.line
     try:
         for number, cells in rows:
-            raw = _encode(cells)
+            raw = encode_cells(cells)
             # A row that is too long, or has a cell without text, is decoded again.
             is_whole = len(raw) <= LINE_BYTES and b'{"' not in raw
             found.append(Row(number, raw, cells if is_whole else reader.content(raw)))  # type: ignore[arg-type]

@@ -78,7 +78,8 @@ def read(connection: sqlite3.Connection) -> State:
         raise ValueError("it holds no state")
     named = dict(zip((name for name, *_ in found.description), row, strict=True))
     offset, digest = named["resume_offset"], named.get("resume_digest", "")
-    mark = None if offset is None else Mark(offset, named["resume_line"], digest)
+    key = of_job(connection, "resume_key", "")
+    mark = None if offset is None else Mark(offset, named["resume_line"], digest, key)
     return State(
         Progress(
             named["rows"],
@@ -133,6 +134,7 @@ def write(connection: sqlite3.Connection, state: State) -> None:
             ("results_digest", json.dumps(state.results.digest)),
             ("results_version", json.dumps(state.results.version)),
             ("chain", json.dumps(astuple(state.chain))),
+            ("resume_key", json.dumps(mark.key if mark else "")),
         ],
     )
 

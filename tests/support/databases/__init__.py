@@ -1,0 +1,5 @@
+"""Databases with rows to upload.
+
+customers        tables of customers in SQLite, and how they are read
+postgres_server  a PostgreSQL server in a temporary folder
+"""
