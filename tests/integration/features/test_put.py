@@ -164,7 +164,7 @@ async def test_a_single_row_leaves_at_once_and_a_trickle_in_about_a_second():
         for row in contacts(60):
             await job.put(row, ref=loop.time())
             await asyncio.sleep(0.4)
-        await asyncio.sleep(3_600)
+        await asyncio.sleep(300)
         assert len(waited) == 60
         await job.put({"email": "late@example.com"}, ref=loop.time())
         await asyncio.sleep(10)
@@ -172,6 +172,18 @@ async def test_a_single_row_leaves_at_once_and_a_trickle_in_about_a_second():
     # Its own request, the longest wait for others, a commit; the first one also waits for the preflight.
     assert max(waited[3:]) < LINGER_SECONDS + 1.0
     assert max(waited) < 10
+
+
+@pytest.mark.parametrize("rows", [1, 199, 200, 450])
+@virtual
+async def test_no_row_waits_for_one_that_does_not_come(rows):
+    outcomes: list[RowOutcome] = []
+    async with job_to(make_simulator(), on_outcome=outcomes.append) as job:
+        for round_ in range(1, 4):
+            for number in range(rows):
+                await job.put({"email": f"c{number}@example.com"})
+            await asyncio.sleep(60)
+            assert len(outcomes) == round_ * rows
 
 
 @virtual
