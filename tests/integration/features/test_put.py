@@ -26,6 +26,7 @@ from uploader import (
     UploaderError,
     upload,
 )
+from uploader.jobs import outcome_stream
 from uploader.model.stop import Cause
 from uploader.pipeline.feed import LINGER_SECONDS
 from uploader.sources import put_rows
@@ -334,13 +335,17 @@ async def test_an_error_of_the_callback_drains_the_job_and_is_raised(is_async):
 
 
 @virtual
-async def test_an_error_of_the_callback_is_raised_at_the_end_if_no_row_is_put_after_it():
+async def test_an_error_of_the_callback_is_raised_at_the_end_if_no_row_is_put_after_it(monkeypatch):
+    monkeypatch.setattr(outcome_stream, "MOST_WAITING", 20)  # the other outcomes stay where they are
+
     def fail(_: RowOutcome) -> None:
         raise LookupError
 
-    with pytest.raises(LookupError):
-        async with job_to(make_simulator(), on_outcome=fail) as job:
-            await job.put({"email": "a@example.com"})
+    with pytest.raises(LookupError):  # noqa: PT012
+        async with job_to(make_simulator(latency_seconds=0.2), max_in_flight=2, on_outcome=fail) as job:
+            for row in contacts(1_000):
+                await job.put(row)
+    assert job.summary.state is JobState.STOPPED
     async with job_to(make_simulator(), on_outcome=fail) as job:
         await job.put({"email": "a@example.com"})
         with pytest.raises(LookupError):
@@ -413,6 +418,35 @@ async def test_leaving_early_drains_the_job_and_delivers_what_is_settled(way):
         assert isinstance(task.exception(), LookupError)
     assert len(outcomes) == job.summary.tallies.settled == len(held(simulator)) < 10_000
     assert Counter(one.ref for one in outcomes).most_common(1)[0][1] == 1
+
+
+@pytest.mark.parametrize("cancels", [1, 2])
+@virtual
+async def test_a_callback_that_never_returns_is_waited_for_until_the_second_cancellation(cancels):
+    simulator = make_simulator()
+    has_begun = asyncio.Event()
+
+    async def hang(_: RowOutcome) -> None:
+        has_begun.set()
+        await asyncio.get_running_loop().create_future()
+
+    async def work() -> None:
+        async with job_to(simulator, on_outcome=hang) as job:
+            for row in contacts(300):
+                await job.put(row)
+
+    task = asyncio.ensure_future(work())
+    await has_begun.wait()
+    for _ in range(cancels):
+        await asyncio.sleep(1_000)
+        assert not task.done()
+        task.cancel()
+    await asyncio.wait({task}, timeout=1_000)
+    assert task.done() is (cancels == 2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert len(held(simulator)) == 300
 
 
 # --- a job that keeps no files ---
