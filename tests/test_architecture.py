@@ -61,7 +61,7 @@ DO_IO = """
     storage.checkpoint_tables.settings_periods storage.checkpoint_tables.timeline storage.duplicates_file
     storage.created_records_file storage.file_names storage.keys_of_one_contact_file
     storage.keys_of_results storage.list_file storage.opt_outs_file
-    storage.results_file storage.rows_of_results storage.rows_without_snapshot
+    storage.output_files storage.results_file storage.rows_of_results storage.rows_without_snapshot
     storage.snapshot storage.snapshot_entry_origins
     pipeline.accounting.commits
     pipeline.collector pipeline.feed pipeline.producer pipeline.rate.in_flight_slots
@@ -76,20 +76,22 @@ DO_IO = """
     check.links
     properties.creation properties.creation_record
     preview.overlay preview.run
+    undo.job.kept_list undo.job.parts undo.job.run undo.job.state
     undo.batch_worker undo.links undo.record_list undo.other_jobs undo.run undo.undo_file undo.work_list
-    verify.corrections verify.result_file verify.run verify.verify_file
+    verify.corrections verify.differences verify.job verify.result_file verify.run verify.verify_file
     plans.other_files plans.record_file plans.run
-    api.keyword_values api.options api.preparation api.put_job api.running api.started_job api.uploader
+    api.features api.keyword_values api.options api.preparation api.put_job api.reports api.running
+    api.started_job api.sync api.uploader
     cli.commands.check cli.commands.create_properties cli.commands.demo cli.commands.failures
     cli.commands.help cli.commands.init cli.commands.migrate
     cli.commands.mock_server cli.commands.preview cli.commands.properties cli.commands.purge
     cli.commands.report cli.commands.status cli.commands.undo cli.commands.upload cli.commands.verify
     cli.demo_files cli.guide.run cli.guide.terminal cli.logs cli.main cli.option_variables
-    cli.undo.approval cli.undo.links cli.undo.record_list
+    cli.undo.approval
     cli.options.columns cli.options.connection cli.options.project
     cli.output cli.pages cli.plans.each_step cli.plans.overview cli.plans.watcher
     cli.progress
-    cli.project_file cli.project_reading cli.undo.properties cli.status_watch cli.summary_file
+    cli.project_file cli.project_reading cli.status_watch cli.summary_file
     cli.text.check.details cli.text.check.next_steps
     cli.text.project_draft cli.text.undo_state cli.typed_answer cli.terminal cli.work_display
     cli.workbook

@@ -9,12 +9,17 @@ async with Uploader(token=..., checkpoint="crm.checkpoint") as job:
         print(row.key, row.outcome)
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uploader.api.options import Options
+    from uploader.api.features import check, failures, failures_sync, preview, undo, verify
+    from uploader.api.options import ConnectionOptions, Options
     from uploader.api.preparation import Rows, Source
+    from uploader.api.reports import CheckReport, PreviewReport, UndoReport, VerifyReport
+    from uploader.api.sync import check_sync, preview_sync, undo_sync, upload_sync, verify_sync
     from uploader.api.uploader import OutcomeStream, Uploader, upload
     from uploader.canary.assessment import Review
     from uploader.errors import (
@@ -42,13 +47,19 @@ if TYPE_CHECKING:
     from uploader.settings import Settings
     from uploader.settings.speed import OnLongPause
     from uploader.sources.python_rows import Row
+    from uploader.storage.failed_rows import FailedRow
+    from uploader.undo.plan import UndoOutcome
+    from uploader.verify.judge import Verdict
 
 from uploader.version import __version__
 
 __all__ = [
     "Account",
+    "CheckReport",
     "CheckpointError",
+    "ConnectionOptions",
     "DeclinedError",
+    "FailedRow",
     "FailureLimit",
     "JobState",
     "LinkColumn",
@@ -61,6 +72,7 @@ __all__ = [
     "Outcome",
     "OutcomeStream",
     "Policy",
+    "PreviewReport",
     "Quota",
     "Reserve",
     "Review",
@@ -78,15 +90,33 @@ __all__ = [
     "TokenCommand",
     "TokenFile",
     "Tolerance",
+    "UndoOutcome",
+    "UndoReport",
     "Uploader",
     "UploaderError",
+    "Verdict",
+    "VerifyReport",
     "__version__",
+    "check",
+    "check_sync",
+    "failures",
+    "failures_sync",
+    "preview",
+    "preview_sync",
+    "undo",
+    "undo_sync",
     "upload",
+    "upload_sync",
+    "verify",
+    "verify_sync",
 ]
 
 #: Imported when somebody names them: `uploader --help` does not load what it does not use.
 _MODULES = {
     "Account": "hubspot.account",
+    "CheckReport": "api.reports",
+    "ConnectionOptions": "api.options",
+    "FailedRow": "storage.failed_rows",
     "FailureLimit": "pipeline.failure_limits",
     "JobState": "jobs.summary",
     "LinkColumn": "model.associations",
@@ -99,6 +129,7 @@ _MODULES = {
     "Outcome": "model.outcomes",
     "OutcomeStream": "api.uploader",
     "Policy": "records.write_policy",
+    "PreviewReport": "api.reports",
     "Quota": "pipeline.rate.limiter",
     "Reserve": "pipeline.rate.daily_quota",
     "Review": "canary.assessment",
@@ -112,8 +143,23 @@ _MODULES = {
     "TokenCommand": "hubspot.sign_in.token_renewal",
     "TokenFile": "hubspot.sign_in.token_renewal",
     "Tolerance": "pipeline.failure_limits",
+    "UndoOutcome": "undo.plan",
+    "UndoReport": "api.reports",
     "Uploader": "api.uploader",
+    "Verdict": "verify.judge",
+    "VerifyReport": "api.reports",
+    "check": "api.features",
+    "check_sync": "api.sync",
+    "failures": "api.features",
+    "failures_sync": "api.features",
+    "preview": "api.features",
+    "preview_sync": "api.sync",
+    "undo": "api.features",
+    "undo_sync": "api.sync",
     "upload": "api.uploader",
+    "upload_sync": "api.sync",
+    "verify": "api.features",
+    "verify_sync": "api.sync",
 }
 
 
@@ -128,3 +174,17 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Public(ModuleType):
+    """`check`, `preview`, `undo` and `verify` are functions here, and packages with modules to import.
+
+    Importing such a package would put it in the place of the function of its name.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _MODULES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Public

@@ -17,13 +17,13 @@ import pytest
 from support.intercepted_requests import upserts
 from support.jobs import Job
 from support.mock_transport import make_simulator
+from uploader.check.as_json import as_dict
 from uploader.check.run import Check
 from uploader.cli.options.columns import parse_map
-from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
 from uploader.cli.text.check.screen import row_text
-from uploader.cli.text.numbers import printable
 from uploader.errors import SettingsError, SourceError
+from uploader.model.foreign_texts import printable
 from uploader.sources.open import open_source
 
 HEADER = "email,firstname,lastname,address\n"

@@ -6,8 +6,8 @@ import pytest
 
 from support.jobs import Job
 from support.mock_transport import make_simulator
+from uploader.check.as_json import as_dict
 from uploader.check.run import Check
-from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
 from uploader.records.duplicates import OnDuplicate
 

@@ -12,7 +12,7 @@ from openpyxl.styles.numbers import is_date_format
 from support.check_runs import check
 from support.jobs import Job
 from support.mock_transport import make_simulator
-from uploader.cli.text.check.as_json import as_dict
+from uploader.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
 from uploader.errors import SourceError
 from uploader.sources.open import open_source

@@ -1,33 +1,24 @@
 """From sources and options to a job that can be started. Raise `SettingsError`."""
 
 import os
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from inspect import isawaitable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from uploader.api.consent import Consent
 from uploader.api.keyword_settings import make_settings
 from uploader.api.started_job import PreparedJob
 from uploader.api.unkept_job import is_unkept, refuse_lasting
-from uploader.canary.assessment import Review
-from uploader.errors import DeclinedError, SettingsError
-from uploader.hubspot.account import Account
-from uploader.hubspot.missing_scopes import DETAILS
+from uploader.errors import SettingsError
 from uploader.jobs.outcome_stream import OutcomeQueue
 from uploader.jobs.pipeline import Parts
 from uploader.jobs.session import Seams
-from uploader.jobs.upload import Run
 from uploader.settings import Settings
 from uploader.sources import python_rows
 from uploader.sources.put_rows import PutRows
-from uploader.sources.python_rows import ProgramRows, RowStream
+from uploader.sources.python_rows import ProgramRows
 from uploader.system.temporary_folder import make_folder
-
-#: Called with the account and the estimated number of rows; returns whether they are written.
-Approve = Callable[[Account, int | None], bool | Awaitable[bool]]
-#: Called with the canary's review; returns whether the other rows are sent.
-Judge = Callable[[Review], bool | Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,52 +40,9 @@ class Given(NamedTuple):
     """What a program gives for a job beside its sources."""
 
     options: Mapping[str, Any]
-    consent: "Consent"
+    consent: Consent
     seams: Seams | None
     base: Mapping[str, Any]  #: fields of `Settings` that options take precedence over
-
-
-@dataclass(frozen=True, slots=True)
-class Consent:
-    """Decides whether an account is written to, and whether a canary is approved."""
-
-    yes: bool
-    approve: Approve | None
-    judge: Judge | None
-
-    async def approves(self, account: Account, rows: int | None) -> bool:
-        if not account.may_be_production:
-            return True
-        if self.approve is not None:
-            return await _answer(self.approve(account, rows))
-        if not account.portal:
-            raise DeclinedError(
-                "nothing was written: this token may not read which account it belongs to, nor its kind; "
-                f"give it the scope `{account.scope(DETAILS)}`, or pass yes=True to write to it anyway"
-            )
-        raise DeclinedError(
-            f"nothing was written: account {account.portal} may be a production account; pass "
-            f"portal={account.portal!r} if it is the right one (or yes=True)"
-        )
-
-    async def judges(self, review: Review) -> bool:
-        return self.judge is not None and await _answer(self.judge(review))
-
-    def run(self, settings: Settings, seams: Seams | None, rows: Sequence[RowStream], parts: Parts) -> Run:
-        """The run of a job that asks for this consent."""
-        return Run(
-            settings,
-            seams,
-            rows,
-            approve=None if self.yes else self.approves,
-            judge=None if self.judge is None else self.judges,
-            parts=parts,
-        )
-
-
-async def _answer(answer: bool | Awaitable[bool]) -> bool:
-    """The result of a callback that may be a coroutine."""
-    return bool(await answer if isawaitable(answer) else answer)
 
 
 def prepare(

@@ -12,9 +12,10 @@ from dataclasses import fields
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+from uploader.api.consent import Approve, Consent, Judge
 from uploader.api.described import with_options
 from uploader.api.options import Options
-from uploader.api.preparation import Approve, Consent, Given, Judge, Source, prepare, prepare_put
+from uploader.api.preparation import Given, Source, prepare, prepare_put
 from uploader.api.put_job import OnOutcome, PutJob
 from uploader.api.running import wait_until_ended
 from uploader.api.started_job import StartedJob, result_of

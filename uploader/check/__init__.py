@@ -1,6 +1,7 @@
 """`check`: everything that can be known before the first write.
 
 account        the account and its token, judged
+as_json        the findings for scripts
 bad_columns    the values that the property of a column does not take
 blank_candidates  words that may stand for a blank
 briefs         problems in few words

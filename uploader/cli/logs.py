@@ -15,7 +15,8 @@ from types import MappingProxyType
 from typing import TextIO
 
 from uploader.cli.terminal import shown_on
-from uploader.cli.text.control_characters import harmless, json_line
+from uploader.cli.text.control_characters import json_line
+from uploader.model.foreign_texts import harmless
 from uploader.model.redaction import without_addresses
 
 

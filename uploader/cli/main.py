@@ -166,6 +166,6 @@ def _fail(text: str, code: int) -> int:
 
 def _printable(text: str) -> str:
     """An error's text without control characters: it may include text from anywhere."""
-    from uploader.cli.text.control_characters import harmless  # noqa: PLC0415  # only where something went wrong
+    from uploader.model.foreign_texts import harmless  # noqa: PLC0415  # only where something went wrong
 
     return harmless(text)

@@ -19,8 +19,8 @@ from click.shell_completion import CompletionItem
 from uploader.cli.options.parameters import ONE_RUN, TOKEN_COMMAND, as_words, key_of, option_of
 from uploader.cli.project_file import plan_in_use, project_in_use, step_in_use
 from uploader.cli.suggestions import suggestions
-from uploader.cli.text.numbers import printable
 from uploader.errors import SettingsError, UploaderError
+from uploader.model.foreign_texts import printable
 from uploader.model.redaction import without_addresses
 from uploader.sources.database_urls import is_database
 from uploader.sources.names import is_url, shown

@@ -15,14 +15,14 @@ from typing import TextIO
 
 from uploader.cli.logs import is_json, note_event, print_message
 from uploader.cli.terminal import has_colours
-from uploader.cli.text.control_characters import harmless
-from uploader.cli.text.numbers import about, duration, printable
+from uploader.cli.text.numbers import about, duration
 from uploader.cli.text.summary import chain_text
 from uploader.cli.text.terminal_lines import coloured
 from uploader.hubspot.requests import MAX_INPUTS
 from uploader.jobs.progress_view import View
 from uploader.jobs.scans.survey import Step
 from uploader.jobs.upload import Run
+from uploader.model.foreign_texts import harmless, printable
 from uploader.model.outcomes import Outcome
 from uploader.model.settled_rows import Tallies
 from uploader.model.stop import Cause

@@ -5,6 +5,7 @@ canary               a job's first rows, sent alone, and their outcomes
 chain_of_rows        open rows that are written one after the other
 column_names         names of columns, compared and in commands
 follow_ups           how far something is that follows the rows of a job
+foreign_texts        texts from files and servers, as they can be shown
 keys_of_one_contact  contacts that replies named, and keys that led to one contact
 lists                a list of the records that a job has written, and how far it is filled
 outcomes             the final states of a row

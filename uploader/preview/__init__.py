@@ -1,5 +1,6 @@
 """`preview`: the real pipeline, with nothing written.
 
+as_json            the findings for scripts
 overlay            the values that the account would have besides those it has
 read_only_client   a client that refuses to write
 row_counts         counts what would be done with each row, and why

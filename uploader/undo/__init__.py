@@ -4,6 +4,7 @@ associated_records  whether calls, notes, deals or tickets keep a created record
 association_reader  reads which objects are associated with records
 batch_worker        reads one batch of contacts, then archives or restores them
 created_others      what the job created for its links is archived
+job               the undo of a whole job: list, links and records
 link_plan           what of a job's links between two records ends, and what goes back
 links               one undo of the links that a job made
 made_links          the links that a job made, in pages, and what became of them

@@ -115,7 +115,7 @@ class Verification:
         self.rows = 0  #: number of rows processed so far
         self.records = 0  #: number of records to be compared; 0 until it is known
         self.is_resumed = False  #: an earlier verification is continued
-        self._seams = seams or Seams()
+        self.seams = seams or Seams()
         self._checkpoint = checkpoint
         self._sample = sample
         self._periods = checkpoint.periods()
@@ -124,7 +124,7 @@ class Verification:
 
     async def run(self) -> Report:
         """Verify the job. UploaderError if it can't start."""
-        reader, writer, clock = self._seams.offload("reader"), self._seams.offload("writer"), exact_clock()
+        reader, writer, clock = self.seams.offload("reader"), self.seams.offload("writer"), exact_clock()
         began = clock()
         try:
             with ExitStack() as stack:
@@ -154,7 +154,7 @@ class Verification:
             unless_ended = self.ending.unless_ended
             sources = await unless_ended(reader.run(lambda: reopen_sources(self.settings, identity)))
             check_sources(self._checkpoint.path.name, identity, sources)
-            async with Session(self.settings, self._seams, self.ending) as session:
+            async with Session(self.settings, self.seams, self.ending) as session:
                 self.session = session
                 account = await unless_ended(session.read_account_and_schema())
                 check_portal(self._checkpoint.path, identity, account.portal)

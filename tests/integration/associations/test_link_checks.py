@@ -5,7 +5,8 @@ import pytest
 from support.check_runs import check
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_simulator
-from uploader.cli.text.check.as_json import as_dict
+from uploader.check import links as link_counts
+from uploader.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
 from uploader.cli.text.check.page import page_content
 from uploader.cli.text.check.screen import screen, without_missing
@@ -105,7 +106,7 @@ def test_ids_of_hubspot_are_looked_up(tmp_path):
 
 
 def test_only_so_many_values_are_looked_up(tmp_path, monkeypatch):
-    monkeypatch.setattr("uploader.check.links._MOST_READS", 1)
+    monkeypatch.setattr(link_counts, "_MOST_READS", 1)
     job = job_of(tmp_path, contacts_of([f"B{n}" for n in range(150)]), _BY_ID)
     report = check(job)
     assert (report.links[0].missing, report.links[0].unknown) == (100, 50)

@@ -20,6 +20,8 @@ from uploader.pipeline.failure_limits import FailureLimit
 from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.checkpoint import Checkpoint
 from uploader.undo.links import LinksUndo, links_settings
+from uploader.verify import links as verified_links
+from uploader.verify.links_table import LinksTable
 
 BUYER = LinkColumn("buyer", "companies", KEY, label="Buyer")
 LABEL = {"object_type": "contacts", "to": "companies", "label": "Buyer"}
@@ -166,7 +168,7 @@ def test_links_are_read_a_thousand_records_a_request_and_a_stopped_verify_contin
     assert report.links.compared == 230
     read = [path for path in job.transport.paths if "/associations/contacts/companies/batch/read" in path]
     assert len(read) == 1
-    monkeypatch.setattr("uploader.verify.links.MOST_READ", 10)
+    monkeypatch.setattr(verified_links, "MOST_READ", 10)
     stopped, _ = verify(job, stop_after=1.8, max_in_flight=1)
     assert stopped.exit_code == 130
     assert 0 < stopped.links.left < 230
@@ -292,7 +294,7 @@ _FAULTS = [
 
 @pytest.mark.parametrize("seed", range(2))
 def test_random_changes_are_found_through_faults_as_an_oracle_says(tmp_path, seed, monkeypatch):
-    monkeypatch.setattr("uploader.verify.links.MOST_READ", 25)
+    monkeypatch.setattr(verified_links, "MOST_READ", 25)
     chance = random.Random(seed)
     rows = [
         {
@@ -341,7 +343,7 @@ def test_links_that_were_taken_from_their_file_in_part_are_taken_anew(tmp_path, 
     rows = [{**one, "account": "co0"} for one in contacts(30)]
     job = linked_job(tmp_path, rows, [PLAIN])
     with monkeypatch.context() as broken:
-        broken.setattr("uploader.verify.links_table.LinksTable.finish", _disk_full)
+        broken.setattr(LinksTable, "finish", _disk_full)
         report, _ = verify(job)
         assert report.end is not None
         assert report.end.reason.endswith("disk full")

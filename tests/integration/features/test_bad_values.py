@@ -8,7 +8,7 @@ import pytest
 from support.check_runs import check
 from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
-from uploader.cli.text.bad_values import bad_value_dicts
+from uploader.check.as_json import bad_value_dicts
 from uploader.cli.text.check.details import lines
 from uploader.records.mapping_file import parse_mapping
 

@@ -5,7 +5,7 @@ import pytest
 from support.check_runs import check
 from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
-from uploader.cli.text.check.as_json import as_dict
+from uploader.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
 from uploader.cli.text.check.screen import screen
 

@@ -9,7 +9,7 @@ from support.check_runs import check
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_simulator
 from support.source_files import EXPORTS, export, system_of
-from uploader.cli.text.check.as_json import as_dict
+from uploader.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
 from uploader.cli.text.check.screen import screen
 from uploader.records.mapping_file import parse_mapping

@@ -17,7 +17,7 @@ from support.mock_transport import MockTransport, make_simulator
 from support.model.cases import COMMON, cases
 from support.model.running import start
 from support.virtual_loop import run_virtual
-from uploader.cli.text.preview import as_dict, lines
+from uploader.cli.text.preview import lines
 from uploader.hubspot.client import Call
 from uploader.hubspot.requests import paths
 from uploader.jobs.pipeline import Parts
@@ -27,6 +27,8 @@ from uploader.model.associations import LinkColumn
 from uploader.model.outcomes import Outcome
 from uploader.pipeline.requests.contact_reader import ReadContact
 from uploader.pipeline.sender import Sender
+from uploader.preview import run as preview_run
+from uploader.preview.as_json import as_dict
 from uploader.preview.read_only_client import ReadOnly
 from uploader.preview.row_counts import RowCounts
 from uploader.preview.run import Preview
@@ -558,7 +560,7 @@ def test_nothing_that_writes_can_leave_whatever_the_layers_above_do(tmp_path, mo
         del simulation
         return Sender(*arguments, **named)
 
-    monkeypatch.setattr("uploader.preview.run.SimulatedSender", honest)
+    monkeypatch.setattr(preview_run, "SimulatedSender", honest)
 
     async def run():
         return await Preview(job.settings(), seams_of(job, 100)).preview()

@@ -5,9 +5,9 @@ import shlex
 from support.check_runs import check
 from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
+from uploader.check.as_json import as_dict
 from uploader.check.blank_candidates import mapping_lines
 from uploader.cli.options.columns import column_settings
-from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
 from uploader.records.mapping_file import parse_mapping
 

@@ -7,8 +7,8 @@ import pytest
 from support.check_runs import check
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_simulator
+from uploader.check.as_json import as_dict
 from uploader.check.run import Check
-from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account

@@ -9,9 +9,9 @@ from support.follow_ups.list_runs import NAME, listing, undo_list
 from support.jobs import contacts
 from support.mock_transport import make_simulator
 from support.processes import run
+from uploader.check.as_json import as_dict
 from uploader.cli.commands.report import render
 from uploader.cli.commands.status import read_summary
-from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.screen import screen
 from uploader.cli.text.summary import summary_text
 from uploader.preview.run import _list_notices

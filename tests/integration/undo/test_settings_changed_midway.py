@@ -15,7 +15,7 @@ from support.model.running import KillableCheckpoint, KillableTransport, Killabl
 from support.undo_runs import counts, state, undo
 from support.verify_runs import change_records, counts as verdicts, verify
 from support.virtual_loop import run_virtual
-from uploader.cli.text.undo_state import undone_dict, undone_text
+from uploader.cli.text.undo_state import undone_text
 from uploader.errors import CheckpointError, StorageError
 from uploader.jobs import opening
 from uploader.jobs.session import Seams
@@ -24,6 +24,8 @@ from uploader.records.write_policy import Policy
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path
 from uploader.storage.rows_without_snapshot import list_rows_without_snapshot
+from uploader.undo.job.as_json import undone_dict
+from uploader.undo.job.state import undone_before
 from uploader.verify.run import fingerprint
 
 ROWS = 900
@@ -197,7 +199,7 @@ def test_status_and_report_say_it_of_an_undone_job(tmp_path):
     without = half(job)
     finish(job, snapshot=True)
     undo(job)
-    assert undone_dict(checkpoint_of(job))["rows_without_snapshot"] == without
+    assert undone_dict(undone_before(checkpoint_of(job)))["rows_without_snapshot"] == without
     assert any(f"{without:,} rows" in line for line in undone_text(checkpoint_of(job)))
 
 
@@ -244,7 +246,7 @@ def test_status_counts_what_left_after_the_last_commit_as_undo_does(tmp_path, mo
     kill(job, monkeypatch, _others_have_just_left)
     report, _ = undo(job)
     assert report.unkept.unsure > 0
-    undone = undone_dict(checkpoint_of(job))
+    undone = undone_dict(undone_before(checkpoint_of(job)))
     assert (undone["rows_without_snapshot"], undone["rows_perhaps_without_snapshot"]) == (
         report.unkept.written,
         report.unkept.unsure,

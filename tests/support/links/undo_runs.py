@@ -2,8 +2,8 @@
 
 from support.follow_ups.undone import undone
 from support.jobs import Job
-from uploader.cli.undo.links import find_links
 from uploader.storage.associations_file import AssociationsFile
+from uploader.undo.job.parts import find_links
 from uploader.undo.links import LinksReport, LinksUndo, links_settings
 
 

@@ -13,7 +13,6 @@ import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from uploader.cli.commands.failures import KINDS
 from uploader.errors import CheckpointError, StorageError
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, Unsent
@@ -24,6 +23,7 @@ from uploader.sources.source import Shape
 from uploader.storage.checkpoint import Checkpoint, Identity, SourceIdentity
 from uploader.storage.checkpoint_tables.failed_and_pending_rows import Superseding
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
+from uploader.storage.failed_rows import KINDS
 from uploader.storage.results_file import Extent, ResultsFile
 from uploader.system.private_files import Lock
 

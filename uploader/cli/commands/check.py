@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from uploader.check.as_json import as_dict
 from uploader.check.mapping_draft import Draft
 from uploader.check.report import Report
 from uploader.check.run import Check
@@ -26,28 +27,28 @@ from uploader.cli.options.connection import PATH, TOKEN_VARIABLE
 from uploader.cli.options.group import CommandLike
 from uploader.cli.options.project import PROJECT_OPTION, Plan, Project
 from uploader.cli.options.source_and_key import job_options, reading_settings
-from uploader.cli.output import print_json, print_lines, refuse_existing, write_new
+from uploader.cli.output import print_json, print_lines
 from uploader.cli.pages import page_of, refuse_foreign_page, write_page
 from uploader.cli.plans.each_step import after_steps, before_steps, more_as_json
 from uploader.cli.plans.overview import migrate_line
 from uploader.cli.progress import displaying, survey_line
 from uploader.cli.project_file import project_in_use, step_in_use, upload_context, words_beyond
-from uploader.cli.text.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
 from uploader.cli.text.check.page import page_content
 from uploader.cli.text.check.screen import screen, without_missing
-from uploader.cli.text.control_characters import harmless
 from uploader.cli.text.next_command import account_words, command_line, next_command
-from uploader.cli.text.numbers import duration, printable
+from uploader.cli.text.numbers import duration
 from uploader.cli.text.plan import links_in_plan_lines
-from uploader.cli.text.undo_state import is_undone
 from uploader.errors import SettingsError, UploaderError
 from uploader.hubspot.owner_lookup import OWNER_TO_FILL_IN
 from uploader.jobs.summary import advice
+from uploader.model.foreign_texts import harmless, printable
 from uploader.option_files.text import read_text
 from uploader.plans.other_files import OtherFiles
 from uploader.settings import Settings
+from uploader.storage.output_files import refuse_existing, write_new
 from uploader.system.stop_signals import stop_on_signals
+from uploader.undo.job.state import is_undone
 
 _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
 

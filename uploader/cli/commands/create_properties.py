@@ -26,11 +26,11 @@ from uploader.cli.project_file import project_in_use, words_beyond
 from uploader.cli.text.canary import kind_text, refusal_text
 from uploader.cli.text.new_properties import created_dict, created_lines, plan_lines
 from uploader.cli.text.next_command import account_words, command_line
-from uploader.cli.text.numbers import printable
 from uploader.cli.typed_answer import answer
 from uploader.errors import SettingsError
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
+from uploader.model.foreign_texts import printable
 from uploader.option_files.text import read_text
 from uploader.properties.creation import Creation, Plan, Report
 from uploader.properties.definitions_file import DefinitionsFile, parse_definitions

@@ -20,7 +20,6 @@ from uploader.cli.text.upload_again import unnamed_files, upload_again_command
 from uploader.cli.workbook import MOST_CHARACTERS, escaped, need_openpyxl, write_workbook
 from uploader.errors import SettingsError, StorageError
 from uploader.model.column_names import folded
-from uploader.model.rows import UNREADABLE, Unreadable
 from uploader.option_files.mapping import read_mapping
 from uploader.records.columns import OWN_PREFIX, TO_LOOK_AT
 from uploader.records.fields import flat_fields, own_key, spell
@@ -31,6 +30,7 @@ from uploader.report.content import values_of, without_values
 from uploader.sources.open import read_row_again
 from uploader.storage.checkpoint import Checkpoint, Identity
 from uploader.storage.checkpoint_tables.failed_and_pending_rows import DeadLetter
+from uploader.storage.failed_rows import KINDS, Kind, failed_row
 from uploader.storage.file_names import unused
 from uploader.system.private_files import create_private
 
@@ -52,13 +52,6 @@ _REASONS = ("uploader_category", "uploader_message", "uploader_outcome", "upload
 _NDJSON, _WORKBOOK = frozenset({".ndjson", ".jsonl"}), ".xlsx"
 #: Number of reasons that are shown; all others are counted as one.
 _TOP_REASONS = 5
-#: The rows that each `--kind` includes. All open rows of a key are in one file: sent from two files, an
-#: earlier row might be written last.
-KINDS: Mapping[str, Callable[[DeadLetter], bool]] = {
-    "all": lambda _: True,
-    "transient": lambda letter: letter.is_retryable,
-    "permanent": lambda letter: not letter.is_retryable,
-}
 
 
 @click.command()
@@ -82,7 +75,7 @@ KINDS: Mapping[str, Callable[[DeadLetter], bool]] = {
     is_flag=True,
     help="Escape formulas, for a spreadsheet program; upload does not accept such a file.",
 )
-def command(checkpoint: Path, *, output: Path | None, kind: str, spreadsheet_safe: bool) -> int:
+def command(checkpoint: Path, *, output: Path | None, kind: Kind, spreadsheet_safe: bool) -> int:
     """Write the rejected, invalid and abandoned rows, with their source columns and the reason.
 
     Correct the file and upload it: upload ignores the uploader_* columns, and skips rows whose key a later
@@ -385,40 +378,7 @@ def _write_ndjson(checkpoint: Checkpoint, admits: Callable[[DeadLetter], bool], 
 
 def _fields(letter: DeadLetter, identity: Identity) -> dict[str, object]:
     """The fields of a failed row, with uploader's own."""
-    source = identity.sources[letter.source]
-    # A row that was unreadable in its file may be readable by itself, such as a cut-off last line.
-    readable = letter.category != UNREADABLE
-    content = read_row_again(source.shape, letter.raw) if readable else Unreadable(letter.message)
-    row: dict[str, object] = {}
-    if isinstance(content, Mapping):
-        row = dict(content)
-    elif not isinstance(content, Unreadable):
-        row = dict(zip(source.shape.columns, content, strict=True))
-    before = {name: row.pop(name) for name in list(row) if name.startswith(OWN_PREFIX)}
-    return {
-        **row,
-        # A row that failed again keeps the number of its first source.
-        "uploader_row": before.get("uploader_row") or letter.row,
-        "uploader_source": before.get("uploader_source") or _name_text(source.name),
-        "uploader_outcome": letter.outcome,
-        "uploader_category": letter.category,
-        "uploader_message": letter.message,
-        "uploader_attempts": letter.attempts,
-        "uploader_correlation_id": letter.correlation_id,
-        "uploader_existing_id": letter.existing_id,
-        "uploader_superseded": "" if letter.superseded is None else letter.superseded,
-        "uploader_raw": _raw_text(letter.raw) if isinstance(content, Unreadable) else "",
-    }
-
-
-def _raw_text(raw: bytes) -> str:
-    """The bytes as text; bytes that are not UTF-8 as \\xNN."""
-    return raw.decode("utf-8", "backslashreplace")
-
-
-def _name_text(name: str) -> str:
-    """The name of a file; bytes that are not UTF-8 as \\xNN."""
-    return _raw_text(name.encode("utf-8", "surrogateescape"))
+    return failed_row(letter, identity).as_dict()
 
 
 def _cell(value: object) -> str:

@@ -22,22 +22,23 @@ from uploader.cli.options.connection import PATH
 from uploader.cli.options.group import CommandLike
 from uploader.cli.options.parameters import NOT_IN_A_FILE, ONE_RUN, key_of, option_of, taken_by
 from uploader.cli.options.project import PROJECT_OPTION
-from uploader.cli.output import print_lines, refuse_existing, write_new
+from uploader.cli.output import print_lines
 from uploader.cli.project_file import words_beside_file
 from uploader.cli.project_reading import read_project
 from uploader.cli.text.next_command import command_line
-from uploader.cli.text.numbers import printable
 from uploader.cli.text.project_draft import SCHEMA_FILE, beside, project_text
 from uploader.errors import SettingsError
 from uploader.hubspot.object_types import are_contacts, noun
 from uploader.jobs.opening import open_sources
 from uploader.jobs.summary import advice
+from uploader.model.foreign_texts import printable
 from uploader.model.records import EMAIL, OWN_ID
 from uploader.option_files.text import read_text
 from uploader.records.headers.recognition import recognize
 from uploader.records.mapping_file import parse_mapping
 from uploader.sources.names import STDIN, shown, stem
 from uploader.sources.patterns import expand
+from uploader.storage.output_files import refuse_existing, write_new
 from uploader.system.same_place import place_of
 
 

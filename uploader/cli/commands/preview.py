@@ -22,12 +22,13 @@ from uploader.cli.plans.each_step import after_steps
 from uploader.cli.plans.overview import migrate_line
 from uploader.cli.progress import displaying, show
 from uploader.cli.project_file import step_in_use
-from uploader.cli.text.preview import WOULD, as_dict, ending, lines
-from uploader.cli.text.undo_state import is_undone
+from uploader.cli.text.preview import WOULD, ending, lines
 from uploader.hubspot.object_types import noun
+from uploader.preview.as_json import as_dict
 from uploader.preview.run import Preview, Report
 from uploader.settings import Settings
 from uploader.system.stop_signals import stop_on_signals
+from uploader.undo.job.state import is_undone
 
 
 @click.command(cls=CommandLike, like=upload)

@@ -13,10 +13,10 @@ from uploader.cli.options.connection import LOG_FORMAT, connection_options, conn
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.output import print_json, print_lines
 from uploader.cli.suggestions import suggestions
-from uploader.cli.text.numbers import printable
 from uploader.cli.text.properties import properties_as_list, property_lines
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
+from uploader.model.foreign_texts import printable
 from uploader.properties.listing import Chosen, choose
 from uploader.properties.run import Listing, Report, account_settings
 from uploader.system.stop_signals import stop_on_signals

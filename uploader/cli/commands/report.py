@@ -21,7 +21,7 @@ from uploader.cli.project_file import checkpoint_argument, job_words
 from uploader.cli.text.next_command import command_line, seen_from
 from uploader.cli.text.numbers import duration
 from uploader.cli.text.summary import SKIP_RULES, ending_text, opt_out_lines
-from uploader.cli.text.undo_state import is_undone, undone_text
+from uploader.cli.text.undo_state import undone_text
 from uploader.errors import SettingsError
 from uploader.jobs.corrected_rows import correcting_jobs
 from uploader.jobs.summary import Summary
@@ -57,6 +57,7 @@ from uploader.storage.checkpoint_tables.timeline import Invocation
 from uploader.storage.file_names import opt_outs_path, snapshot_path
 from uploader.storage.files_to_purge import find
 from uploader.storage.keys_of_results import most_repeated_keys
+from uploader.undo.job.state import is_undone
 from uploader.verify.result_file import read_result
 
 #: The options of settings.

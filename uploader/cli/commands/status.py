@@ -16,18 +16,20 @@ from uploader.cli.plans.each_step import instead_of_steps
 from uploader.cli.plans.overview import standing, undone_steps
 from uploader.cli.project_file import checkpoint_argument
 from uploader.cli.status_watch import watch
-from uploader.cli.text.numbers import printable
 from uploader.cli.text.plan import WIDE, table_of
 from uploader.cli.text.summary import ending_text, opt_out_lines, summary_text
-from uploader.cli.text.undo_state import is_undone, undone_dict, undone_text
+from uploader.cli.text.undo_state import undone_text
 from uploader.errors import SettingsError
 from uploader.jobs.follow_ups import read_progress
 from uploader.jobs.summary import JobState, Summary
+from uploader.model.foreign_texts import printable
 from uploader.plans.record import COMPLETE
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import opt_outs_path
 from uploader.storage.list_file import ListFile
 from uploader.system.private_files import Lock
+from uploader.undo.job.as_json import undone_dict
+from uploader.undo.job.state import is_undone, undone_before
 
 
 def read_summary(path: Path) -> Summary:
@@ -158,7 +160,7 @@ def command(
         return 0
     summary = read_summary(checkpoint)
     if as_json:
-        undone = undone_dict(checkpoint)
+        undone = undone_dict(undone_before(checkpoint))
         print_json(summary.as_dict() | ({"undone": undone} if undone else {}))
     else:
         end = ending_text(summary, is_undone=is_undone(checkpoint))

@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,49 +15,32 @@ from uploader.cli.option_variables import say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, connection_options, connection_settings
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
 from uploader.cli.options.project import Project
-from uploader.cli.output import print_json, print_lines, refuse_foreign, write_list
+from uploader.cli.output import print_json, print_lines
 from uploader.cli.plans.each_step import before_steps
-from uploader.cli.text.canary import kind_text
-from uploader.cli.text.numbers import duration, printable
-from uploader.cli.text.undo_state import newer_jobs_lines, undone_text, unkept_dict, unkept_lines
-from uploader.cli.typed_answer import answer
-from uploader.cli.undo.before_records import Before
-from uploader.cli.undo.links import find_links, undo_links
-from uploader.cli.undo.record_list import find_list, undo_list
+from uploader.cli.text.new_properties import removed_lines
+from uploader.cli.text.numbers import duration
+from uploader.cli.text.undo_state import newer_jobs_lines, undone_text, unkept_lines
+from uploader.cli.undo.approval import approvals
+from uploader.cli.undo.before_records import lines_before
 from uploader.cli.work_display import Work, WorkDisplay
-from uploader.errors import CheckpointError, SettingsError, UploaderError
-from uploader.hubspot.account import Account
+from uploader.errors import UploaderError
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
-from uploader.model.records import display_key
-from uploader.model.redaction import without_identifiers
-from uploader.model.settings_periods import NotInSnapshot
-from uploader.properties.creation_record import is_record
+from uploader.model.foreign_texts import printable
+from uploader.properties import removal
 from uploader.storage.file_names import snapshot_path
-from uploader.storage.rows_without_snapshot import list_rows_without_snapshot
 from uploader.system.stop_signals import stop_on_signals
 from uploader.undo.associated_records import NOT_KNOWN
+from uploader.undo.job.as_json import as_dict
+from uploader.undo.job.kept_list import KeptList
+from uploader.undo.job.run import JobReport, JobUndo, Part
 from uploader.undo.plan import BY_NEWER, UndoOutcome
-from uploader.undo.run import Approve, Report, Undo, undo_settings
-from uploader.undo.undo_file import UndoFile, find
+from uploader.undo.run import Report, Undo
+from uploader.undo.undo_file import find
 from uploader.undo.would_be_gone import WouldBeGone
 
-_HEADER = (
-    "outcome",
-    "row",
-    "source",
-    "key",
-    "hubspot_id",
-    "property",
-    "ours",
-    "now",
-    "written_by",
-    "why",
-)
 _REASONS = 5
 _GONE = "uploader.would_be_gone"
-#: The outcome, in the list of what was kept, of a row without a snapshot.
-_UNKEPT = "no snapshot"
 
 
 @click.command(cls=CommandWithHeadings)
@@ -121,99 +103,86 @@ def command(
       130/143  interrupted by SIGINT/SIGTERM
     """
     configure_messages(log_format, verbose=False)
-    if is_record(checkpoint):
-        what = "this file records properties"
-        _refuse_options(what, output=output, restart=restart, archive_touched=archive_touched)
-        from uploader.cli.undo.properties import undo_properties  # noqa: PLC0415  # jobs do without it
-
-        return undo_properties(checkpoint, dry_run=dry_run, yes=yes, as_json=as_json, connection=connection)
     gone = click.get_current_context().meta.setdefault(_GONE, WouldBeGone())  # the steps of a plan share it
-    has_snapshot = _has_snapshot(checkpoint)
-    before = _undo_before(
+    display = _Display()
+    undo = JobUndo(
         checkpoint,
-        {"output": output, "archive_touched": archive_touched},
-        has_snapshot=has_snapshot,
-        gone=gone,
-        restart=restart,
+        connection_settings(connection),
         dry_run=dry_run,
-        yes=yes,
-        connection=connection,
+        output=output,
+        restart=restart,
+        archive_touched=archive_touched,
+        approvals=None if yes else approvals(display.aside),
+        gone=gone,
+        watch=display.watch,
     )
-    if before.is_stopped or (not has_snapshot and not before.is_empty):
-        _print_before(before, as_json=as_json)
-        return before.exit_code
-    snapshot, checkpoint = find(checkpoint)
-    listed = output or _beside(snapshot)
-    refuse_foreign(listed, _HEADER, "no list of what was kept")
-    with contextlib.closing(UndoFile(snapshot)) as file:
-        settings = undo_settings(file, checkpoint, restart=restart, **connection_settings(connection))
-        make = partial(Undo, settings, file, dry=dry_run, archive_touched=archive_touched, gone=gone)
-        report = _undo_records(make, file, partial(_write, output=listed, keeps_empty=bool(output)), yes=yes)
-    _print_report(report, listed, before, as_json=as_json, dry_run=dry_run)
-    if dry_run and snapshot == snapshot_path(checkpoint) and checkpoint.exists():
-        for line in undone_text(checkpoint, sys.argv[1:]):
-            print_message(f'{line} (counted above as "{_WORDS[UndoOutcome.AS_BEFORE]}")')
-    return report.exit_code or before.exit_code
+    report = asyncio.run(_undo(undo))
+    if report.properties is not None:
+        _print_properties(report, report.properties, as_json=as_json)
+    elif report.records is None:
+        _print_before(report, as_json=as_json)
+    else:
+        _print_records(checkpoint, report, report.records, as_json=as_json)
+    return report.exit_code
 
 
-def _undo_records(
-    make: Callable[..., Undo], file: UndoFile, write: Callable[[Undo], None], *, yes: bool
-) -> Report:
-    say_settings(click.get_current_context())
-    for line in newer_jobs_lines(file, sys.argv[1:]):
-        print_message(line)
-    return asyncio.run(_undo(make, write, yes=yes))
+async def _undo(undo: JobUndo) -> JobReport:
+    stop_on_signals(undo.stop)
+    return await undo.run()
 
 
-# --- what comes before the records ---
+class _Display:
+    """The progress display of the records, once they are undone."""
 
+    def __init__(self) -> None:
+        self._display: WorkDisplay | None = None
 
-def _undo_before(
-    named: Path,
-    of_records: Mapping[str, object],
-    *,
-    has_snapshot: bool,
-    gone: WouldBeGone,
-    restart: bool,
-    dry_run: bool,
-    yes: bool,
-    connection: Mapping[str, Any],
-) -> Before:
-    """Undo the list and the links of a job. `of_records`: options that a job without a snapshot refuses."""
-    job = UndoFile(find(named)[0]).about["job"] if has_snapshot else ""
-    place, linked = find_list(named), find_links(named, job)
-    if not has_snapshot and (place is not None or linked is not None):
-        _refuse_options("this job was run without --snapshot", **of_records)
-    before = Before(
-        undo_list(*place, job, dry_run=dry_run, yes=yes, connection=connection) if place else None
-    )
-    if linked is not None and not before.is_stopped:
-        before.links = undo_links(
-            linked, dry_run=dry_run, gone=gone, restart=restart, yes=yes, connection=connection
+    @contextlib.asynccontextmanager
+    async def watch(self, part: Part) -> AsyncIterator[None]:
+        if not isinstance(part, Undo):
+            yield
+            return
+        say_settings(click.get_current_context())
+        for line in newer_jobs_lines(part.file, sys.argv[1:]):
+            print_message(line)
+        self._display = WorkDisplay(
+            partial(_work, part), ready=part.started, introduce=partial(_introduce, part)
         )
-    return before
+        async with self._display:
+            yield
+
+    @contextlib.asynccontextmanager
+    async def aside(self) -> AsyncIterator[None]:
+        async with self._display.aside() if self._display else contextlib.nullcontext():
+            yield
 
 
-def _has_snapshot(named: Path) -> bool:
-    try:
-        find(named)
-    except CheckpointError:
-        return False
-    return True
-
-
-def _print_before(before: Before, *, as_json: bool) -> None:
+def _print_before(report: JobReport, *, as_json: bool) -> None:
     with contextlib.suppress(OSError):
         if as_json:
-            print_json(before.as_dict())
+            print_json(as_dict(report))
         else:
-            print_lines(before.lines())
-    if not before.is_stopped:
+            print_lines(lines_before(report))
+    if not report.is_stopped_before:
         print_message(
             "nothing was written; run the command without --dry-run to do it"
-            if before.is_dry
+            if report.is_dry
             else "the records themselves stay as they are: the job was run without --snapshot"
         )
+
+
+def _print_properties(whole: JobReport, report: removal.Report, *, as_json: bool) -> None:
+    with contextlib.suppress(OSError):
+        if as_json:
+            print_json(as_dict(whole))
+        else:
+            print_lines(removed_lines(report, dry_run=whole.is_dry))
+    if report.end is not None:
+        print_message(f"stopped: {printable(report.end.reason)}; {advice(report.end.cause)}")
+    elif whole.is_dry:
+        print_message("nothing was archived; run the command without --dry-run to do it")
+    elif report.kept:
+        print_message("undo the uploads that wrote these values first, then run this command again")
 
 
 @before_steps("undo")
@@ -227,67 +196,6 @@ def _refuse_part_of_plan(steps: Sequence[tuple[Project, Path]], options: Mapping
             what = "nothing was undone, since not all steps can be; undo the others one by one, with -f"
             error.args = (f"{what} {step.file}#STEP: step {step.step}: {error}",)
             raise
-
-
-def _refuse_options(why: str, **given: object) -> None:
-    """SettingsError for an option that means nothing where no records are undone."""
-    for name, value in given.items():
-        if value:
-            option = f"--{name.replace('_', '-')}"
-            raise SettingsError(f"{option} is for the undo of an upload with --snapshot, and {why}")
-
-
-async def _undo(make: Callable[..., Undo], write: Callable[[Undo], None], *, yes: bool) -> Report:
-    ask = _approval(yes=yes)
-
-    async def approve(account: Account, created: int, others: int) -> bool:
-        async with display.aside():
-            return ask is None or await ask(account, created, others)
-
-    run = make(approve=approve)
-    stop_on_signals(run.ending.stop)
-    display = WorkDisplay(partial(_work, run), ready=run.started, introduce=partial(_introduce, run))
-    async with display:
-        report = await run.run()
-        if report.end is None:
-            write(run)
-        return report
-
-
-# --- asking ---
-
-
-def _approval(*, yes: bool) -> Approve | None:
-    if yes:
-        return None
-    return _approve if sys.stdin.isatty() and sys.stderr.isatty() else _refuse_production
-
-
-async def _refuse_production(account: Account, created: int, others: int) -> bool:
-    del created, others
-    if account.may_be_production:
-        raise SettingsError(
-            f"account {account.portal} is {kind_text(account)}, and there is no terminal to ask for "
-            "confirmation: check with --dry-run, then add --yes"
-        )
-    return True
-
-
-def _what_is_done(created: int, others: int) -> str:
-    archived = f"archive up to {created:,} records that the job created"
-    if not others:
-        return archived
-    return (
-        f"{archived}, and restore values of up to {others:,} others"
-        if created
-        else (f"restore values of up to {others:,} records that were there before the job")
-    )
-
-
-async def _approve(account: Account, created: int, others: int) -> bool:
-    kind = f" ({account.kind})" if account.kind else ""
-    print_message(f"account {account.portal}{kind}: {_what_is_done(created, others)}? [y/N] ", end="")
-    return (await answer()).strip().lower() in {"y", "yes"}
 
 
 # --- reporting ---
@@ -317,19 +225,18 @@ def _parts(report: Report) -> list[str]:
     return [f"{count:,} {outcome.value}" for outcome, count in report.counts.items() if count]
 
 
-def _write(run: Undo, output: Path, *, keeps_empty: bool) -> None:
-    """Write the list of what was not undone, and print its reasons and what to do."""
-    reasons: Counter[str] = Counter()
-    write_list(output, _HEADER, _listed(run, reasons), keeps_empty=keeps_empty)
-    for reason, count in reasons.most_common(_REASONS):
+def _print_kept(kept: KeptList) -> None:
+    """Print the reasons of what was kept, and what to do."""
+    if kept.unlisted:
+        print_message(f"{kept.unlisted:,} rows without a snapshot cannot be listed: {kept.why_unlisted}")
+    for reason, count in kept.reasons.most_common(_REASONS):
         print_message(f"{count:>9,}  {printable(reason)}")
-    schema = run.session.account.schema if run.session and run.session.account else None
-    if schema and schema.hidden_scope and run.report.counts[UndoOutcome.ARCHIVED]:
+    if kept.hidden_scope:
         print_message(
-            f"the token lacks the scope {schema.hidden_scope}: undo did not see whether others have written "
+            f"the token lacks the scope {kept.hidden_scope}: undo did not see whether others have written "
             "sensitive properties of what the job created"
         )
-    for line in _next_steps(run.file.kept_created(), run.settings.object_type, reasons):
+    for line in _next_steps(kept.touched, kept.object_type, kept.reasons):
         print_message(line)
 
 
@@ -351,84 +258,27 @@ def _next_steps(touched: int, object_type: str, reasons: Iterable[str]) -> Itera
         yield ("if the token lacks a scope, grant it, then run this command again with --restart")
 
 
-def _listed(run: Undo, reasons: Counter[str]) -> Iterator[Sequence[object]]:
-    """Lines for what was kept and for rows without a snapshot. Reasons are counted in `reasons`."""
-    for kept in run.file.kept():
-        finding = kept.finding
-        why = without_identifiers(finding.why)
-        reasons[f"{kept.outcome.value}: {finding.property or 'the whole record'}: {why}"] += 1
-        yield (
-            kept.outcome.value,
-            kept.row,
-            kept.source + 1,
-            display_key(kept.key, [f"{kept.id_property}="], run.settings.id_property),
-            kept.hubspot_id,
-            finding.property,
-            finding.ours,
-            finding.now,
-            finding.source,
-            finding.why,
-        )
-    yield from _unkept(run.settings.checkpoint_path, run.report.unkept)
-
-
-def _unkept(checkpoint: Path, unkept: NotInSnapshot) -> Iterator[Sequence[object]]:
-    """Rows that were written without a snapshot, as the results file names them."""
-    listed, why = 0, "the results file does not list them"
-    try:
-        for row in list_rows_without_snapshot(checkpoint, unkept):
-            cells = (row.row, row.source + 1 or "", row.key, row.hubspot_id)
-            yield (
-                _UNKEPT,
-                *cells,
-                "",
-                "",
-                "",
-                "",
-                f"{row.outcome} without --snapshot, so it cannot be undone",
-            )
-            listed += 1
-    except CheckpointError:
-        why = "the results file cannot be read, or was changed"
-    if listed < unkept.written:
-        print_message(f"{unkept.written - listed:,} rows without a snapshot cannot be listed: {why}")
-
-
-def _beside(snapshot: Path) -> Path:
-    head, _, number = snapshot.name.rpartition(".snapshot")
-    return snapshot.with_name(f"{head.removesuffix('.checkpoint')}.kept{number}.csv")
-
-
-def _print_report(report: Report, output: Path, before: Before, *, as_json: bool, dry_run: bool) -> None:
-    counts, end = report.counts, report.end
+def _print_records(named: Path, whole: JobReport, report: Report, *, as_json: bool) -> None:
+    end, kept = report.end, whole.kept
+    if kept is not None:
+        _print_kept(kept)
     with contextlib.suppress(OSError):
         if as_json:
-            document = {
-                "contacts": report.keys,
-                **{outcome.name.lower(): counts[outcome] for outcome in UndoOutcome},
-                "left": report.left,
-                "values_restored": report.values_restored,
-                "values_kept": report.values_kept,
-                "keys_absent_twice": report.twice_absent,
-                **unkept_dict(report.unkept),
-                **before.as_dict(),
-                "dry_run": dry_run,
-                "requests": report.requests,
-                "elapsed_seconds": round(report.elapsed_seconds, 3),
-                "state": "stopped" if end else "complete",
-                "reason": end.reason if end else "",
-            }
-            print_json(document)
+            print_json(as_dict(whole))
         else:
-            print_lines([*before.lines(), *_lines(report, dry_run=dry_run)])
+            print_lines([*lines_before(whole), *_lines(report, dry_run=whole.is_dry)])
     if report.is_old:
         print_message("nothing was done: the job was undone before (--restart looks at every record again)")
     if end is not None:
         print_message(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
-    elif report.exit_code and output.exists():
-        print_message(f"list of what was kept: {output}")
-    if end is None and dry_run:
+    elif report.exit_code and kept is not None and kept.path.exists():
+        print_message(f"list of what was kept: {kept.path}")
+    if end is None and whole.is_dry:
         print_message("nothing was written; run the command without --dry-run to do it")
+    snapshot, checkpoint = find(named)
+    if whole.is_dry and snapshot == snapshot_path(checkpoint) and checkpoint.exists():
+        for line in undone_text(checkpoint, sys.argv[1:]):
+            print_message(f'{line} (counted above as "{_WORDS[UndoOutcome.AS_BEFORE]}")')
 
 
 _WORDS = {

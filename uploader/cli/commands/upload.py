@@ -34,7 +34,7 @@ from uploader.cli.text.canary import (
 )
 from uploader.cli.text.forecast import forecast_lines, reads_text
 from uploader.cli.text.next_command import command_line
-from uploader.cli.text.numbers import about, printable
+from uploader.cli.text.numbers import about
 from uploader.cli.text.summary import ending_text, opt_out_lines, summary_text
 from uploader.cli.typed_answer import answer
 from uploader.errors import SettingsError
@@ -43,6 +43,7 @@ from uploader.hubspot.object_types import noun
 from uploader.hubspot.requests import MAX_INPUTS
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run
+from uploader.model.foreign_texts import printable
 from uploader.model.settled_rows import Tallies
 from uploader.model.stop import Cause
 from uploader.settings import Settings
@@ -466,7 +467,7 @@ def _report(
 
 
 def _is_undone(checkpoint: Path) -> bool:
-    from uploader.cli.text.undo_state import is_undone  # noqa: PLC0415  # few runs end so
+    from uploader.undo.job.state import is_undone  # noqa: PLC0415  # few runs end so
 
     return is_undone(checkpoint)
 

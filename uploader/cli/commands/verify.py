@@ -3,10 +3,6 @@
 import asyncio
 import contextlib
 import sys
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -16,32 +12,23 @@ from uploader.cli.logs import configure_messages, is_json, print_message
 from uploader.cli.option_variables import is_by_variable, say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, connection_options, connection_settings
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
-from uploader.cli.output import print_json, print_lines, refuse_foreign, write_list
-from uploader.cli.text.numbers import duration, printable
-from uploader.cli.text.undo_state import undone_dict, undone_text
-from uploader.cli.text.verified_links import link_lines, links_dict
+from uploader.cli.output import print_json, print_lines
+from uploader.cli.text.numbers import duration
+from uploader.cli.text.undo_state import undone_text
+from uploader.cli.text.verified_links import link_lines
 from uploader.cli.work_display import Work, WorkDisplay
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
-from uploader.settings import Settings
+from uploader.model.foreign_texts import printable
 from uploader.sources.names import is_pattern
-from uploader.storage.checkpoint import Checkpoint
-from uploader.system.sqlite import remove_database
 from uploader.system.stop_signals import stop_on_signals
-from uploader.verify.corrections import Correction, find_corrections
+from uploader.undo.job.as_json import undone_dict
+from uploader.undo.job.state import undone_before
+from uploader.verify.as_json import as_dict
+from uploader.verify.differences import Examples
+from uploader.verify.job import OpenedJob, open_job, verify_job
 from uploader.verify.judge import Finding, Verdict
-from uploader.verify.link_judge import LinkVerdict
-from uploader.verify.result_file import write_result
-from uploader.verify.run import Report, Verification, find_sources, job_settings
-
-#: `to_id` and `value` are of links.
-_HEADER = (
-    *("verdict", "row", "source", "key", "hubspot_id", "property", "wanted", "found", "note"),
-    *("to_id", "value"),
-)
-#: The columns that lists of earlier versions have, too.
-_FORMER_HEADER = _HEADER[:9]
-_EXAMPLES = 5
+from uploader.verify.run import Report, Verification
 
 
 @click.command(cls=CommandWithHeadings)
@@ -92,54 +79,27 @@ def command(
       130/143  interrupted by SIGINT/SIGTERM
     """
     configure_messages(log_format, verbose=False)
-    is_named = output is not None
-    output = output or checkpoint.with_name(f"{checkpoint.name.removesuffix('.checkpoint')}.differences.csv")
-    refuse_foreign(output, _FORMER_HEADER, "no list of differences")
     # A variable may hold the pattern that `upload` was given; the checkpoint has the files.
     sources = () if any(map(is_pattern, sources)) and is_by_variable("sources") else sources
-    with contextlib.ExitStack() as stack:
-        opened = stack.enter_context(contextlib.closing(Checkpoint.open(checkpoint, read_only=True)))
-        identity = opened.identity()
-        settings = job_settings(
-            identity,
-            opened,
-            sources=find_sources(identity, opened, sources),
-            restart=restart,
-            **connection_settings(connection),
-        )
-        corrections, left_out = find_corrections(opened, stack, **connection_settings(connection))
-        jobs = [identity, *(one.checkpoint.identity() for one in corrections)]
-        names = [source.name for job in jobs for source in job.sources]
+    options = connection_settings(connection)
+    with open_job(checkpoint, sources=sources, output=output, restart=restart, connection=options) as job:
         say_settings(click.get_current_context())
-        for line in left_out:
+        for line in job.left_out:
             print_message(line)
         undone = undone_text(checkpoint, sys.argv[1:])
         for line in undone:
             print_message(line)
-        listed = partial(_write, output=output, names=names, keeps_empty=is_named)
-        report = asyncio.run(_verify(settings, opened, sample, corrections, listed))
-    many, undo = noun(settings.object_type).many, undone_dict(checkpoint) if undone else None
-    _print_report(report, many, output, undo, as_json=as_json)
+        verified = _verify(job, job.verification(sample), keeps_empty=output is not None)
+        report, examples = asyncio.run(verified)
+    _print_examples(examples)
+    _print_report(checkpoint, report, job, is_undone=bool(undone), as_json=as_json)
     return report.exit_code
 
 
-async def _verify(
-    settings: Settings,
-    checkpoint: Checkpoint,
-    sample: int | None,
-    corrections: Sequence[Correction],
-    write: Callable[[Verification], None],
-) -> Report:
-    run = Verification(settings, checkpoint, sample=sample, corrections=corrections)
+async def _verify(job: OpenedJob, run: Verification, *, keeps_empty: bool) -> tuple[Report, Examples]:
     stop_on_signals(run.ending.stop)
-    with contextlib.closing(run.file):
-        async with WorkDisplay(partial(_work, run, checkpoint.state().tallies.rows)):
-            report = await run.run()
-            if report.end is None:
-                write(run)
-                remove_database(run.file.path)  # complete: the next verification reads all again
-                write_result(checkpoint.path, checkpoint.job_id(), time.time(), report)
-            return report
+    async with WorkDisplay(partial(_work, run, job.checkpoint.state().tallies.rows)):
+        return await verify_job(job, run, keeps_empty=keeps_empty)
 
 
 def _work(run: Verification, rows: int) -> Work | None:
@@ -166,57 +126,16 @@ def _parts(counts: dict[Verdict, int]) -> list[str]:
     return [f"{count:,} {verdict.value}" for verdict, count in counts.items() if count]
 
 
-def _write(run: Verification, output: Path, names: Sequence[str], *, keeps_empty: bool) -> None:
-    write_list(output, _HEADER, _listed(run, names), keeps_empty=keeps_empty)
-
-
-def _listed(run: Verification, names: Sequence[str]) -> Iterator[Sequence[object]]:
-    """Lines for all findings; the first of each kind are also printed."""
-    shown: Counter[Verdict] = Counter()
-    for key, hubspot_id, finding in run.file.findings(run.settings.id_property):
-        yield (
-            finding.verdict.value,
-            finding.row,
-            names[finding.source],
-            key,
-            hubspot_id,
-            finding.property,
-            finding.wanted,
-            finding.found,
-            finding.note,
-            "",
-            "",
-        )
-        shown[finding.verdict] += 1
-        if shown[finding.verdict] <= _EXAMPLES and not is_json():  # whose lines hold no values
-            print_message(_example(finding))
-
-    yield from _listed_links(run, names)
-
-
-def _listed_links(run: Verification, names: Sequence[str]) -> Iterator[Sequence[object]]:
-    """The same for links. `property` is their column, `wanted` their label."""
-    shown: Counter[LinkVerdict] = Counter()
-    for column, finding in run.links.findings():
-        yield (
-            finding.verdict.value,
-            finding.row,
-            names[finding.source],
-            finding.key,
-            finding.from_id,
-            column.column,
-            column.label,
-            finding.found,
-            finding.note,
-            finding.to_id,
-            finding.value,
-        )
-        shown[finding.verdict] += 1
-        if shown[finding.verdict] <= _EXAMPLES and not is_json():
-            ends = f"{finding.from_id} and {noun(column.object_type).one} {finding.to_id}"
-            note = f" ({printable(finding.note, 200)})" if finding.note else ""
-            name = printable(column.column, 60)
-            print_message(f"  row {finding.row}: {finding.verdict.value}: {name}: {ends}{note}")
+def _print_examples(examples: Examples) -> None:
+    if is_json():  # whose lines hold no values
+        return
+    for finding in examples.findings:
+        print_message(_example(finding))
+    for column, link in examples.links:
+        ends = f"{link.from_id} and {noun(column.object_type).one} {link.to_id}"
+        note = f" ({printable(link.note, 200)})" if link.note else ""
+        name = printable(column.column, 60)
+        print_message(f"  row {link.row}: {link.verdict.value}: {name}: {ends}{note}")
 
 
 def _example(finding: Finding) -> str:
@@ -226,7 +145,7 @@ def _example(finding: Finding) -> str:
 
 
 def _print_report(
-    report: Report, many: str, output: Path, undone: dict[str, object] | None, *, as_json: bool
+    checkpoint: Path, report: Report, job: OpenedJob, *, is_undone: bool, as_json: bool
 ) -> None:
     counts, end = report.counts, report.end
     if report.account_doubt:
@@ -238,33 +157,15 @@ def _print_report(
         )
     with contextlib.suppress(OSError):
         if as_json:
-            document = {
-                "contacts": report.records,
-                "rows": report.rows,
-                "rows_written": report.rows_written,
-                "rows_open": report.rows_open,
-                "is_finished": report.is_finished,
-                "corrected": [asdict(one) for one in report.corrected],
-                **{verdict.name.lower(): counts[verdict] for verdict in Verdict},
-                "not_checked_because": report.doubts,
-                "links": links_dict(report.links) if report.links else None,
-                "left": report.left,
-                "has_older_rules": report.has_older_rules,
-                "undone": undone,
-                "requests": report.requests,
-                "elapsed_seconds": round(report.elapsed_seconds, 3),
-                "state": "stopped" if end else "complete",
-                "reason": end.reason if end else "",
-            }
-            print_json(document)
+            print_json(as_dict(report, undone_dict(undone_before(checkpoint))))
         else:
-            print_lines(_lines(report, many))
+            print_lines(_lines(report, noun(job.settings.object_type).many))
     if end is not None:
         print_message(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
     elif any(counts[verdict] for verdict in _LISTED) or (report.links and report.links.listed):
-        if undone:
+        if is_undone:
             print_message("records that are missing or differ are to be expected: the job was undone")
-        print_message(f"list of the differences: {output}")
+        print_message(f"list of the differences: {job.output}")
 
 
 _LISTED = (Verdict.ADJUSTED, Verdict.DIFFERS, Verdict.MISSING)

@@ -25,9 +25,9 @@ from uploader.check.mapping_edits import (
 )
 from uploader.check.report import Column, Report
 from uploader.cli.guide.answers import Choice, Question
-from uploader.cli.text.numbers import printable
 from uploader.hubspot.schema import Option, Schema
 from uploader.model.column_names import folded
+from uploader.model.foreign_texts import printable
 from uploader.properties.draft import name_for
 from uploader.records.blank_words import words_of
 from uploader.records.columns import COSTLY, LIST

@@ -32,19 +32,20 @@ from uploader.cli.guide.questions import (
 from uploader.cli.guide.terminal import ProjectText, ask
 from uploader.cli.logs import print_message
 from uploader.cli.options.connection import TOKEN_VARIABLE, account_options, connection_settings
-from uploader.cli.output import print_lines, write_new
+from uploader.cli.output import print_lines
 from uploader.cli.project_file import upload_context, words_beside_file
 from uploader.cli.text.check.column_table import unsent_columns
 from uploader.cli.text.check.screen import rows_lines
 from uploader.cli.text.new_properties import created_lines
 from uploader.cli.text.next_command import account_words, command_line
-from uploader.cli.text.numbers import printable
 from uploader.errors import DeclinedError, SettingsError
 from uploader.jobs.column_rules import undecided_fields
 from uploader.jobs.summary import advice
 from uploader.model.column_names import folded
+from uploader.model.foreign_texts import printable
 from uploader.settings import Settings
 from uploader.storage.file_names import unused
+from uploader.storage.output_files import write_new
 
 _INTERRUPTED, _LIST = 130, ", "
 #: Options of `create-properties` that are not about the connection.

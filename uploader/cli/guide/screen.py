@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from rich.cells import cell_len
 
 from uploader.cli.guide.answers import BACK, LEAVE, Choice, Question, State
-from uploader.cli.text.numbers import printable
 from uploader.cli.text.table import wrapped
+from uploader.model.foreign_texts import printable
 
 _INDENT, _PROPOSED = "  ", "  <- Enter"
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from uploader.cli.options.project import Plan, Project
 from uploader.cli.project_file import checkpoint_of
 from uploader.cli.text.next_command import is_given, next_command
-from uploader.cli.text.undo_state import is_undone, undone_text
+from uploader.cli.text.undo_state import undone_text
 from uploader.plans.earlier_jobs import earlier_job
 from uploader.plans.ending import PlanEnd, StepEnd
 from uploader.settings import Settings
 from uploader.sources.names import STDIN
+from uploader.undo.job.state import is_undone
 
 
 def standing(plan: Plan) -> PlanEnd:

@@ -2,15 +2,15 @@
 
 bad_values          the values that options do not take
 canary              the canary's review
-check               the findings of `check`, as one screen, in full, and as JSON
+check               the findings of `check`, as one screen and in full
 control_characters  escape codes taken out of whatever is printed
 folding             texts and commands in lines that fit the terminal
 forecast            the forecast of a run
 new_properties      properties to be created, created and archived
 next_command        the command to type next
-numbers             numbers, durations and texts of others
+numbers             numbers and durations
 plan                a plan: what its steps will write, and how they ended
-preview             the findings of `preview`, as lines and as JSON
+preview             the findings of `preview`, as lines
 project_draft       the text of a new project file
 properties          the account's properties, as a table and as JSON
 summary             the summary of a run

@@ -1,9 +1,9 @@
 """The values that options do not take, as text and as JSON, and what may have been meant."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from uploader.check.bad_columns import BadColumn, BadValue
-from uploader.cli.text.numbers import printable
+from uploader.model.foreign_texts import printable
 
 _SHOWN_VALUES, _SHOWN_OPTIONS = 20, 20
 
@@ -34,25 +34,3 @@ def _listed(column: BadColumn) -> str:
     options = ", ".join(printable(option.value, 60) for option in column.options[:_SHOWN_OPTIONS])
     more = len(column.options) - _SHOWN_OPTIONS
     return f"{options} and {more:,} more (--json)" if more > 0 else options
-
-
-def bad_value_dicts(columns: Sequence[BadColumn]) -> list[dict[str, object]]:
-    return [
-        {
-            "column": one.column,
-            "property": one.property,
-            "count": one.cells,
-            "values": [
-                {
-                    "value": value.text,
-                    "count": value.cells,
-                    "near": value.near.value if value.near else None,
-                }
-                for value in one.values
-            ],
-            "other_values": one.others,
-            "complete": one.is_complete,
-            "options": [{"value": option.value, "label": option.label} for option in one.options],
-        }
-        for one in columns
-    ]

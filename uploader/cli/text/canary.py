@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from uploader.canary.assessment import Occurrences, Review
 from uploader.cli.text.next_command import by_hand, next_command
-from uploader.cli.text.numbers import printable
 from uploader.hubspot.account import PRODUCTION, Account
 from uploader.hubspot.missing_scopes import DETAILS
 from uploader.hubspot.object_types import Noun
 from uploader.model.canary import Canary
+from uploader.model.foreign_texts import printable
 
 _MOST_LINES = 20
 

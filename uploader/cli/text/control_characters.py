@@ -11,13 +11,10 @@ from typing import TextIO
 
 import orjson
 
+from uploader.model.foreign_texts import harmless
+
 #: To be looked at: controls, formats (bidi, zero width) and private use are among them.
 _JSON_UNSAFE = re.compile(r"[^\x20-\x7e\n]")
-
-
-def harmless(text: str) -> str:
-    """The text with each character that does not print replaced by a blank, so that it stays one line."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
 def harmless_json(document: object) -> bytes:

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from uploader.cli.text.control_characters import harmless
-from uploader.cli.text.numbers import printable
 from uploader.cli.text.table import table_lines
 from uploader.hubspot.new_properties import Definition
+from uploader.model.foreign_texts import harmless, printable
 from uploader.properties import creation, removal
 from uploader.properties.creation import Plan
 
@@ -70,21 +69,6 @@ def created_dict(report: creation.Report) -> dict[str, object]:
         "refused": report.refused,
         "left": report.left,
         "record": str(report.record) if report.record else "",
-        "account": report.portal,
-        "requests": report.requests,
-        "elapsed_seconds": round(report.elapsed_seconds, 3),
-        "state": "stopped" if report.end else "complete",
-        "reason": report.end.reason if report.end else "",
-    }
-
-
-def removed_dict(report: removal.Report, *, dry_run: bool) -> dict[str, object]:
-    return {
-        "archived": report.archived,
-        "gone": report.gone,
-        "kept": report.kept,
-        "left": report.left,
-        "dry_run": dry_run,
         "account": report.portal,
         "requests": report.requests,
         "elapsed_seconds": round(report.elapsed_seconds, 3),

@@ -1,8 +1,4 @@
-"""Numbers, durations and foreign texts as they are printed."""
-
-import re
-
-from uploader.cli.text.control_characters import harmless
+"""Numbers and durations as they are printed."""
 
 
 def duration(seconds: float) -> str:
@@ -19,19 +15,3 @@ def about(count: int) -> str:
     """An estimate rounded to three significant digits."""
     step = 10 ** max(0, len(str(count)) - 3)
     return f"{round(count / step) * step:,}"
-
-
-#: A command in a text must work when pasted, so such a text is whole, as far as one can read it.
-_OPTION, _MOST = re.compile(r"(?<![^\s(`])--[a-z]"), 20_000
-#: Texts that may be that long are sentences rather than names.
-_SENTENCE = 100
-
-
-def printable(text: str, limit: int = 300) -> str:
-    """Text from a server or file on one line, without control characters; shortened if it has no option."""
-    line = " ".join(harmless(text).split())
-    if len(line) <= limit or (len(line) <= _MOST and _OPTION.search(line)):
-        return line
-    # What a sentence comes to stands at its end; of a name, the beginning tells most.
-    end = limit // 3 if limit >= _SENTENCE else 0
-    return f"{line[: limit - end]}...{line[len(line) - end :]}"

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.cells import cell_len
 
 from uploader.cli.text.folding import folded
-from uploader.cli.text.numbers import about, duration, printable
+from uploader.cli.text.numbers import about, duration
 from uploader.cli.text.table import table_lines
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
+from uploader.model.foreign_texts import printable
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
 from uploader.model.stop import Cause
 from uploader.plans.ending import PlanEnd, StepEnd

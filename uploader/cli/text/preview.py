@@ -1,45 +1,16 @@
-"""How `preview` reads: on a terminal, and as JSON for scripts. Values in, text out: nothing is printed here.
-
-The keys of `--json`, which others script against:
-
-    account         portal, kind; null where the account was not reached
-    sample          the most rows that were looked at; null: all
-    partial         true where it ended before all of these were looked at; `reason` says why
-    rows, created, updated, unchanged, skipped, invalid, rejected, abandoned    rows by the outcome they would
-                    have; `rejected` only where another record has a unique value, or no record the row's id
-                    (what else HubSpot refuses, no request shows before), `abandoned` where no reply shows
-                    what HubSpot holds
-    open            rows read, and not looked at any more
-    skipped_because reason -> rows
-    properties      property -> set, overwritten, cleared, unchanged, spared, kept, rewritten, refused: values
-                    (overwritten, cleared: values that HubSpot has now; rewritten: a value of an earlier row
-                    is replaced or cleared by a later one; spared: HubSpot's stay, by the user's rule; kept:
-                    by HubSpot's own)
-    faults          category, property, count: why values are refused
-    examples        set, overwritten, cleared, spared, kept, rewritten, refused -> source, row, property,
-                    before, asked, after, reason (of a refused one); those of a kind are of different rows
-    row_details     the first rows (--rows): source, row, key, outcome, reason, id, is_of_earlier_row, cells;
-                    a cell has column, property, cell, sent (null: nothing), hubspot (null: not read, or no
-                    contact), change (of the kinds above, or ""), reason, is_link; links (column,
-                    object_type, by, label, value, fault)
-    links           column, object_type, by, label, links: how many each column asks for
-    not_seen        what a preview can't tell, in words
-    opt_outs, opt_outs_unlisted     addresses that would be listed; records that say so and have none
-    aliases         contacts that several keys of the rows lead to: the order of their rows is not sure
-    would_stop      true where upload would end early, for too many failures
-    notices, requests, elapsed_seconds, state, reason, exit_code
-"""
+"""How `preview` reads on a terminal. Values in, text out: nothing is printed here."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 
 from uploader.cli.text.next_command import portal_option, upload_line
-from uploader.cli.text.numbers import duration, printable
+from uploader.cli.text.numbers import duration
 from uploader.cli.text.table import table_lines
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
+from uploader.model.foreign_texts import printable
 from uploader.model.outcomes import Outcome
 from uploader.model.stop import Cause
+from uploader.preview.as_json import NOT_SEEN, OUTCOMES
 from uploader.preview.row_details import CellDetail, LinkDetail, RowDetail
 from uploader.preview.run import Report
 from uploader.preview.value_changes import EXAMPLE_KINDS, KINDS, REFUSED, REWRITTEN, Example
@@ -47,20 +18,6 @@ from uploader.records.associations.link_columns import association_words
 from uploader.records.write_policy import Change
 from uploader.settings import Settings
 
-_OUTCOMES = (
-    Outcome.CREATED,
-    Outcome.UPDATED,
-    Outcome.UNCHANGED,
-    Outcome.SKIPPED,
-    Outcome.INVALID,
-    Outcome.REJECTED,
-    Outcome.ABANDONED,
-)
-NOT_SEEN = (
-    "other rows that HubSpot will refuse, because of an address or a validation rule",
-    "changes by workflows and other apps, now and after the upload",
-    "values that HubSpot sets by itself, such as a new contact's lifecycle stage or company",
-)
 #: Outcomes that a preview only foresees.
 WOULD = {Outcome.CREATED: "would create", Outcome.UPDATED: "would update"}
 _WOULD_BE = "values would be"
@@ -72,68 +29,6 @@ _MEANING = {
     Change.KEPT.value: "sent, and HubSpot may keep its value, such as a later lifecycle stage",
     REFUSED: "invalid: never sent",
 }
-
-
-def as_dict(report: Report) -> dict[str, object]:
-    """The report as JSON. The keys are documented at the top of this file."""
-    tally, tallies, account = report.tally, report.summary.tallies, report.account
-    return {
-        "account": {"portal": account.portal, "kind": account.kind} if account else None,
-        "sample": report.sample,
-        "partial": report.end is not None,
-        "rows": tallies.rows,
-        **{outcome.value: tallies.outcomes[outcome] for outcome in _OUTCOMES},
-        "open": tallies.open,
-        "skipped_because": dict(tally.skipped),
-        "properties": {
-            name: {kind: counts[kind] for kind in KINDS} for name, counts in sorted(tally.properties.items())
-        },
-        "faults": [
-            {"category": category, "property": name, "count": count}
-            for (category, name), count in tally.faults.most_common()
-        ],
-        "examples": {
-            kind: [_example_dict(one, report.sources) for one in tally.examples(kind)]
-            for kind in EXAMPLE_KINDS
-        },
-        "row_details": [_row_dict(one, report.sources) for one in report.rows],
-        "links": [
-            {"column": one.column, "object_type": one.object_type, "by": one.by, "label": one.label}
-            | {"links": count}
-            for one, count in report.links
-        ],
-        "not_seen": list(NOT_SEEN),
-        "aliases": tallies.aliases,
-        "opt_outs": tallies.opt_outs,
-        "opt_outs_unlisted": tallies.opt_outs_unlisted,
-        "would_stop": report.would_stop,
-        "notices": report.notices,
-        "requests": report.requests,
-        "elapsed_seconds": round(report.summary.elapsed_seconds, 3),
-        "state": report.summary.state,
-        "reason": report.summary.reason,
-        "exit_code": report.exit_code,
-    }
-
-
-def _example_dict(one: Example, names: list[str]) -> dict[str, object]:
-    values = {"before": one.before, "asked": one.asked, "after": one.after}
-    more = {"reason": one.reason} if one.kind == REFUSED else values
-    return {"source": names[one.source], "row": one.row, "property": one.property, **more}
-
-
-def _row_dict(one: RowDetail, names: list[str]) -> dict[str, object]:
-    return {
-        "source": names[one.source],
-        "row": one.row,
-        "key": one.key,
-        "outcome": one.outcome.value,
-        "reason": one.reason,
-        "id": one.contact,
-        "is_of_earlier_row": one.is_of_earlier_row,
-        "cells": [asdict(cell) for cell in one.cells],
-        "links": [asdict(link) for link in one.links],
-    }
 
 
 def lines(report: Report, width: int) -> list[str]:
@@ -168,7 +63,7 @@ def _outcome_lines(report: Report) -> Iterator[str]:
         Outcome.REJECTED: "another record has the same unique value, or none has the id",
         Outcome.ABANDONED: "HubSpot did not answer",
     }
-    for outcome in _OUTCOMES:
+    for outcome in OUTCOMES:
         count = tallies.outcomes[outcome]
         if count or outcome in usual:
             note = f"  ({notes[outcome]})" if outcome in notes else ""

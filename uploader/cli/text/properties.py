@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from uploader.cli.text.control_characters import harmless
 from uploader.cli.text.table import table_lines, wrapped
+from uploader.model.foreign_texts import harmless
 from uploader.properties.listing import ListedProperty
 
 _HEADER = ("name", "label", "type", "options", "notes")

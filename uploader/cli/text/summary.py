@@ -1,9 +1,10 @@
 """The summary of a run as text. Nothing is printed here."""
 
-from uploader.cli.text.numbers import duration, printable
+from uploader.cli.text.numbers import duration
 from uploader.hubspot.requests import MAX_INPUTS
 from uploader.jobs.summary import IMPORT_IT, Summary, advice
 from uploader.model.chain_of_rows import Chain
+from uploader.model.foreign_texts import printable
 from uploader.model.outcomes import Outcome
 from uploader.model.settled_rows import ONLY, Tallies
 from uploader.records.duplicates import DUPLICATE

@@ -1,4 +1,4 @@
-"""Whether a job was undone, as text and as JSON."""
+"""Whether a job was undone, as text."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -8,27 +8,18 @@ from uploader.cli.project_file import job_words
 from uploader.cli.text.next_command import account_words, command_line, given_account, seen_from
 from uploader.model.settings_periods import NotInSnapshot, Ranges
 from uploader.storage.checkpoint import Checkpoint
-from uploader.storage.file_names import snapshot_path, undo_path
-from uploader.storage.rows_without_snapshot import count_rows_without_snapshot
-from uploader.system.private_files import Lock
+from uploader.storage.file_names import snapshot_path
+from uploader.undo.job.state import undone_before
 from uploader.undo.plan import UNDONE, UndoOutcome
-from uploader.undo.undo_file import UndoFile, Undone, read_undone
+from uploader.undo.undo_file import UndoFile
 
 #: Shown of ranges of rows.
 _RANGES = 5
 
 
-def is_undone(checkpoint: Path) -> bool:
-    """Whether the job of a checkpoint was undone to the end."""
-    if not checkpoint.exists():
-        return False
-    found = _undone(checkpoint)
-    return found is not None and not found[0].left
-
-
 def undone_text(checkpoint: Path, typed: Sequence[str] = ()) -> list[str]:
     """One line if an undo of the job was begun, else none. `typed`: the words of this command."""
-    found = _undone(checkpoint)
+    found = undone_before(checkpoint)
     if found is None:
         return []
     undone, unkept = found
@@ -75,17 +66,6 @@ def newer_jobs_lines(file: UndoFile, typed: Sequence[str]) -> list[str]:
     return lines
 
 
-def undone_dict(checkpoint: Path) -> dict[str, object] | None:
-    """Counts by outcome, `left` and `ended_at` ("" if it has not ended); None if no undo was begun."""
-    found = _undone(checkpoint)
-    if found is None:
-        return None
-    undone, unkept = found
-    counts = {outcome.name.lower(): count for outcome, count in undone.counts.items()}
-    ended_at = "" if undone.left else undone.ended_at
-    return {**counts, "left": undone.left, "ended_at": ended_at, **unkept_dict(unkept)}
-
-
 def unkept_lines(unkept: NotInSnapshot) -> list[str]:
     """Lines about rows that were written without a snapshot."""
     lines = []
@@ -103,14 +83,6 @@ def unkept_lines(unkept: NotInSnapshot) -> list[str]:
     return lines
 
 
-def unkept_dict(unkept: NotInSnapshot) -> dict[str, object]:
-    return {
-        "rows_without_snapshot": unkept.written,
-        "rows_perhaps_without_snapshot": unkept.unsure,
-        "without_snapshot_unknown": unkept.unknown,
-    }
-
-
 def _where(ranges: Ranges) -> str:
     """The first ranges of rows, counted from 1; "" if not known."""
     if not ranges:
@@ -118,17 +90,3 @@ def _where(ranges: Ranges) -> str:
     shown = [f"{first + 1:,} to {end:,}" for first, end in ranges[:_RANGES]]
     more = f" and {len(ranges) - _RANGES:,} more ranges" if len(ranges) > _RANGES else ""
     return f" (among the rows {', '.join(shown)}{more}, counted over all sources without headers)"
-
-
-def _undone(checkpoint: Path) -> tuple[Undone, NotInSnapshot] | None:
-    if not undo_path(snapshot_path(checkpoint)).exists():
-        return None
-    opened = Checkpoint.open(checkpoint, read_only=True)
-    try:
-        job = opened.job_id()
-    finally:
-        opened.close()
-    undone = read_undone(checkpoint, job) if job else None
-    if undone is None:
-        return None
-    return undone, count_rows_without_snapshot(checkpoint, {"job": job}, Lock(checkpoint).read_note())

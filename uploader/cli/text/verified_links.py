@@ -1,4 +1,4 @@
-"""What `verify` found of links, as text and as JSON."""
+"""What `verify` found of links, as text."""
 
 from uploader.verify.link_judge import LinkVerdict
 from uploader.verify.links import LinksReport
@@ -29,25 +29,3 @@ def link_lines(links: LinksReport) -> list[str]:
     if links.open:
         lines.append(f"{links.open:,} links are still to be made, and are not compared")
     return lines
-
-
-def links_dict(links: LinksReport) -> dict[str, int]:
-    """`compared` is the sum of the counts by verdict and of `left`."""
-    return {
-        "compared": links.compared,
-        **{_KEYS[verdict]: count for verdict, count in links.counts.items()},
-        "left": links.left,
-        "not_made": links.not_made,
-        "open": links.open,
-    }
-
-
-_KEYS = {
-    LinkVerdict.EQUAL: "equal",
-    LinkVerdict.MISSING: "missing",
-    LinkVerdict.LABEL: "without_label",
-    LinkVerdict.PRIMARY: "other_primary",
-    LinkVerdict.UNCHECKED: "unchecked",
-    LinkVerdict.THERE: "pending_there",
-    LinkVerdict.NOT_THERE: "pending_missing",
-}

@@ -1,8 +1,5 @@
-"""`uploader undo` of what is no record of a job.
+"""What `uploader undo` asks and says beside the records of a job.
 
-approval        the question before they are undone
+approval        the questions before each part
 before_records  what is undone before the records: list and links
-links           the links that a job made
-properties      the properties that `create-properties` made
-record_list     the list that a job's records were put into
 """

@@ -1,50 +1,58 @@
-"""What `uploader undo` undoes before the records: the list that they were put into, and their links."""
+"""What `uploader undo` says of what is undone before the records: the list that they were put into, and their
+links.
+"""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from uploader.cli.undo.links import links_dict, links_lines
-from uploader.cli.undo.record_list import list_dict, list_lines
+from uploader.jobs.summary import advice
+from uploader.model.foreign_texts import printable
+from uploader.undo.job.run import JobReport
+from uploader.undo.link_plan import LinkUndo
 from uploader.undo.links import LinksReport
 from uploader.undo.record_list import ListReport
 
 
-@dataclass(slots=True)
-class Before:
-    """What was undone before the records: the list that they were put into, and their links."""
+def lines_before(report: JobReport) -> Sequence[str]:
+    return [
+        *(_list_lines(report.list) if report.list else ()),
+        *(_links_lines(report.links) if report.links else ()),
+    ]
 
-    list: ListReport | None = None
-    links: LinksReport | None = None
 
-    @property
-    def _all(self) -> Sequence[ListReport | LinksReport]:
-        return [one for one in (self.list, self.links) if one is not None]
+def _list_lines(report: ListReport) -> Iterator[str]:
+    """The report as lines for people."""
+    what = f"list {printable(report.name)!r} (id {report.list_id})" if report.list_id else "the list"
+    if report.is_dry and not report.is_gone:
+        made = "; the job made it, so it is deleted if it is empty then" if report.is_made else ""
+        yield f"{what}: {report.left:,} records to be taken out{made}"
+    else:
+        state = ", not there any more" if report.is_gone else ""
+        left = f", {report.left:,} left" if report.left else ""
+        yield f"{what}{state}: {report.removed:,} records taken out{left}"
+    if report.why_kept:
+        yield f"{what} stays: {printable(report.why_kept)}"
+    if report.end is not None:
+        yield f"stopped: {printable(report.end.reason)}; {advice(report.end.cause)}"
 
-    @property
-    def is_empty(self) -> bool:
-        return not self._all
 
-    @property
-    def is_stopped(self) -> bool:
-        return any(one.end is not None for one in self._all)
+_WORDS = {
+    LinkUndo.UNLINKED: "taken back",
+    LinkUndo.GONE: "not there any more",
+    LinkUndo.KEPT: "kept",
+    LinkUndo.FAILED: "failed",
+}
 
-    @property
-    def is_dry(self) -> bool:
-        return any(one.is_dry for one in self._all)
 
-    @property
-    def exit_code(self) -> int:
-        """That of the last one that is not done."""
-        return next((one.exit_code for one in reversed(self._all) if one.exit_code), 0)
-
-    def as_dict(self) -> Mapping[str, object]:
-        return {
-            **({"list": list_dict(self.list)} if self.list else {}),
-            **({"links": links_dict(self.links)} if self.links else {}),
-        }
-
-    def lines(self) -> Sequence[str]:
-        return [
-            *(list_lines(self.list) if self.list else ()),
-            *(links_lines(self.links) if self.links else ()),
-        ]
+def _links_lines(report: LinksReport) -> Iterator[str]:
+    """The report as lines for people."""
+    words = {**_WORDS, LinkUndo.UNLINKED: "to be taken back"} if report.is_dry else _WORDS
+    parts = [f"{report.counts[one]:,} {words[one]}" for one in LinkUndo if report.counts[one]]
+    parts += [f"{report.left:,} left"] if report.left else []
+    yield f"links that the job made: {report.made:,}: {', '.join(parts) or 'none'}"
+    for why, count in report.reasons:
+        yield f"  {count:,}  {printable(why)}"
+    if report.others_made:
+        others = ", ".join(f"{count:,} {one.value}" for one, count in report.others.items() if count)
+        yield f"records that the job created for its links: {report.others_made:,}: {others or 'left'}"
+    if report.end is not None:
+        yield f"stopped: {printable(report.end.reason)}; {advice(report.end.cause)}"

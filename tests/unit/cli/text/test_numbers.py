@@ -2,7 +2,8 @@
 
 from hypothesis import given, strategies as st
 
-from uploader.cli.text.numbers import about, printable
+from uploader.cli.text.numbers import about
+from uploader.model.foreign_texts import printable
 
 
 @given(st.text("ab "), st.integers(10, 200))

@@ -1,6 +1,5 @@
-"""The findings of `check`, as lines and as JSON.
+"""The findings of `check`, as lines.
 
-as_json       the findings for scripts
 column_table  the columns as a table
 details       all findings, as lines
 links         the links of the rows, as lines

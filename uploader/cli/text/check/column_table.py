@@ -8,11 +8,11 @@ from rich.cells import cell_len
 
 from uploader.check.report import Column, Report
 from uploader.cli.text.folding import cut, cut_at_word
-from uploader.cli.text.numbers import printable
 from uploader.cli.text.table import table_lines
 from uploader.jobs.scans.bad_values import REPLACEABLE
 from uploader.jobs.scans.column_counts import ColumnCounts
 from uploader.jobs.scans.row_findings import LOST_ZEROS, SHORT_ID
+from uploader.model.foreign_texts import printable
 from uploader.records.columns import Rules
 from uploader.records.values.top_level_domains import TOP_LEVEL_DOMAIN
 

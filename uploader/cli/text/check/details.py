@@ -14,7 +14,7 @@ from uploader.cli.text.check.links import link_lines, notice_lines
 from uploader.cli.text.check.next_steps import next_steps, verdict
 from uploader.cli.text.folding import folded, folded_command
 from uploader.cli.text.forecast import reads_text
-from uploader.cli.text.numbers import duration, printable
+from uploader.cli.text.numbers import duration
 from uploader.hubspot.account import PRODUCTION
 from uploader.hubspot.object_types import noun
 from uploader.hubspot.requests import MAX_INPUTS
@@ -22,6 +22,7 @@ from uploader.jobs.scans.bad_values import REPLACEABLE
 from uploader.jobs.scans.row_findings import SHORT_ID, Example, Group
 from uploader.jobs.summary import IMPORT_IT
 from uploader.lists.named_list import plan_text
+from uploader.model.foreign_texts import printable
 from uploader.pipeline.rate.forecast import CHAIN_SECONDS
 from uploader.records.headers.recognition import Recognized
 from uploader.records.not_a_row import NOT_A_ROW

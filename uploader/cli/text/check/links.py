@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from uploader.check.report import Report
-from uploader.cli.text.numbers import printable
 from uploader.jobs.scans.link_values import LinkCounts
+from uploader.model.foreign_texts import printable
 from uploader.records.associations.link_columns import association_words
 
 #: Missing values in a line of the screen.

@@ -19,9 +19,9 @@ from uploader.cli.text.check.details import (
 from uploader.cli.text.check.links import notice_lines
 from uploader.cli.text.check.next_steps import next_steps, verdict
 from uploader.cli.text.check.screen import row_text
-from uploader.cli.text.numbers import printable
 from uploader.jobs.scans.bad_values import REPLACEABLE
 from uploader.jobs.scans.row_findings import Group
+from uploader.model.foreign_texts import printable
 from uploader.records.associations.link_columns import association_words
 from uploader.settings import Settings
 

@@ -21,9 +21,9 @@ from uploader.cli.text.check.details import (
 from uploader.cli.text.check.links import notice_lines, short_link_lines
 from uploader.cli.text.check.next_steps import next_steps, verdict
 from uploader.cli.text.folding import cut_at_word, folded, folded_command
-from uploader.cli.text.numbers import printable
 from uploader.jobs.scans.bad_values import REPLACEABLE
 from uploader.jobs.scans.row_findings import Group
+from uploader.model.foreign_texts import printable
 from uploader.records.columns import Rules
 from uploader.settings import Settings
 

@@ -45,14 +45,14 @@ The keys of `--json`, which others script against:
     requests, elapsed_seconds, exit_code
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from uploader.check.bad_columns import BadColumn
 from uploader.check.report import Column, Report
-from uploader.cli.text.bad_values import bad_value_dicts
-from uploader.cli.text.numbers import printable
 from uploader.jobs.scans.column_counts import ColumnCounts
 from uploader.jobs.scans.link_values import LinkCounts
 from uploader.jobs.scans.row_findings import Group
+from uploader.model.foreign_texts import printable
 from uploader.pipeline.rate.forecast import CHAIN_SECONDS
 from uploader.records.not_a_row import NOT_A_ROW
 from uploader.storage.duplicates_file import source_of
@@ -259,3 +259,25 @@ def _list_dict(report: Report) -> dict[str, object] | None:
 
 def _finite(seconds: float) -> float | None:
     return round(seconds, 1) if seconds != float("inf") else None
+
+
+def bad_value_dicts(columns: Sequence[BadColumn]) -> list[dict[str, object]]:
+    return [
+        {
+            "column": one.column,
+            "property": one.property,
+            "count": one.cells,
+            "values": [
+                {
+                    "value": value.text,
+                    "count": value.cells,
+                    "near": value.near.value if value.near else None,
+                }
+                for value in one.values
+            ],
+            "other_values": one.others,
+            "complete": one.is_complete,
+            "options": [{"value": option.value, "label": option.label} for option in one.options],
+        }
+        for one in columns
+    ]
