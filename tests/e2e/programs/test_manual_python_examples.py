@@ -11,7 +11,7 @@ import pytest
 
 from support.jobs import contacts, write_csv
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "uploader/docs/python.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
@@ -79,6 +79,17 @@ def test_messages_of_a_queue_are_acknowledged(tmp_path, hubspot_mock):
     assert printed.splitlines() == ["complete 250 rows, 250 created"]
     assert len(hubspot.contacts()) == 250
     assert [path.name for path in tmp_path.iterdir()] == ["example.py"]
+
+
+def test_a_job_is_checked_uploaded_verified_and_its_undo_planned(tmp_path, hubspot_mock):
+    hubspot = hubspot_mock()
+    write_csv(tmp_path / "contacts.csv", [*contacts(20), {"email": "nobody", "firstname": "Nemo"}])
+    assert run(EXAMPLES[4], tmp_path, hubspot.url).splitlines() == [
+        "20 created, 1 failed",
+        "row 22: EMAIL, Nemo",
+        "20 of 20 records are as uploaded",
+        "undo would archive 20",
+    ]
 
 
 @pytest.mark.soak
