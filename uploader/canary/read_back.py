@@ -5,6 +5,8 @@ The pipeline sends the canary; `assessment` reviews what its contacts hold.
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from uploader.canary.assessment import Review, confirmed, history_names, review, with_link
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import type_id
@@ -14,11 +16,11 @@ from uploader.model.canary import Canary, CanaryRow
 from uploader.model.records import Record
 from uploader.pipeline.read_matching import match, wanted_properties
 from uploader.pipeline.requests.contact_reader import Reader
-from uploader.settings.columns import ColumnSettings
+from uploader.settings import Settings
 
 
 async def read_back(
-    sent: Sequence[CanaryRow], canary: Canary, account: Account, settings: ColumnSettings, reader: Reader
+    sent: Sequence[CanaryRow], canary: Canary, account: Account, settings: Settings, reader: Reader
 ) -> Review:
     """Read the contacts of the rows and review them. StopRun if nothing can be read."""
     records = confirmed(sent)
@@ -47,7 +49,7 @@ def _batches(records: Sequence[Record]) -> Iterator[list[Record]]:
             yield same[start : start + MAX_INPUTS_WITH_HISTORY]
 
 
-def _linked(held: Result | None, account: Account, settings: ColumnSettings) -> Result | None:
-    if held is None:
-        return None
+def _linked(held: Result | None, account: Account, settings: Settings) -> Result | None:
+    if held is None or settings.is_local:
+        return held and msgspec.structs.replace(held, url="")
     return with_link(held, account.ui_domain, account.portal, type_id(settings.object_type))

@@ -20,6 +20,7 @@ The keys of `--json`, which others script against:
     repeated_keys, repeated_rows, repeats     how many, and the first (source, row, first_source, first_row)
     most_repeated_keys      property, key, rows, doubtful: those that most rows have; a doubtful one is a
                     problem, unless --on-duplicate is given
+    split_keys, split       keys of rows with several values of another unique property, and the first rows
     shared_rows, shared     rows with a unique value that a row of another key has, and the first of them
     bad_values      values that options do not take: column, property, count (of cells), values (value, count,
                     near: the option that may have been meant, or null), other_values (how many more),
@@ -54,6 +55,7 @@ from uploader.jobs.scans.link_values import LinkCounts
 from uploader.jobs.scans.row_findings import Group
 from uploader.model.foreign_texts import printable
 from uploader.pipeline.rate.forecast import CHAIN_SECONDS
+from uploader.records.duplicates import SharedValue
 from uploader.records.not_a_row import NOT_A_ROW
 from uploader.storage.duplicates_file import source_of
 
@@ -137,16 +139,9 @@ def _findings_dict(report: Report, names: list[str]) -> dict[str, object]:
             for one, is_doubtful in report.most_repeated_keys()
         ],
         "shared_rows": found.shared_rows,
-        "shared": [
-            {
-                "source": names[one.source],
-                "row": one.row,
-                "property": one.name,
-                "first_source": names[one.first_source],
-                "first_row": one.first_row,
-            }
-            for one in found.shared
-        ],
+        "shared": _shared(found.shared, names),
+        "split_keys": found.split_keys,
+        "split": _shared(found.split, names),
         "bad_values": bad_value_dicts(report.bad_columns),
         "owners": {column: dict(counts.most_common()) for column, counts in found.owners.items()},
         "unknown_owners": {name: dict(who.most_common()) for name, who in report.unknown_owners.items()},
@@ -191,6 +186,19 @@ def _groups(groups: Mapping[tuple[str, str], Group], names: list[str]) -> list[d
             ],
         }
         for (category, column), group in sorted(groups.items(), key=lambda item: -item[1].count)
+    ]
+
+
+def _shared(found: Sequence[SharedValue], names: Sequence[str]) -> list[dict[str, object]]:
+    return [
+        {
+            "source": names[one.source],
+            "row": one.row,
+            "property": one.name,
+            "first_source": names[one.first_source],
+            "first_row": one.first_row,
+        }
+        for one in found
     ]
 
 

@@ -143,9 +143,17 @@ def _lines(one: Drafted) -> list[str]:
     lines.append(f"{'' if one.is_sure else '# '}{toml_text(one.column)} = {value}")
     if not one.is_sure and not one.ignore:
         lines.append(f"# {toml_text(one.column)} = {{ ignore = true }}")
+    if one.suppress:
+        lines.append(f"# {toml_text(one.column)}: neither line, and {_LIST_THEM}")
     if one.links:
         lines.append(f"# {toml_text(one.column)} = {_link_table(one.links)}  # instead: links")
     return lines
+
+
+_LIST_THEM = (
+    'opt_outs = "list" above [columns] of a project file, or --opt-outs list: the rows are written, and '
+    "their addresses listed"
+)
 
 
 def _link_table(links: str) -> str:

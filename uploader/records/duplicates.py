@@ -66,7 +66,9 @@ def digests(keys: Iterable[str]) -> list[bytes]:
 
 
 class SharedValue(NamedTuple):
-    """A row with a unique value that an earlier row has under another key."""
+    """A row with a unique value that an earlier row has under another key, or with another unique value than
+    an earlier row has under the same key.
+    """
 
     source: int
     row: int
@@ -85,18 +87,35 @@ def values_beside_keys(records: Iterable[Record], names: dict[str, int]) -> Keye
     The digest of the key is in place of a position, and so rows of one key do not repeat each other.
     `names`: a number for each property, which grows.
     """
-    values, keys, places = [], [], []
+    return _beside(records, names, lambda _, value, key: (value, key))
+
+
+def keys_beside_values(records: Iterable[Record], names: dict[str, int]) -> Keyed:
+    """Return the keys of records that have other unique values, once for each of their properties, for
+    `find_repeats`. The digest of the value is in place of a position: rows that agree do not repeat each
+    other.
+    """
+    return _beside(records, names, lambda name, value, key: (f"{name}={key}", value))
+
+
+def _beside(
+    records: Iterable[Record], names: dict[str, int], entry: Callable[[str, str, str], tuple[str, str]]
+) -> Keyed:
+    """`entry`: given property, unique value and key, what is looked for, and what stands for a position."""
+    values, positions, places = [], [], []
     for record in records:
         for value in record.lock_keys[1:]:
-            number = names.setdefault(value.partition("=")[0], len(names))
-            values.append(value)
-            keys.append(int.from_bytes(blake2b(_encoded(record.lock_keys[0]), digest_size=8).digest()))
+            name = value.partition("=")[0]
+            number = names.setdefault(name, len(names))
+            sought, position = entry(name, value, record.lock_keys[0])
+            values.append(sought)
+            positions.append(int.from_bytes(blake2b(_encoded(position), digest_size=8).digest()))
             places.append(record.source * _SOURCE + number * _NAME + record.row)
-    return Keyed(values, keys, places)
+    return Keyed(values, positions, places)
 
 
 def shared_values(repeats: Iterable[Repeat], names: Iterable[str]) -> list[SharedValue]:
-    """Return what repeats of `values_beside_keys` tell, one for each later row of a value."""
+    """Return what repeats of the above tell, one for each later row."""
     known = list(names)
     found = []
     for repeat in repeats:

@@ -26,6 +26,11 @@ class SignInSettings:
     network: Network = field(default=Network())  #: proxy and certificates
     api_version: str = "v3"
 
+    @property
+    def is_local(self) -> bool:
+        """Whether requests stay on this machine: a mock server, whose records have no page in HubSpot."""
+        return _is_loopback(urlsplit(self.base_url).hostname or "")
+
     def _check_sign_in(self) -> None:
         if not self.offline and (self.token or self.sign_in is None):
             check_token(self.token)

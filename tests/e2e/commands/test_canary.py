@@ -65,7 +65,7 @@ def test_without_a_terminal_it_ends_after_the_canary_and_says_how_to_go_on(folde
     assert (ended.summary["state"], ended.summary["created"]) == ("stopped", 100)
     assert "the canary waits for approval" in ended.summary["reason"]
     assert "CHANGED: hs_lead_status by AUTOMATION_PLATFORM 'Routing'" in ended.err
-    assert ended.err.count(f"https://app.hubspot.com/contacts/{PORTAL}/record/0-1/") == 5
+    assert "/record/0-1/" not in ended.err  # records of a mock server have no page in HubSpot
     assert len(production.contacts()) == 100
 
     status = run("status", "a.csv.checkpoint", cwd=folder)

@@ -9,6 +9,7 @@ from uploader.check.as_json import as_dict
 from uploader.cli.text.check.details import lines
 from uploader.cli.text.check.screen import screen
 
+FIRST_ROW = 2  #: the header is row 1
 WORDS = ["check", "contacts.csv"]
 STAGES = ["Prospect", "MQL", "customer", "lead"]
 OTHERS = ["Account Name", "Lead Source", "Mailing Street", "Mailing City", "Mailing State", "Do Not Call"]
@@ -136,3 +137,22 @@ def test_sources_without_rows_or_a_header_and_without_an_account_are_shown_too(t
                 lines(report, job.settings(**more), ["check", name], width)[0]
                 == shown[0].partition(" (--")[0]
             )
+
+
+@pytest.mark.parametrize("match", [("email",), ("email", "external_id")])
+def test_two_people_with_one_address_are_named_and_what_becomes_of_them(tmp_path, match):
+    rows = [{"email": f"c{at}@example.com", "external_id": f"003{at}"} for at in range(8)]
+    for at in (2, 4, 6):  # with the address of the row before it
+        rows[at]["email"] = rows[at - 1]["email"].upper()
+    rows.append(dict(rows[0]))  # the same person once more
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator())
+    report = check(job, match=match)
+    found = as_dict(report)
+    assert (found["repeated_keys"], found["split_keys"], found["shared_rows"]) == (4, 3, 0)
+    pairs = [(one["first_row"], one["row"], one["property"]) for one in found["split"]]
+    assert pairs == [(at, at + 1, "external_id") for at in (FIRST_ROW + 1, FIRST_ROW + 3, FIRST_ROW + 5)]
+    (line,) = [one for one in screen(report, job.settings(), ["check"]) if "keys stand" in one]
+    which = f"external_id, such as row {FIRST_ROW + 1} and row {FIRST_ROW + 2}, "
+    assert line.startswith(f"       3  keys stand on rows with different values of {which}")
+    assert "the later row overwrites the earlier one" in line
+    assert line in lines(report, job.settings(), ["check"])

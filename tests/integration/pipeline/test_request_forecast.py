@@ -24,6 +24,13 @@ def test_the_forecast_has_as_many_requests_as_are_sent(tmp_path, reads):
     assert abs(foretold - sent) < 0.1 * sent  # the rows are estimated, by the first of them
 
 
+def test_rows_that_a_check_has_counted_are_no_estimate(tmp_path):
+    job = Job(write_csv(tmp_path / "contacts.csv", contacts(1_234)), make_simulator())
+    shown = []
+    job.run_virtual(on_start=lambda run: shown.extend(introduction(run, 1_234)))
+    assert shown[1].startswith("1,234 rows left: about 13 requests")
+
+
 def test_the_forecast_ends_at_the_limit(tmp_path):
     job = Job(write_csv(tmp_path / "contacts.csv", contacts(1_000)), make_simulator())
     shown = []

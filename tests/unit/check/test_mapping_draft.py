@@ -253,3 +253,11 @@ def test_a_property_whose_name_ends_alike_is_proposed_if_values_are_its_options(
     assert (phone.property, kind.property) == ("", "")
     (_, other, *_) = draft(header, schema, [["a@x.com", "Basic", "", ""]]).columns
     assert other.property == ""
+
+
+def test_all_three_choices_for_opt_outs_stand_at_their_column():
+    text = draft(["email", "Email Opt Out"], SCHEMA, [["a@x.com", "1"]]).toml()
+    at = text.splitlines().index('# "Email Opt Out" = { suppress = true }')
+    ignored, listed = text.splitlines()[at + 1 : at + 3]
+    assert ignored == '# "Email Opt Out" = { ignore = true }'
+    assert listed.startswith('# "Email Opt Out": neither line, and opt_outs = "list" above [columns]')

@@ -358,29 +358,32 @@ def _interrupt(run: Run, number: signal.Signals) -> None:
     print_message(f"stopping: {what} (interrupt again to stop at once)")
 
 
-def introduction(run: Run) -> list[str]:
-    """The first lines of a run: account, key, rows, requests, duration, files."""
+def introduction(run: Run, rows: int | None = None) -> list[str]:
+    """The first lines of a run: account, key, rows, requests, duration, files. `rows`: their number, if it is
+    known and not only estimated.
+    """
     account, settings = run.account, run.settings
     kind = f" ({account.kind})" if account.kind else ""
     about = ", ".join(part for part in (account.ui_domain, account.time_zone) if part)
     where = f"{noun(settings.object_type).many} into account {account.portal or 'unknown'}{kind}"
     key = f"by {', else '.join(settings.match)}"
     lines = [f"{where}, {key}{f'; {about}' if about else ''}"]
-    lines += _forecast(run) or ["number of rows: unknown until they are read"]
+    lines += _forecast(run, rows) or ["number of rows: unknown until they are read"]
     lines += [f"checkpoint {settings.checkpoint_path}", *run.notices]
     if run.canary is not None and not run.canary.approved:
         lines.append(canary_text(run.canary, settings.canary_wait_seconds))
     return lines
 
 
-def _forecast(run: Run) -> list[str]:
+def _forecast(run: Run, known_rows: int | None) -> list[str]:
     session, settings = run.session, run.settings
-    if session is None or run.rows_estimated is None:
+    all_rows = run.rows_estimated if known_rows is None else known_rows
+    if session is None or all_rows is None:
         return []
     view, reads_first = run.view(), settings.reads_first
     settled = view.tallies.settled if view else 0
     share = view.share_written if view and reads_first else None
-    rows = max(0, min(run.rows_estimated, settings.limit or run.rows_estimated) - settled)
+    rows = max(0, min(all_rows, settings.limit or all_rows) - settled)
     reads, writes = rows if reads_first else 0, rows if share is None else share * rows
     searches = 2 * math.ceil(rows / MAX_INPUTS) if settings.rules.is_searched else 0
     requests = searches + math.ceil(reads / MAX_INPUTS) + math.ceil(writes / MAX_INPUTS)
@@ -392,6 +395,7 @@ def _forecast(run: Run) -> list[str]:
         waits=settings.on_long_pause is OnLongPause.WAIT,
         reads=reads_text(settings),
         is_most=share is None and settings.may_spare_rows,
+        is_exact=known_rows is not None,
     )
 
 

@@ -42,6 +42,7 @@ class Watcher:
         self._display: RunDisplay | None = None
         self._checking: asyncio.Task[None] | None = None
         self._is_introduced = False
+        self._rows: dict[int, int] = {}  # of steps whose rows were all read by the check
         self._is_part = any(one.settings.limit is not None for one in steps)
 
     def _title(self, number: int) -> str:
@@ -56,6 +57,8 @@ class Watcher:
             self._checking.cancel()
             await asyncio.gather(self._checking, return_exceptions=True)
         if report is not None and report.end is None:
+            if report.sample is None:
+                self._rows[number] = report.findings.rows
             first, *others = brief(report)
             print_message(f"{self._title(number)}: {first}")
             for line in others:
@@ -73,7 +76,7 @@ class Watcher:
     async def may_write(self, account: Account, reports: Sequence[tuple[Step, Report]]) -> bool:
         print_message(f"{self._plan} {account_line(account)}")
         for step, report in reports:
-            print_message(outlook_line(step.name, report.findings.rows, step.settings))
+            print_message(_outlook(step, report))
         if self._yes or any(step.settings.portal for step, _ in reports) or not account.may_be_production:
             return True
         if not self._asks:
@@ -87,7 +90,8 @@ class Watcher:
         def introduce() -> None:
             note_job(run.job_id, run.account.portal)
             print_message(f"{self._title(number)}:{' links and the like' if are_rows_done else ''}")
-            for line in introduction(run) if not are_rows_done else ():
+            rows = self._rows.get(number)
+            for line in introduction(run, rows) if not are_rows_done else ():
                 print_message(f"  {line}")
 
         self._display = RunDisplay(run, introduce, self._title(number))
@@ -112,3 +116,8 @@ class Watcher:
         assert self._display is not None
         async with self._display.aside():
             return await judge_canary(review, self._display.object_type, asks=self._asks)
+
+
+def _outlook(step: Step, report: Report) -> str:
+    is_part = report.sample is not None and report.sample != step.settings.limit
+    return outlook_line(step.name, report.findings.rows, step.settings, is_part=is_part)

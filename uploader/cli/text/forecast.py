@@ -27,18 +27,18 @@ def forecast_lines(
     waits: bool,
     reads: str = "",
     is_most: bool = False,
+    is_exact: bool = False,
 ) -> list[str]:
     """The forecast as lines: requests, duration, pauses, end.
 
-    `reads`: what `reads_text` says. `is_most`: that many requests at most.
+    `reads`: what `reads_text` says. `is_most`: that many requests at most. `is_exact`: so are the rows.
     """
     some, latest = ("at most", " at the latest") if is_most else ("about", "")
     takes = (
         f"{duration(ahead.seconds)}, until about {clock(ahead.ends_at)}" if ahead.ends_at else "never ends"
     )
-    lines = [
-        f"about {about(rows)} rows left: {some} {about(ahead.requests)} requests{reads}, {takes}{latest}"
-    ]
+    number = f"{rows:,}" if is_exact else f"about {about(rows)}"
+    lines = [f"{number} rows left: {some} {about(ahead.requests)} requests{reads}, {takes}{latest}"]
     if day.left is not None:
         reserved = day.reserve.of(day.limit)
         for_others = f" ({reserved:,} of them reserved for other apps)" if reserved else ""

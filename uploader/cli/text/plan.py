@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.cells import cell_len
 
 from uploader.cli.text.folding import folded
-from uploader.cli.text.numbers import about, duration
+from uploader.cli.text.numbers import duration
 from uploader.cli.text.table import table_lines
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import noun
@@ -43,11 +43,13 @@ def account_line(account: Account) -> str:
     return f"writes into account {account.portal or 'unknown'}{kind}{f'; {more}' if more else ''}:"
 
 
-def outlook_line(name: str, rows: int, settings: Settings) -> str:
-    """What a step will write: how many rows, by which key, and what becomes of values that HubSpot has."""
+def outlook_line(name: str, rows: int, settings: Settings, *, is_part: bool) -> str:
+    """What a step will write: how many rows, by which key, and what becomes of values that HubSpot has.
+    `is_part`: only so many of its rows were counted.
+    """
     many = noun(settings.object_type).many
     parts = [
-        f"{about(rows)} rows into {many} by {', else '.join(settings.match)}",
+        f"{'at least ' if is_part else ''}{rows:,} rows into {many} by {', else '.join(settings.match)}",
         _POLICIES[settings.policy] + (" (columns have rules of their own)" if settings.policies else ""),
         _ONLY[settings.only_records],
         f"blanks clear {', '.join(sorted(settings.cleared))}" if settings.cleared else "",

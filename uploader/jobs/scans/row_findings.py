@@ -114,6 +114,8 @@ class Findings:
     repeats: list[Repeat] = field(default_factory=list)  #: examples of repeated rows
     shared_rows: int = 0  #: rows with a unique value that a row of another key has
     shared: list[SharedValue] = field(default_factory=list)  #: the first of them
+    split_keys: int = 0  #: keys of rows with several values of another unique property
+    split: list[SharedValue] = field(default_factory=list)  #: the first of these rows
 
     def note(self, mapped: Sequence[Record | Unsent]) -> None:
         """Count rows that were mapped."""
@@ -213,6 +215,10 @@ class Findings:
     def note_shared(self, found: Sequence[SharedValue]) -> None:
         self.shared_rows += len(found)
         self.shared = nsmallest(self.most_examples, (*self.shared, *found))
+
+    def note_split(self, keys: int, found: Sequence[SharedValue]) -> None:
+        self.split_keys += keys
+        self.split = nsmallest(self.most_examples, (*self.split, *found))
 
 
 def faults_of(unsent: Unsent) -> Sequence[Fault]:

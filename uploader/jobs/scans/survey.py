@@ -13,7 +13,14 @@ from uploader.jobs.scans.row_findings import Findings, Surveyor
 from uploader.model.records import Record
 from uploader.model.rows import Row, RowSlice
 from uploader.pipeline.failure_limits import FailureLimit
-from uploader.records.duplicates import Keyed, OnDuplicate, Repeat, shared_values, values_beside_keys
+from uploader.records.duplicates import (
+    Keyed,
+    OnDuplicate,
+    Repeat,
+    keys_beside_values,
+    shared_values,
+    values_beside_keys,
+)
 from uploader.records.mapper import Mapper
 from uploader.sources.source import Source
 from uploader.storage.duplicates_file import BUCKETS, KeySorter
@@ -61,9 +68,10 @@ class Survey:
         with (
             closing(KeySorter(self.folder, self.rule)) as sorter,
             closing(KeySorter(self.folder)) as others,
+            closing(KeySorter(self.folder)) as splits,
             closing(KeySorter(self.folder)) as opt_outs,
         ):
-            for step in self._read(sorter, others, opt_outs, most_rows):
+            for step in self._read(sorter, (others, splits), opt_outs, most_rows):
                 yield step
             self.findings.note_lost_zeros()
             for found in opt_outs.repeats() if self.findings.opt_out_addresses else ():
@@ -78,9 +86,17 @@ class Survey:
             for found in others.repeats() if self.names else ():
                 self.findings.note_shared(shared_values(found, self.names))
                 yield Step(self.findings.rows, step.bytes_read, 1.0)
+            for found in splits.repeats() if self.names else ():
+                keys = sum(repeat.number < repeat.other_number for repeat in found)
+                self.findings.note_split(keys, shared_values(found, self.names))
+                yield Step(self.findings.rows, step.bytes_read, 1.0)
 
     def _read(
-        self, sorter: KeySorter, others: KeySorter, opt_outs: KeySorter, most_rows: int | None
+        self,
+        sorter: KeySorter,
+        others: tuple[KeySorter, KeySorter],
+        opt_outs: KeySorter,
+        most_rows: int | None,
     ) -> Iterator[Step]:
         """Read the rows of all sources into the findings, slice by slice."""
         before = position = 0
@@ -112,10 +128,12 @@ class Survey:
                 self.broken = self.broken or str(error)
             before += source.size_bytes or 0
 
-    def _add_others(self, others: KeySorter, records: Sequence[Record]) -> None:
-        """Add the unique values beside the keys."""
+    def _add_others(self, others: tuple[KeySorter, KeySorter], records: Sequence[Record]) -> None:
+        """Add the unique values beside the keys, and the keys beside these."""
         if self.finds_shared and any(len(record.lock_keys) > 1 for record in records):
-            others.add(values_beside_keys(records, self.names))
+            values, keys = others
+            values.add(values_beside_keys(records, self.names))
+            keys.add(keys_beside_values(records, self.names))
 
     def _add_opt_outs(self, opt_outs: KeySorter, addresses: Sequence[str]) -> None:
         """Add addresses that opted out, each as an entry of its own, to find those that repeat."""

@@ -2,11 +2,12 @@
 
 import pytest
 
-from uploader.cli.text.plan import table_of
+from uploader.cli.text.plan import outlook_line, table_of
 from uploader.jobs.summary import Summary
 from uploader.model.outcomes import Outcome
 from uploader.model.settled_rows import Tallies
 from uploader.plans.ending import PlanEnd, StepEnd
+from uploader.settings import Settings
 
 
 def _step(name: str, *, most: int = 1_234_567) -> StepEnd:
@@ -37,3 +38,10 @@ def test_columns_stand_below_each_other_where_there_is_room():
     assert len(rows) == 3
     assert {row.index("stopped") for row in rows} == {header.index("state")}
     assert set(rule) == {"-", " "}
+
+
+def test_the_rows_that_a_check_has_read_are_no_estimate():
+    settings = Settings(sources=("a.csv",), token="x", offline=True)
+    text = outlook_line("people", 20_123, settings, is_part=False)
+    assert text.startswith("  people: 20,123 rows into contacts by email; ")
+    assert "at least 20,123 rows" in outlook_line("people", 20_123, settings, is_part=True)

@@ -217,6 +217,7 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
         for one, is_doubtful in report.most_repeated_keys()
         if is_doubtful or one.rows > _MENTIONED_ROWS
     ]
+    texts += split_lines(report)
     texts += _shared_lines(report)
     texts += [
         f"{count:>12,}  blank cells clear {printable(column, 60)}" for column, count in found.cleared.items()
@@ -365,6 +366,29 @@ def _shared_lines(report: Report) -> list[str]:
     if found.shared_rows > len(found.shared):
         texts.append(f"{'':>18}and {found.shared_rows - len(found.shared):,} more (--examples N)")
     return texts
+
+
+def split_lines(report: Report) -> list[str]:
+    """Which keys stand on rows of several records by another unique property, and what becomes of them."""
+    found = report.findings
+    if not found.split_keys:
+        return []
+    pairs = []
+    for one in found.split[:_MOST_PAIRS]:
+        first, later = _row_text(str(one.first_row), one.first_source, report), str(one.row)
+        pairs.append(f"{first} and {_row_text(later, one.source, report)}")
+    names = " and ".join(dict.fromkeys(one.name for one in found.split)) or "another unique property"
+    such_as = f", such as {', '.join(pairs)}" if pairs else ""
+    verb = "key stands" if found.split_keys == 1 else "keys stand"
+    text = (
+        f"{found.split_keys:>8,}  {verb} on rows with different values of {names}{such_as}: they become one "
+        "record, in which the later row overwrites the earlier one. If they are two, correct the key of one "
+        "of them; --on-duplicate reject writes neither and lists both"
+    )
+    return [text]
+
+
+_MOST_PAIRS = 3
 
 
 def _row_text(row: str, source: int, report: Report, *, several: bool = False) -> str:

@@ -15,6 +15,7 @@ from uploader.cli.text.check.details import (
     origin_lines,
     other_key_lines,
     reason_texts,
+    split_lines,
 )
 from uploader.cli.text.check.links import notice_lines
 from uploader.cli.text.check.next_steps import next_steps, verdict
@@ -73,6 +74,7 @@ def page_content(report: Report, settings: Settings, typed: Sequence[str]) -> Ma
         ],
         "keys": report.most_repeated_keys(),
         "repeated": f"{found.repeated_keys:,} repeated keys, in {found.repeated_rows:,} further rows.",
+        "split": [line.strip() for line in split_lines(report)],
         "cost": forecast_lines(report, settings),
     }
 

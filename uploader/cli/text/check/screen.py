@@ -17,6 +17,7 @@ from uploader.cli.text.check.details import (
     list_lines,
     opt_out_lines,
     other_key_lines,
+    split_lines,
 )
 from uploader.cli.text.check.links import notice_lines, short_link_lines
 from uploader.cli.text.check.next_steps import next_steps, verdict
@@ -250,6 +251,7 @@ def _key_lines(report: Report) -> list[str]:
         rows = "rows" if found.repeated_rows > 1 else "row"
         further = f"{found.repeated_rows:,} further {rows}"
         lines.append(f"{_counted(found.repeated_keys)}{keys} repeated, in {further}{named}")
+    lines += [] if report.doubtful_keys else split_lines(report)
     if found.shared_rows:
         lines.append(f"{_counted(found.shared_rows)}rows have a unique value of a row with another key")
     for column, count in found.cleared.items():
