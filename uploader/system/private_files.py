@@ -145,7 +145,10 @@ class Lock:
                     ) from None
                 time.sleep(_LOCK_PAUSE_SECONDS)
             except OSError as error:
-                raise CheckpointError(f"cannot lock {self.path}: {error.strerror}") from error
+                raise CheckpointError(
+                    f"cannot lock {self.path}: {error.strerror}. Its file system may have no locks; choose a "
+                    "folder on a disk of this machine with --checkpoint-dir"
+                ) from error
             else:
                 return
 

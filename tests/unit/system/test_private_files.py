@@ -1,5 +1,6 @@
 """What somebody else may have put at the places of a job's files: refused, not followed, never waited for."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -128,3 +129,12 @@ def test_who_holds_a_lock_is_named(tmp_path):
     with pytest.raises(CheckpointError, match=rf"a.checkpoint \(process {os.getpid()}\); wait"):
         other.acquire()
     held.release()
+
+
+def test_a_file_system_without_locks_is_named_with_a_way_out(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    monkeypatch.setattr("uploader.system.private_files.lock_file", refuse)
+    with pytest.raises(CheckpointError, match=r"cannot lock .*not supported\. .* with --checkpoint-dir"):
+        Lock(tmp_path / "a.checkpoint").acquire()
