@@ -45,6 +45,7 @@ PRINTED = {
     ),
     "cli.commands.help:_help_of_command": ("the manual has no page 'nowhere'; ",),
     "cli.commands.help:_link_text": (" (`",),
+    "cli.commands.init:_key_lines": ("have it drafted, with unique = true: ", "then create it: "),
     "cli.commands.init:_write": ("next: decide on its columns, then ", "next: review it, then "),
     "cli.commands.migrate:_closing_lines": (
         "compare the records with the rows: ",
@@ -540,6 +541,17 @@ def test_a_plan_with_a_problem(shell, hubspot_mock):
     again = printed_commands(text)[-1]
     assert shell.words(again) == ["check", "-f", "Ann's plan.toml"]
     shell.paste(again)
+
+
+@shows(*PRINTED["cli.commands.init:_key_lines"])
+def test_a_key_for_the_ids_of_another_system_is_drafted_and_created(shell, hubspot_mock):
+    head = "Account ID,Account Name,Billing City,Billing State/Province,Parent Account ID\n"
+    (shell.folder / "a.csv").write_text(f"{head}0015g00000AbCdEAAV,Acme,Ulm,BW,\n")
+    _, text = shell.paste(f"uploader init a.csv --object-type companies --base-url {hubspot_mock().url}")
+    leads = PRINTED["cli.commands.init:_key_lines"]
+    draft, create = (one for lead, one in COMMAND.findall(text) if lead.endswith(leads))
+    shell.paste(draft)
+    assert shell.paste(f"{create} --yes")[0] == 0
 
 
 @shows(*PRINTED["cli.options.connection:_note_readers"])

@@ -110,10 +110,8 @@ def test_accounts_of_another_system_are_drafted_with_a_key_made_for_their_ids(tm
     assert "wrote a.toml: 5 columns, 0 of them to be decided" in drafted.out
     assert "rows are matched by salesforce_account_id" in drafted.out
     assert 'id_property = "salesforce_account_id"\n' in (tmp_path / "a.toml").read_text()
-    (line,) = [
-        line for line in drafted.out.splitlines() if "has no property salesforce_account_id yet" in line
-    ]
-    write, create = (part.split(" drafts")[0].split(" creates")[0] for part in line.split("uploader ")[1:])
+    first = drafted.out.index("this account has no property salesforce_account_id yet")
+    write, create = (line.split(": uploader ")[1] for line in drafted.out[first:].splitlines()[:2])
     assert run(*write.split(), cwd=tmp_path, env=env).code == 2  # the property is not there yet
     assert run(*create.split(), "--yes", cwd=tmp_path, env=env).code == 0
     uploaded = run("upload", "-f", "a.toml", "--yes", "--json", cwd=tmp_path, env=env)

@@ -175,12 +175,13 @@ def _key_lines(key: _Key, report: Report, path: Path) -> list[str]:
     what = f"rows are matched by {key.name}, a property for the ids of {key.system} in column {key.column!r}"
     lines = [f"{what}; to match them by another one, change id_property in {path.name}"]
     if report.schema and key.name not in report.schema.labels:
-        file = path.with_name(f"{path.stem}.properties.toml")
-        write = command_line("check", "-f", path, "--write-properties", file)
-        lines.append(
-            f"this account has no property {key.name} yet: {write} drafts it, with unique = true, and "
-            f"{command_line('create-properties', file, '-f', path)} creates it"
-        )
+        file, more = path.with_name(f"{path.stem}.properties.toml"), words_beside_file()
+        draft = command_line("check", "-f", path, "--write-properties", file, *more)
+        create = command_line("create-properties", file, "-f", path, *more)
+        lines += [
+            f"this account has no property {key.name} yet; have it drafted, with unique = true: {draft}",
+            f"then create it: {create}",
+        ]
     return lines
 
 
