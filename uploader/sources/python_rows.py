@@ -279,7 +279,10 @@ class ProgramRows(RowStream):
         self._context = contextvars.copy_context()
         self._iterator: Iterator[Any] | None = None
         self._chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._room = asyncio.Semaphore(_CHUNKS_AHEAD)
+        self._lines: list[bytes] = []  # of an async iterable, for its next chunk
+        self._ahead = 0  # chunks of an async iterable that wait for the reader
+        self._room = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None  # to hand over a chunk that is not full
         self._pump: asyncio.Task[None] | None = None
         if isinstance(rows, AsyncIterable):
             self._loop = asyncio.get_running_loop()
@@ -302,8 +305,9 @@ class ProgramRows(RowStream):
         return b""
 
     def is_ready(self) -> bool:
-        """Whether more lines are there, or will be soon, judging by the last ones."""
-        return bool(self._pieces) or self._is_over or self._is_prompt
+        """Whether more lines are there, or will be soon, judging by the last ones of a plain iterable."""
+        is_next = not self._chunks.empty() if self._pump else self._is_prompt
+        return bool(self._pieces) or self._is_over or is_next
 
     async def end(self, reader: Offload) -> None:
         """Stop reading. Closes the iterable in its thread or task; a blocking one, once it returns."""
@@ -370,22 +374,28 @@ class ProgramRows(RowStream):
         if self._is_dropped or not chunk:
             self._is_over = True
             return b""
-        self._loop.call_soon_threadsafe(self._room.release)
+        self._loop.call_soon_threadsafe(self._note_taken)
         return chunk
+
+    def _note_taken(self) -> None:
+        self._ahead -= 1
+        self._room.set()
 
     async def _pump_rows(self, rows: AsyncIterable[object]) -> None:
         """Read all rows in one task, which time limits and task groups in the iterable need."""
-        lines: list[bytes] = []
         iterator: AsyncIterator[object] | None = None
         try:
             iterator = aiter(rows)
-            size, since = 0, time.monotonic()
+            size = 0
             async for row in iterator:
-                size += self._add(row, lines)
-                if size >= CHUNK_BYTES or time.monotonic() - since > CHUNK_SECONDS:
-                    await self._hand_over(lines)
+                if not self._lines:
+                    size = 0
+                    self._hand_over_later()
+                size += self._add(row, self._lines)
+                if size >= CHUNK_BYTES:
+                    await self._wait_for_room()
+                    self._hand_over()
                     await asyncio.sleep(0)
-                    size, since = 0, time.monotonic()
                 if self._is_dropped:
                     return
         except BaseException as error:
@@ -394,18 +404,38 @@ class ProgramRows(RowStream):
                 raise  # it may be meant for the whole program
         finally:
             await self._close_async(iterator)
-            if lines and not self._is_dropped:
-                self._chunks.put(b"".join(lines))
+            if not self._is_dropped:
+                self._hand_over()
+            if self._timer is not None:
+                self._timer.cancel()
             self._chunks.put(b"")
 
     def _note(self, error: BaseException) -> None:
         if not self._is_dropped:
             self.error = self.error or error
 
-    async def _hand_over(self, lines: list[bytes]) -> None:
-        await self._room.acquire()
-        self._chunks.put(b"".join(lines))
-        lines.clear()
+    async def _wait_for_room(self) -> None:
+        while self._ahead >= _CHUNKS_AHEAD:
+            self._room.clear()
+            await self._room.wait()
+
+    def _hand_over(self) -> None:
+        if self._lines:
+            self._chunks.put(b"".join(self._lines))
+            self._ahead += 1
+            self._lines.clear()
+
+    def _hand_over_later(self) -> None:
+        """Hand the chunk over after its time limit, whether or not another row comes."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(CHUNK_SECONDS, self._hand_over_late)
+
+    def _hand_over_late(self) -> None:
+        if self._ahead < _CHUNKS_AHEAD:
+            self._hand_over()
+        elif self._lines:
+            self._hand_over_later()
 
     async def _close_async(self, iterator: AsyncIterator[object] | None) -> None:
         close = getattr(iterator, "aclose", None)

@@ -106,6 +106,46 @@ def test_of_an_iterable_that_waits_for_more_all_rows_come_that_it_has_given(monk
     assert asyncio.run(main()) == ROWS
 
 
+@pytest.mark.parametrize("row_bytes", [30, 300])
+def test_of_an_async_iterable_no_row_waits_for_one_that_does_not_come(row_bytes):
+    """Neither the last rows of a burst, nor one that comes alone later."""
+
+    async def main() -> tuple[int, int]:
+        may_go, is_over = asyncio.Event(), asyncio.Event()
+
+        async def rows():
+            for number in range(ROWS):
+                yield {"email": f"c{number}@example.com", "message": "x" * row_bytes}
+            await may_go.wait()
+            yield {"email": "late@example.com"}
+            await is_over.wait()
+
+        given = ProgramRows(rows(), "rows")
+        given.head_bytes = 1  # else the beginning is awaited, which identifies the rows
+        source = await asyncio.to_thread(open_program_rows, given)
+        slices = source.slices()
+        found: queue.SimpleQueue[int] = queue.SimpleQueue()
+        readers.append(
+            threading.Thread(target=lambda: [found.put(len(one.rows)) for one in slices], daemon=True)
+        )
+        readers[-1].start()
+
+        async def seen(wanted: int) -> int:
+            count = 0
+            while count < wanted:
+                count += await asyncio.to_thread(found.get, timeout=PATIENCE_SECONDS)
+            return count
+
+        try:
+            burst = await seen(ROWS)
+            may_go.set()
+            return burst, await seen(1)
+        finally:
+            is_over.set()
+
+    assert asyncio.run(main()) == (ROWS, 1)
+
+
 @pytest.mark.parametrize(
     ("head", "line", "odd"),
     [
