@@ -32,6 +32,8 @@ from uploader.errors import SettingsError, UploaderError
 _IN_USE, _PLAN_IN_USE, _STEP_IN_USE = "uploader.project", "uploader.plan", "uploader.step"
 _TYPED = "uploader.typed"
 _CHECKPOINT = "CHECKPOINT"
+#: Commands that take of a plan only what holds for all steps, such as the account.
+_OF_ACCOUNT = frozenset({"create-properties"})
 #: Commands that take a plan, and go through its steps.
 OVER_STEPS = frozenset(
     {"migrate", "check", "preview", "status", "failures", "verify", "report", "undo", "purge"}
@@ -174,12 +176,14 @@ def _use(context: click.Context, parameter: click.Parameter, path: Path | None) 
 
     upload, step = _upload(context), step_in_use(context)
     try:
-        takes_plans = context.info_name in OVER_STEPS
+        takes_plans = context.info_name in OVER_STEPS | _OF_ACCOUNT
         found = step or (read_project_or_plan if takes_plans else read_project)(path, upload)
     except UploaderError:
         if context.resilient_parsing:  # a shell completes a command that is not typed yet
             return path
         raise
+    if isinstance(found, Plan) and context.info_name in _OF_ACCOUNT:
+        found = found.steps[0]
     _set_defaults(context, found)
     return path
 

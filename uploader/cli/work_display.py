@@ -20,6 +20,8 @@ from uploader.cli.text.numbers import duration
 _LIVE_SECONDS, _PLAIN_SECONDS = 0.5, 5.0
 #: Rates are averages over this time.
 _RATE_SECONDS = 30.0
+#: A pace that was measured over less than this says little.
+_SETTLED_SECONDS = 2.0
 _BAR, _WIDE = 24, 72
 
 
@@ -35,14 +37,22 @@ class Work:
 
 
 class Pace:
-    """The remaining time, from what was done in the last half minute."""
+    """The remaining time, from what was done in the last half minute.
+
+    Work is done in batches, so it is measured from one change to another, not at any moment between them:
+    else the time would jump up while a batch is out, and down when it is done.
+    """
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[float, Work]] = deque()
+        self._seen: deque[tuple[float, Work]] = deque()  # where what was done changed
+        self._now = 0.0
 
     def add(self, now: float, work: Work) -> None:
         if work.trouble or (self._seen and self._seen[-1][1].what != work.what):
             self._seen.clear()
+        self._now = now
+        if self._seen and self._seen[-1][1].done == work.done:
+            return
         self._seen.append((now, work))
         while len(self._seen) > 2 and now - self._seen[0][0] > _RATE_SECONDS:
             self._seen.popleft()
@@ -51,11 +61,12 @@ class Pace:
         """Such as "20 s left"; "" while it is not known."""
         if len(self._seen) < 2:
             return ""
-        (began, first), (now, last) = self._seen[0], self._seen[-1]
+        (began, first), (then, last) = self._seen[0], self._seen[-1]
         done = last.done - first.done
-        if done <= 0 or last.done >= last.total:
+        if done <= 0 or last.done >= last.total or then - began < _SETTLED_SECONDS:
             return ""
-        return f"{duration((last.total - last.done) * (now - began) / done)} left"
+        seconds = (last.total - last.done) * (then - began) / done
+        return f"{duration(max(seconds - (self._now - then), 1.0))} left"
 
 
 def line(work: Work, left: str) -> str:

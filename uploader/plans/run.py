@@ -7,7 +7,7 @@ its own checkpoint; the record says which steps there are, and is on the disk be
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from glob import glob
@@ -21,6 +21,7 @@ from uploader.errors import CheckpointError, DeclinedError, SettingsError, Uploa
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import type_id
 from uploader.jobs.early_ending import Ending
+from uploader.jobs.opening import find_job, open_sources
 from uploader.jobs.session import Connection, Seams, exact_clock, sleep_real_time
 from uploader.jobs.summary import EarlyEnd, Summary
 from uploader.jobs.upload import Run
@@ -218,9 +219,35 @@ class PlanRun:
                     f"step {step.name} was begun before ({step.state}), and its checkpoint {step.checkpoint} "
                     "is gone; put it back, or begin all steps anew with --restart"
                 )
+        for number, one in enumerate(self.steps):
+            if self._kept_job(number) is not None:
+                self._refuse_other_sources(one)
         named = self.steps[0].settings.portal
         if named and record.portal and named != record.portal:
             raise SettingsError(f"--portal {named}: this plan was begun in account {record.portal}")
+
+    @staticmethod
+    def _refuse_other_sources(step: Step) -> None:
+        """CheckpointError if a step's checkpoint is of other sources: a step may not find that out after an
+        earlier one has written.
+        """
+        with ExitStack() as stack:
+            try:
+                find_job(step.settings, open_sources(step.settings), stack)
+            except CheckpointError as error:
+                error.args = (f"step {step.name}: {error}",)
+                raise
+
+    def _refuse_other_accounts(self, account: Account) -> None:
+        """CheckpointError if a step's checkpoint is of another account."""
+        for number, one in enumerate(self.steps):
+            job = self._kept_job(number)
+            if job is not None and job.portal not in {"", account.portal}:
+                raise CheckpointError(
+                    f"step {one.name}: {one.settings.checkpoint_path} belongs to account {job.portal}, this "
+                    f"token to account {account.portal or 'unknown'}; use a token of account {job.portal}, "
+                    "or begin all steps anew with --restart"
+                )
 
     def _note_jobs(self) -> None:
         """Note the jobs that were begun by a run that was killed, or by `upload`."""
@@ -325,6 +352,7 @@ class PlanRun:
         """The account's number once it is confirmed. DeclinedError if it is not."""
         if record.portal and record.portal != account.portal:
             raise SettingsError(_other_account(record.portal, account))
+        self._refuse_other_accounts(account)
         ending = self._begin()
         checked = [(one, reports[one.name]) for one in self.steps if one.name in reports]
         if not await ending.unless_ended(self._watcher.may_write(account, checked)):

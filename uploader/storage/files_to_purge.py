@@ -66,9 +66,14 @@ def find(checkpoint: Path) -> list[JobFile]:
     if _begins_with(verified := verified_path(checkpoint), VERIFIED_HEAD):
         found.append(JobFile(verified, "the result of verify"))
     report = checkpoint.with_name(f"{checkpoint.name}.report.html")
-    if _begins_with(report, _REPORT, anywhere=True):
+    if is_report(report):
         found.append(JobFile(report, "the report"))
     return [*found, JobFile(checkpoint, "the checkpoint, with all failed rows")]
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file is there, and is a page of ours."""
+    return _begins_with(path, _REPORT, anywhere=True)
 
 
 def files_around(checkpoint: Path, job: Checkpoint) -> list[JobFile]:

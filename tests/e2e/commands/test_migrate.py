@@ -236,6 +236,7 @@ def test_commands_that_are_given_a_plan_go_through_its_steps(tmp_path, small):
     assert "uploader upload failed.contacts.csv -f 'plan.toml#contacts'" in failed.err
     verified = run("verify", "-f", "plan.toml", "--json", cwd=tmp_path)
     assert (verified.code, [one["equal"] for one in verified.summary["steps"]]) == (0, [3, 2, 3])
+    assert verified.err.endswith("plan.toml, all steps: as uploaded, apart from HubSpot's own changes\n")
     checked = run("check", "-f", "plan.toml", "--sample", "1", "--json", cwd=tmp_path)
     assert [one["name"] for one in checked.summary["steps"]] == list(NAMES)
     assert small.stats()["upserts"] == 3
@@ -278,13 +279,37 @@ def test_a_plan_is_undone_from_the_last_step_and_purged(tmp_path, small):
     assert run("report", "-f", "plan.toml", cwd=tmp_path).code == 0
     for page in (tmp_path / "plan.toml.report.html", tmp_path / "deals.csv.checkpoint.report.html"):
         text = page.read_text()
-        page.unlink()
         assert "were in HubSpot as the file has them, before the undo" in text
         assert "the job was undone" in text
     assert "before the undo" in run("status", "-f", "plan.toml", cwd=tmp_path).out
     purged = run("purge", "-f", "plan.toml", "--yes", cwd=tmp_path)
     assert purged.code == 0, purged.err
     assert sorted(path.name for path in tmp_path.iterdir()) == [*(f"{n}.csv" for n in NAMES), "plan.toml"]
+
+
+def test_a_checkpoint_of_another_file_is_found_before_anything_is_written(tmp_path, hubspot_mock):
+    mock = hubspot_mock()
+    write_plan(tmp_path, mock.url, counts=dict.fromkeys(NAMES, 3))
+    (tmp_path / "old.csv").write_text("external_id,dealname\nold,Old\n")
+    words = ("--object-type", "deals", "--id-property", "external_id", "--base-url", mock.url)
+    assert run("upload", "old.csv", *words, "--checkpoint", "deals.csv.checkpoint", cwd=tmp_path).code == 0
+    (tmp_path / "old.csv.results.csv").rename(tmp_path / "deals.csv.results.csv")
+    refused = run("migrate", "plan.toml", "--yes", cwd=tmp_path)
+    assert refused.code == 2
+    assert "uploader: step deals: deals.csv.checkpoint belongs to another file than deals.csv" in refused.err
+    assert (mock.objects("companies"), mock.objects("contacts")) == ([], [])
+
+
+def test_properties_are_created_in_the_account_of_a_plan(tmp_path, hubspot_mock):
+    mock = hubspot_mock()
+    write_plan(tmp_path, mock.url, counts=dict.fromkeys(NAMES, 3))
+    (tmp_path / "new.toml").write_text(
+        'object_type = "deals"\n[[property]]\nname = "origin"\nlabel = "Origin"\ntype = "string"\n'
+        'field_type = "text"\ngroup = "dealinformation"\n'
+    )
+    created = run("create-properties", "new.toml", "-f", "plan.toml", "--yes", cwd=tmp_path)
+    assert created.code == 0, created
+    assert created.err.endswith("with these properties: uploader check -f plan.toml\n")
 
 
 def test_the_undo_of_a_plan_asks_once(tmp_path, small):

@@ -36,6 +36,15 @@ def test_the_bar_and_the_time_left_follow_what_is_done():
     assert line(work, pace.left_text()) == "30% | 300 of 1,000 contacts | 3 archived | 14 s left"
 
 
+def test_the_time_left_does_not_jump_between_the_batches():
+    """A batch of a hundred every three seconds, looked at each second: the time goes down by one."""
+    pace, left = Pace(), []
+    for second in range(28):
+        pace.add(float(second), Work("contacts", second // 3 * 100, 2_000))
+        left.append(pace.left_text())
+    assert left[3:28] == [f"{57 - at} s left" for at in range(25)]
+
+
 @pytest.mark.parametrize(
     "after",
     [Work("contacts", 5, 10, trouble="PAUSED 9 s"), Work("contacts", 1, 10), Work("rows read", 9, 10)],

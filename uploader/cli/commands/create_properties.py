@@ -91,7 +91,8 @@ def command(
     words, project = account_words(account_options(connection)), project_in_use()
     say_end(report, words, dry_run=dry_run)
     if project and report.exit_code == 0 and not dry_run:
-        again = command_line("check", "-f", project.path, *words_beyond(project, words))
+        named = click.get_current_context().params.get("project") or project.path  # also a plan
+        again = command_line("check", "-f", named, *words_beyond(project, words))
         print_message(f"next: check the rows again, with these properties: {again}")
     return report.exit_code
 

@@ -22,7 +22,7 @@ from uploader.jobs.follow_ups import read_progress
 from uploader.plans.record_file import record_path
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path, undo_path
-from uploader.storage.files_to_purge import JobFile, files_around, find, remove
+from uploader.storage.files_to_purge import JobFile, files_around, find, is_report, remove
 from uploader.system.private_files import Lock
 
 
@@ -110,12 +110,16 @@ _MOST_LEFT = 20
 
 @after_steps("purge")
 def _remove_record(plan: Plan, options: Mapping[str, Any], code: int) -> int:
-    """Remove the record of a plan, once the jobs of all its steps are removed."""
+    """Remove the record and the report of a plan, once the jobs of all its steps are removed."""
     del options
-    record = record_path(plan.path)
-    if record.exists() and not any(checkpoint_of(one).exists() for one in plan.steps):
-        record.unlink(missing_ok=True)
-        print_lines([f"deleted {record}: the record of the plan"])
+    if any(checkpoint_of(one).exists() for one in plan.steps):
+        return code
+    record, report = record_path(plan.path), plan.path.with_name(f"{plan.path.name}.report.html")
+    files = {record: "the record of the plan", **({report: "its report"} if is_report(report) else {})}
+    for path, what in files.items():
+        if path.exists():
+            path.unlink()
+            print_lines([f"deleted {path}: {what}"])
     return code
 
 

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,7 +14,9 @@ from uploader.cli.logs import configure_messages, is_json, print_message
 from uploader.cli.option_variables import is_by_variable, say_settings
 from uploader.cli.options.connection import LOG_FORMAT, PATH, connection_options, connection_settings
 from uploader.cli.options.group import CommandWithHeadings, Heading, option
+from uploader.cli.options.project import Plan
 from uploader.cli.output import print_json, print_lines
+from uploader.cli.plans.each_step import after_steps
 from uploader.cli.text.numbers import duration
 from uploader.cli.text.undo_state import undone_text
 from uploader.cli.text.verified_links import link_lines
@@ -94,6 +98,18 @@ def command(
     _print_examples(examples)
     _print_report(checkpoint, report, job, is_undone=bool(undone), as_json=as_json)
     return report.exit_code
+
+
+@after_steps("verify")
+def _say_verdict(plan: Plan, options: Mapping[str, Any], code: int) -> int:
+    """Say in a line how all steps of a plan compare."""
+    del options
+    how = {
+        0: "as uploaded, apart from HubSpot's own changes",
+        1: "some records or links differ, are missing or could not be checked; see the steps above",
+    }
+    print_message(f"{plan.path.name}, all steps: {how.get(code, 'not all of them were verified')}")
+    return code
 
 
 async def _verify(job: OpenedJob, run: Verification, *, keeps_empty: bool) -> tuple[Report, Examples]:

@@ -56,7 +56,10 @@ def summary_text(summary: Summary) -> str:
     )
     if tallies.values_dropped:
         lines.append(f"values left out because HubSpot would refuse them: {tallies.values_dropped:,}")
-    lines += [one.line for one in summary.follow_ups.values()]
+    for name, one in summary.follow_ups.items():
+        has_counts = any(isinstance(count, int) and count for count in one.as_dict().values())
+        is_begun = summary.state == "complete" or has_counts
+        lines.append(one.line if is_begun else f"{name}: not begun, since rows are still open")
     if tallies.pauses:
         pauses = ", ".join(f"{count:,} x {cause}" for cause, count in sorted(tallies.pauses.items()))
         lines.append(f"pauses: {pauses}")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from uploader.associations.link_progress import LinkProgress
 from uploader.cli.text.summary import summary_text
 from uploader.jobs.summary import Summary
 from uploader.model.outcomes import Outcome
@@ -37,3 +38,9 @@ def test_batches_are_a_count_and_a_stopped_job_is_not_called_complete(batches, s
     text = summary_text(Summary(Tallies(batches=batches), "stopped", "Ctrl-C"))
     assert shown in text
     assert "COMPLETE" not in text
+
+
+@pytest.mark.parametrize(("state", "said"), [("stopped", "links: not begun"), ("complete", "links: none")])
+def test_links_of_a_job_that_is_stopped_are_not_begun(state, said):
+    summary = Summary(Tallies(rows=5), state, follow_ups={"links": LinkProgress()})
+    assert said in summary_text(summary)

@@ -122,7 +122,10 @@ def _groups(groups: Mapping[tuple[str, str], Group], report: Report) -> Iterator
         rest = group.count - len(group.examples)
         more = [f"and {rest:,} more"] if rest > 0 and group.examples else []
         yield Kind(
-            group.count, printable(column, 60), category, [*reason_texts(group.examples, report), *more]
+            group.count,
+            printable(column, 60),
+            category.replace("_", " ").lower(),
+            [*reason_texts(group.examples, report), *more],
         )
 
 
