@@ -77,7 +77,8 @@ DO_IO = """
     properties.creation properties.creation_record
     preview.overlay preview.run
     undo.job.kept_list undo.job.parts undo.job.run undo.job.state
-    undo.batch_worker undo.links undo.record_list undo.other_jobs undo.run undo.undo_file undo.work_list
+    undo.around_records undo.batch_worker undo.links undo.record_list undo.other_jobs
+    undo.run undo.undo_file undo.work_list
     verify.corrections verify.differences verify.job verify.result_file verify.run verify.verify_file
     plans.other_files plans.record_file plans.run
     api.features api.keyword_values api.options api.preparation api.put_job api.reports api.running

@@ -1,12 +1,12 @@
 """`undo` of a job with links as a user runs it: shown first, taken back with the records, or alone."""
 
-from support.processes import run
+from support.processes import at_a_terminal, run
 
 KEY = "external_id"
 
 
-def account(hubspot_mock):
-    mock = hubspot_mock(quota="100000/10")
+def account(hubspot_mock, **scenario):
+    mock = hubspot_mock(quota="100000/10", scenario=scenario)
     mock.reset(objects={"companies": [{"properties": {KEY: f"c{n}"}} for n in range(5)]})
     return mock
 
@@ -55,3 +55,18 @@ def test_without_a_snapshot_links_of_a_former_job_are_taken_back_by_their_file(t
     done = undo(tmp_path, mock, named="contacts.csv.checkpoint.links.1")
     assert (done.code, mock.links()) == (0, []), done
     assert "links that the job made: 200: 200 taken back" in done.out
+
+
+def test_links_in_a_production_account_are_taken_back_once_the_user_has_agreed(tmp_path, hubspot_mock):
+    mock = account(hubspot_mock, account={"account_type": "STANDARD"})
+    upload(tmp_path, mock, "--yes")
+    job = ("undo", "contacts.csv.checkpoint", "--base-url", mock.url)
+    refused = run(*job, cwd=tmp_path)
+    assert (refused.code, len(mock.links())) == (2, 200), refused
+    assert "there is no terminal to ask for confirmation: check with --dry-run, then add --yes" in refused.err
+    code, seen = at_a_terminal(tmp_path, "n\n", *job)
+    assert (code, len(mock.links())) == (2, 200), seen
+    assert "take back up to 200 links in account" in " ".join(seen.split())
+    assert "nothing was undone" in seen
+    code, seen = at_a_terminal(tmp_path, "y\n", *job)
+    assert (code, mock.links()) == (0, []), seen

@@ -1,5 +1,6 @@
 """`undo`: archive what a job created and restore what it changed, unless others have changed it since.
 
+around_records      what the undos of a list and of links share: lock, account, settings
 associated_records  whether calls, notes, deals or tickets keep a created record
 association_reader  reads which objects are associated with records
 batch_worker        reads one batch of contacts, then archives or restores them

@@ -40,6 +40,10 @@ class CreatedOther(NamedTuple):
     is_archiving: int = 0  #: an earlier undo was about to archive it
 
 
+#: A record, what became of it, and why.
+Outcome = tuple[CreatedOther, UndoOutcome, str]
+
+
 class CreatedOthers:
     """The records that a job created for a column of links. All but `run` belongs to the file's thread."""
 
@@ -58,7 +62,7 @@ class CreatedOthers:
         with self._file.transaction() as connection:
             connection.executemany(_NOTE, [(_ARCHIVING, "", self._place, one.name) for one in others])
 
-    def note(self, outcomes: Sequence[tuple[CreatedOther, UndoOutcome, str]]) -> None:
+    def note(self, outcomes: Sequence[Outcome]) -> None:
         values = [(outcome.value, why, self._place, one.name) for one, outcome, why in outcomes]
         with self._file.transaction() as connection:
             connection.executemany(_NOTE, values)
@@ -102,32 +106,40 @@ class CreatedOthers:
         after = ""
         while page := await writer.run(partial(self.page, after)):
             session.ending.raise_if_ending()
-            plans, left_out = await worker.plan([_trace(n, one, self._by) for n, one in enumerate(page)])
-            findings = {number: with_reason(LEFT_OUT, why) for number, why in left_out.items()}
-            absent: Mapping[int, Finding] = {}
+            try:
+                outcomes = await self._undo(page, worker, writer, is_dry=is_dry)
+            except OutOfDateError:  # others may have written meanwhile: they are read again
+                continue
+            after = page[-1].name
+            counts.update(outcome for _, outcome, _ in outcomes)
             if not is_dry:
-                todo = [one for one in plans if one.archive]
-                await writer.run(partial(self.note_archiving, [page[one.number] for one in todo]))
-                try:
-                    failed, absent = await worker.carry_out(todo)
-                except OutOfDateError:  # others may have written meanwhile: they are read again
-                    continue
-                findings |= {number: one.why for number, one in failed.items()}
-            outcomes = [(page[number], UndoOutcome.FAILED, why) for number, why in findings.items()]
-            outcomes += [
+                await writer.run(partial(self.note, outcomes))
+        return counts
+
+    async def _undo(
+        self, page: Sequence[CreatedOther], worker: BatchWorker, writer: Offload, *, is_dry: bool
+    ) -> Sequence[Outcome]:
+        """Archive what may be archived of a page; what became of each, and why. OutOfDateError."""
+        plans, left_out = await worker.plan([_trace(n, one, self._by) for n, one in enumerate(page)])
+        failed = {number: with_reason(LEFT_OUT, why) for number, why in left_out.items()}
+        absent: Mapping[int, Finding] = {}
+        if not is_dry:
+            todo = [one for one in plans if one.archive]
+            await writer.run(partial(self.note_archiving, [page[one.number] for one in todo]))
+            refused, absent = await worker.carry_out(todo)
+            failed |= {number: one.why for number, one in refused.items()}
+        return [
+            *((page[number], UndoOutcome.FAILED, why) for number, why in failed.items()),
+            *(
                 (
                     page[one.number],
                     UndoOutcome.GONE if one.number in absent else one.outcome,
                     "; ".join(dict.fromkeys(finding.why for finding in one.findings)),
                 )
                 for one in plans
-                if one.number not in findings
-            ]
-            after = page[-1].name
-            counts.update(outcome for _, outcome, _ in outcomes)
-            if not is_dry:
-                await writer.run(partial(self.note, outcomes))
-        return counts
+                if one.number not in failed
+            ),
+        ]
 
 
 def _trace(number: int, one: CreatedOther, by: str) -> Trace:

@@ -5,14 +5,13 @@ restore, read it again. What is decided follows from what is there, so a killed 
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from uploader.associations.existing_links import UNKNOWN, Linked, read_links
 from uploader.associations.types import find_type, read_types
-from uploader.errors import CheckpointError, DeclinedError, SettingsError
+from uploader.errors import DeclinedError, SettingsError
 from uploader.hubspot.account import Account
 from uploader.hubspot.associations import Pair, encode_ended_links, encode_links, is_primary
 from uploader.hubspot.client import Call
@@ -22,9 +21,7 @@ from uploader.jobs.early_ending import Ending
 from uploader.jobs.session import Connection, Seams, Session, early_end
 from uploader.jobs.summary import EarlyEnd
 from uploader.model.associations import AssociationType, LinkColumn
-from uploader.model.records import OWN_ID
 from uploader.model.settled_rows import Tallies
-from uploader.model.stop import StopRun
 from uploader.pipeline.follow_up import Tools
 from uploader.pipeline.requests.attempts import Piece
 from uploader.pipeline.requests.contact_reader import Reader
@@ -32,7 +29,7 @@ from uploader.pipeline.requests.questions import Questions
 from uploader.settings import Settings
 from uploader.storage.associations_file import AssociationsFile
 from uploader.system.blocking_calls import Offload
-from uploader.system.private_files import Lock
+from uploader.undo.around_records import check_portal, run_locked, settings_for
 from uploader.undo.batch_worker import STALLS_SECONDS
 from uploader.undo.created_others import CreatedOthers
 from uploader.undo.link_plan import LinkPlan, LinkUndo, MadePair, by_outcome, plan
@@ -107,24 +104,17 @@ class LinksUndo:
 
     async def run(self) -> LinksReport:
         """Undo the links of the job. UploaderError if that can't start."""
-        writer = self._seams.offload("writer")
         session: Session | None = None
-        try:
-            with ExitStack() as stack:
-                lock = Lock(self.settings.checkpoint_path)
-                lock.acquire()
-                stack.callback(lock.release)
-                stack.callback(writer.finish)
-                with suppress(StopRun):
-                    async with Connection(self.settings, self._seams) as connection:
-                        session = self._session(connection, self.settings.object_type)
-                        async with session:
-                            await self.ending.unless_ended(self._run(session, writer))
-                        await self.ending.unless_ended(self._archive_others(connection, writer))
-        finally:
-            writer.close()
-        if self.ending.crash is not None:
-            raise self.ending.crash
+
+        async def work(writer: Offload) -> None:
+            nonlocal session
+            async with Connection(self.settings, self._seams) as connection:
+                session = self._session(connection, self.settings.object_type)
+                async with session:
+                    await self.ending.unless_ended(self._run(session, writer))
+                await self.ending.unless_ended(self._archive_others(connection, writer))
+
+        await run_locked(self.settings.checkpoint_path, self._seams, self.ending, work)
         self.report.requests = self._tallies.requests
         self.report.end = early_end(self.ending, session)
         return self.report
@@ -150,12 +140,7 @@ class LinksUndo:
 
     async def _run(self, session: Session, writer: Offload) -> None:
         account = await session.read_account()
-        if not self._portal or self._portal != account.portal:
-            raise CheckpointError(
-                f"{self._file.path.name} belongs to account {self._portal or 'unknown'}, this token to "
-                f"account {account.portal or 'unknown'}; use a token of account "
-                f"{self._portal or 'of the job'}"
-            )
+        check_portal(self._file.path, self._portal, account)
         tools = session.tools(account, writer, writer)
         columns = await writer.run(self._file.columns)
         known = await read_types(dict.fromkeys(one.object_type for one in columns), tools)
@@ -385,11 +370,4 @@ def _type_of(column: LinkColumn, object_type: str, known: Sequence[AssociationTy
 
 def links_settings(file: AssociationsFile, checkpoint: Path, object_type: str, **options: object) -> Settings:
     """Settings for the account and object type of a job's links; `options` are this invocation's."""
-    return Settings(
-        sources=(str(file.path),),
-        checkpoint=checkpoint,
-        write_results=False,
-        match=(OWN_ID,),
-        object_type=object_type,
-        **options,  # type: ignore[arg-type]  # fields of Settings by name
-    )
+    return settings_for(file.path, checkpoint, object_type, **options)

@@ -3,12 +3,11 @@ empty then. What others have put there stays.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from uploader.errors import CheckpointError, DeclinedError
+from uploader.errors import DeclinedError
 from uploader.hubspot import lists
 from uploader.hubspot.account import Account
 from uploader.hubspot.lists import Change, RecordList
@@ -21,14 +20,13 @@ from uploader.lists.doubts import settle_doubts
 from uploader.lists.membership_task import MembershipTask, Room
 from uploader.lists.named_list import find_list, not_static_text, read_list, refusal
 from uploader.model.lists import Member
-from uploader.model.records import OWN_ID
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.follow_up import Tools
 from uploader.pipeline.requests.attempts import Piece
 from uploader.settings import Settings
 from uploader.storage.list_file import ListFile
 from uploader.system.blocking_calls import Offload
-from uploader.system.private_files import Lock
+from uploader.undo.around_records import check_portal, run_locked, settings_for
 
 
 @dataclass(slots=True)
@@ -82,28 +80,21 @@ class ListUndo:
 
     async def run(self) -> ListReport:
         """Undo what the job did to the list. UploaderError if that can't start."""
-        writer = self._seams.offload("writer")
         session: Session | None = None
-        try:
-            with ExitStack() as stack:
-                lock = Lock(self.settings.checkpoint_path)
-                lock.acquire()
-                stack.callback(lock.release)
-                stack.callback(writer.finish)
-                with suppress(StopRun):
-                    async with Session(self.settings, self._seams, self.ending) as session:
-                        await self.ending.unless_ended(self._run(session, writer))
-        finally:
-            writer.close()
-        if self.ending.crash is not None:
-            raise self.ending.crash
+
+        async def work(writer: Offload) -> None:
+            nonlocal session
+            async with Session(self.settings, self._seams, self.ending) as session:
+                await self.ending.unless_ended(self._run(session, writer))
+
+        await run_locked(self.settings.checkpoint_path, self._seams, self.ending, work)
         self.report.requests = session.sender.tallies.requests if session else 0
         self.report.end = early_end(self.ending, session)
         return self.report
 
     async def _run(self, session: Session, writer: Offload) -> None:
         account = await session.read_account()
-        self._check_portal(account)
+        check_portal(self._file.path, self._file.about["portal"], account)
         tools = session.tools(account, writer, writer)
         found = await self._find(tools)
         self._count()
@@ -122,14 +113,6 @@ class ListUndo:
             raise DeclinedError("nothing was undone")
         if not self._dry:
             await self._remove_all(session, tools, found)
-
-    def _check_portal(self, account: Account) -> None:
-        known = self._file.about["portal"]
-        if not known or known != account.portal:
-            raise CheckpointError(
-                f"{self._file.path.name} belongs to account {known or 'unknown'}, this token to account "
-                f"{account.portal or 'unknown'}; use a token of account {known or 'of the job'}"
-            )
 
     async def _find(self, tools: Tools) -> RecordList | None:
         """The job's list; None if there is none, or it was deleted. An answer that was lost may have made
@@ -203,11 +186,4 @@ class ListUndo:
 
 def list_settings(file: ListFile, checkpoint: Path, **options: object) -> Settings:
     """Settings for the account and object type of a list; `options` are this invocation's."""
-    return Settings(
-        sources=(str(file.path),),
-        checkpoint=checkpoint,
-        write_results=False,
-        match=(OWN_ID,),
-        object_type=file.about["object_type"],
-        **options,  # type: ignore[arg-type]  # fields of Settings by name
-    )
+    return settings_for(file.path, checkpoint, file.about["object_type"], **options)

@@ -3,7 +3,7 @@
 import csv
 import stat
 
-from support.processes import kill, run, start, wait_until
+from support.processes import holding, kill, run, start, wait_until
 
 
 def write(path, count) -> None:
@@ -140,3 +140,43 @@ def test_a_wrong_token_is_reported_with_what_to_do(tmp_path, hubspot_mock):
     ended = run("verify", "contacts.csv.checkpoint", "--base-url", locked.url, cwd=tmp_path)
     assert ended.code in {2, 78}
     assert "provide a valid token" in ended.err
+
+
+def test_a_verify_that_is_killed_while_it_reads_links_goes_on_there(tmp_path, hubspot_mock):
+    mock = hubspot_mock(quota="100000/10")
+    mock.reset(objects={"companies": [{"properties": {"external_id": f"A{n}"}} for n in range(3)]})
+    bosses = [f"p{n - n % 10}@x.com" if n % 10 else "" for n in range(300)]
+    rows = "".join(f"p{n}@x.com,A{n % 3},{boss}\n" for n, boss in enumerate(bosses))
+    (tmp_path / "c.csv").write_text(f"email,account,boss\n{rows}")
+    links = ("--associate", "account=companies.external_id", "--associate", "boss=contacts.email")
+    job = ("--base-url", mock.url, "--rate", "1000/1")
+    assert run("upload", "c.csv", *links, *job, cwd=tmp_path).code == 0
+    ends = [{"type": "contacts", "email": one} for one in ("p7@x.com", "p0@x.com", "p9@x.com")]
+    mock.change_links(remove=[{"from": ends[0], "to": ends[1]}])
+    mock.change_links(
+        remove=[{"from": ends[2], "to": {"type": "companies", "external_id": "A0"}}],
+        add=[{"from": ends[0], "to": {"type": "companies", "external_id": "A2"}}],
+    )
+    mock.change_scenario(holding(1, endpoint="associations"))
+    before = mock.stats()["by_endpoint"]["associations"]
+    process = start("verify", "c.csv.checkpoint", *job, cwd=tmp_path)
+
+    def is_reading() -> bool:
+        stats = mock.stats()
+        return stats["by_endpoint"]["associations"] == before + 2 and stats["in_flight"] == 1
+
+    wait_until(is_reading, process)
+    kill(process)
+    mock.change_scenario({})
+    seen = len(mock.log())
+    done = run("verify", "c.csv.checkpoint", *job, "--json", cwd=tmp_path)
+    assert done.code == 1, done
+    assert (done.summary["links"]["missing"], done.summary["missing"]) == (2, 0), done.summary
+    with (tmp_path / "c.csv.differences.csv").open(encoding="utf-8", newline="") as file:
+        found = {(one["verdict"], one["key"], one["value"]) for one in csv.DictReader(file)}
+    assert found == {("link missing", "p7@x.com", "p0@x.com"), ("link missing", "p9@x.com", "A0")}
+    after = mock.log()[seen:]
+    records = [
+        one["inputs"] for one in after if one["path"].startswith("/crm/v3/objects/contacts/batch/read")
+    ]
+    assert sum(records) <= 3  # those of which a link is missing
