@@ -64,15 +64,35 @@ async def outcomes():
         async for row in job.run("x.csv"):
             pass
 
-for call in (
-    lambda: uploader.upload("x.csv", token="t"),
-    lambda: uploader.upload([{"email": "a@x.com"}], token="t", checkpoint="a.checkpoint"),
-    outcomes,
-):
+async def failures():
+    async for row in uploader.failures("x.csv.checkpoint"):
+        pass
+
+async def put():
+    async with Uploader(token="t") as job:
+        await job.put({"email": "a@x.com"})
+        await job.finish()
+
+calls = {
+    "upload": lambda: uploader.upload("x.csv", token="t"),
+    "rows": lambda: uploader.upload([{"email": "a@x.com"}], token="t", checkpoint="a.checkpoint"),
+    "outcomes": outcomes,
+    "put": put,
+    "check": lambda: uploader.check("x.csv", token="t"),
+    "preview": lambda: uploader.preview("x.csv", token="t"),
+    "verify": lambda: uploader.verify("x.csv.checkpoint", token="t"),
+    "undo": lambda: uploader.undo("x.csv.checkpoint", token="t"),
+    "failures": failures,
+}
+for name, call in calls.items():
     try:
         asyncio.run(call())
     except uploader.UploaderError as error:
-        print(error)
+        print(name, error)
+try:
+    uploader.upload_sync("x.csv", token="t")
+except uploader.UploaderError as error:
+    print("upload_sync", error)
 """
 ALL_MODULES = """
 for name in names:
@@ -110,7 +130,19 @@ def test_as_a_module_it_says_the_same(tmp_path):
 
 
 def test_the_python_api_raises_the_same(tmp_path):
-    assert windows(PYTHON_API, folder=tmp_path) == f"{LINE}\n" * 3
+    calls = [
+        "upload",
+        "rows",
+        "outcomes",
+        "put",
+        "check",
+        "preview",
+        "verify",
+        "undo",
+        "failures",
+        "upload_sync",
+    ]
+    assert windows(PYTHON_API, folder=tmp_path).splitlines() == [f"{name} {LINE}" for name in calls]
 
 
 def test_every_module_can_be_imported_there(tmp_path):

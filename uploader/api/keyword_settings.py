@@ -22,6 +22,7 @@ from uploader.records.values.value_tables import ValueTables
 from uploader.records.write_policy import Only, Policy
 from uploader.settings import Settings
 from uploader.settings.sign_in import BASE_URL, check_base_url
+from uploader.system.supported_systems import refuse_unsupported_system
 
 #: Keyword -> field of `Settings`, where they differ.
 FIELDS = {
@@ -67,7 +68,8 @@ def connection_fields(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def keywords_named() -> AbstractContextManager[None]:
-    """Within, errors name keywords."""
+    """Within, errors name keywords. Every function of the API begins so: SettingsError on Windows."""
+    refuse_unsupported_system()
     return naming_keywords(TAKES | _OF_FUNCTIONS, CHOICES)
 
 
