@@ -1,7 +1,7 @@
 """The commands beside `upload`, for programs: `check`, `preview`, `verify`, `undo` and `failures`.
 
 Nothing here prints, asks, reads the environment, or touches signals, logging or the loop. A cancelled call
-finishes the requests in flight first.
+stops its work in order before it ends.
 """
 
 import os

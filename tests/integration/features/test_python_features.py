@@ -215,9 +215,10 @@ async def test_an_undo_without_a_snapshot_refuses_what_is_for_records(tmp_path):
         await undo(f"{file}.checkpoint", archive_touched=True, **same)
 
 
+@pytest.mark.parametrize("after_seconds", [2, 13])
 @pytest.mark.parametrize("call", [check, preview, verify, undo], ids=lambda call: call.__name__)
 @virtual
-async def test_who_is_cancelled_ends_its_requests_first_and_leaves_no_task(tmp_path, call):
+async def test_who_is_cancelled_leaves_no_task_and_may_call_again(tmp_path, call, after_seconds):
     simulator = make_simulator(latency_seconds=5.0)
     same = {"token": "t", "seams": seams_to(simulator)}
     file = write_csv(tmp_path / "a.csv", contacts(250))
@@ -225,7 +226,7 @@ async def test_who_is_cancelled_ends_its_requests_first_and_leaves_no_task(tmp_p
     named = file if call in {check, preview} else tmp_path / "a.csv.checkpoint"
     tasks = asyncio.all_tasks()
     task = asyncio.ensure_future(call(named, **same))
-    await asyncio.sleep(2)
+    await asyncio.sleep(after_seconds)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

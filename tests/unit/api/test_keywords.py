@@ -11,6 +11,7 @@ import pytest
 
 import uploader
 from uploader import (
+    ConnectionOptions,
     FailureLimit,
     LinkColumn,
     OAuth,
@@ -27,7 +28,12 @@ from uploader import (
     TokenFile,
     Tolerance,
     Uploader,
+    check,
+    preview,
+    undo,
     upload,
+    upload_sync,
+    verify,
 )
 from uploader.api.described import meanings
 from uploader.api.keyword_settings import FIELDS, make_settings
@@ -351,15 +357,21 @@ def test_what_is_no_keyword_is_refused(given, text):
 # --- help ---
 
 
-@pytest.mark.parametrize("function", [upload, Uploader])
-def test_help_shows_every_option_with_its_meaning_its_type_and_its_default(function):
+@pytest.mark.parametrize(
+    ("function", "options"),
+    [
+        *((one, Options) for one in (upload, Uploader, check, preview, upload_sync)),
+        *((one, ConnectionOptions) for one in (verify, undo)),
+    ],
+)
+def test_help_shows_every_option_with_its_meaning_its_type_and_its_default(function, options):
     text = pydoc.plain(pydoc.render_doc(function))
     parameters = inspect.signature(function).parameters
-    for name, sentence in meanings().items():
+    for name in options.__annotations__:
+        sentence = meanings()[name]
         assert f"    {name}\n" in text, name
         assert sentence[:20] in text, name
         assert parameters[name].default == DEFAULTS[name]
         assert parameters[name].annotation is not inspect.Parameter.empty
     assert "seams" not in parameters
-    assert "options" in parameters, "the keyword"
-    assert parameters["options"].kind is inspect.Parameter.KEYWORD_ONLY
+    assert {one.kind for one in parameters.values()}.isdisjoint({inspect.Parameter.VAR_KEYWORD})
