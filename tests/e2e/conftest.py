@@ -1,8 +1,10 @@
-"""Signals as the processes under test expect them, however the tests themselves were started."""
+"""What processes under test need: signals as they expect them, and a database server."""
 
 import signal
 
 import pytest
+
+from support.databases.postgres_server import NOT_INSTALLED, find_programs, serving
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -21,3 +23,13 @@ def _nothing_inherited_is_ignored():
     yield
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """The folder of the socket of a PostgreSQL server."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip(NOT_INSTALLED)
+    with serving(programs) as folder:
+        yield folder

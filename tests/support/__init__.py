@@ -13,6 +13,7 @@ intercepted_requests  a job over a file, the requests it sent, and replies chang
 jobs                  whole jobs in virtual time, and the oracle that checks them
 killed_runs           a job whose process is killed while an upsert is under way
 links                 jobs whose rows link records
+manual                programs on pages of the manual
 migrations            exports of made-up companies from other systems, and the manual's way with them
 mock_requests         requests to the simulated account without sockets
 mock_transport        the mock server's logic as a transport of the pipeline, without sockets

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from support.databases.customers import customer, execute, write_sqlite
-from support.databases.postgres_server import NOT_INSTALLED, fill_customers, find_programs, serving
+from support.databases.postgres_server import fill_customers
 from support.processes import environment, holding, kill, run, start, wait_until
 from uploader.cli.commands.status import read_summary
 from uploader.errors import CheckpointError
@@ -31,16 +31,6 @@ def held(mock):
 
 def expected(count=ROWS):
     return {email: name for _, email, name in map(customer, range(1, count + 1))}
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    """The folder of a server's socket."""
-    programs = find_programs()
-    if programs is None:
-        pytest.skip(NOT_INSTALLED)
-    with serving(programs) as folder:
-        yield folder
 
 
 @pytest.fixture(params=["a table of SQLite", "a query without a key", "a table of PostgreSQL"])

@@ -1,52 +1,23 @@
 """The examples of the manual's page "Python": each is a whole program, is typed, and runs."""
 
-import re
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from support.jobs import contacts, write_csv
+from support.manual.programs import check_types, examples, run_example
 
-ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "uploader/docs/python.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-
-
-def run(example: str, folder: Path, url: str) -> str:
-    """What it prints; it must not warn of anything it leaves open."""
-    script = folder / "example.py"
-    script.write_text(example, encoding="utf-8")
-    environment = {"HUBSPOT_ACCESS_TOKEN": "test-token", "HUBSPOT_BASE_URL": url}
-    done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", script.name],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    # On a busy machine any step may take long, and asyncio's debug mode tells which.
-    printed = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]
-    assert (done.returncode, printed) == (0, [])
-    return done.stdout
-
-
-def test_there_are_as_many_as_are_tested():
-    assert len(EXAMPLES) == 5
+EXAMPLES = examples("python.md")
 
 
 def test_one_call_uploads_a_file(tmp_path, hubspot_mock):
     hubspot = hubspot_mock()
     write_csv(tmp_path / "contacts.csv", contacts(250))
-    assert "results.csv; 250 are new" in run(EXAMPLES[0], tmp_path, hubspot.url)
+    assert "results.csv; 250 are new" in run_example(EXAMPLES["Upload a file"], tmp_path, hubspot.url)
     assert len(hubspot.contacts()) == 250
     sent = hubspot.stats()["accepted"]
-    assert "results.csv; 250 are new" in run(EXAMPLES[0], tmp_path, hubspot.url)
+    assert "results.csv; 250 are new" in run_example(EXAMPLES["Upload a file"], tmp_path, hubspot.url)
     assert hubspot.stats()["accepted"] == sent
 
 
@@ -59,23 +30,25 @@ def test_a_loop_over_a_database_tells_what_failed_each_time(tmp_path, hubspot_mo
         people[250] = ("b@example.badtld", "B", None)
         crm.executemany("INSERT INTO customers (email, firstname, born) VALUES (?, ?, ?)", people)
         crm.commit()
-    first = run(EXAMPLES[1], tmp_path, hubspot.url).splitlines()
+    first = run_example(EXAMPLES["Follow every row"], tmp_path, hubspot.url).splitlines()
     assert first[-1] == "complete 300 rows, 2 failed"
     assert {line.partition(":")[0] for line in first[:-1]} == {"crm, row 8", "crm, row 251"}
     assert len(hubspot.contacts()) == 298
-    assert sorted(run(EXAMPLES[1], tmp_path, hubspot.url).splitlines()) == sorted(first)
+    assert sorted(run_example(EXAMPLES["Follow every row"], tmp_path, hubspot.url).splitlines()) == sorted(
+        first
+    )
 
 
 def test_two_jobs_run_side_by_side(tmp_path, hubspot_mock):
     hubspot = hubspot_mock()
-    printed = run(EXAMPLES[2], tmp_path, hubspot.url)
+    printed = run_example(EXAMPLES["Run several jobs in one loop"], tmp_path, hubspot.url)
     assert printed.splitlines() == ["north: complete", "south: complete"]
     assert len(hubspot.contacts()) == 600
 
 
 def test_messages_of_a_queue_are_acknowledged(tmp_path, hubspot_mock):
     hubspot = hubspot_mock()
-    printed = run(EXAMPLES[3], tmp_path, hubspot.url)
+    printed = run_example(EXAMPLES["Queues and webhooks"], tmp_path, hubspot.url)
     assert printed.splitlines() == ["complete 250 rows, 250 created"]
     assert len(hubspot.contacts()) == 250
     assert [path.name for path in tmp_path.iterdir()] == ["example.py"]
@@ -84,23 +57,12 @@ def test_messages_of_a_queue_are_acknowledged(tmp_path, hubspot_mock):
 def test_a_job_is_checked_uploaded_verified_and_its_undo_planned(tmp_path, hubspot_mock):
     hubspot = hubspot_mock()
     write_csv(tmp_path / "contacts.csv", [*contacts(20), {"email": "nobody", "firstname": "Nemo"}])
-    assert run(EXAMPLES[4], tmp_path, hubspot.url).splitlines() == [
+    assert run_example(EXAMPLES["Check, preview, verify, undo"], tmp_path, hubspot.url).splitlines() == [
         "20 created, 1 failed",
         "row 22: EMAIL, Nemo",
         "20 of 20 records are as uploaded",
         "undo would archive 20",
     ]
-
-
-@pytest.mark.soak
-def test_the_examples_are_typed(tmp_path):
-    """By the types that the package ships, as strictly as the package itself."""
-    files = [tmp_path / f"example_{number}.py" for number in range(len(EXAMPLES))]
-    for file, example in zip(files, EXAMPLES, strict=True):
-        file.write_text(example, encoding="utf-8")
-    command = [sys.executable, "-m", "mypy", "--strict", *map(str, files)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_query_is_uploaded_by_the_url_of_its_database(tmp_path, hubspot_mock):
@@ -110,5 +72,10 @@ def test_a_query_is_uploaded_by_the_url_of_its_database(tmp_path, hubspot_mock):
         crm.executemany(
             "INSERT INTO customers VALUES (?, ?)", ((f"p{n}@example.com", "P") for n in range(250))
         )
-    run(EXAMPLES[4], tmp_path, hubspot.url)
+    run_example(EXAMPLES["Rows of a database"], tmp_path, hubspot.url)
     assert len(hubspot.contacts()) == 250
+
+
+@pytest.mark.soak
+def test_the_examples_are_typed(tmp_path):
+    check_types(EXAMPLES.values(), tmp_path)
