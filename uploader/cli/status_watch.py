@@ -1,9 +1,10 @@
-"""`status --watch`: follow a job of another process by its checkpoint. Nothing is written."""
+"""`status --watch`: follow a job or a plan of another process by its checkpoints. Nothing is written."""
 
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from uploader.cli.progress import bar, fit, live_display
@@ -12,6 +13,7 @@ from uploader.cli.text.numbers import duration
 from uploader.errors import CheckpointError
 from uploader.jobs.summary import Summary
 from uploader.model.outcomes import Outcome
+from uploader.plans.ending import PlanEnd, StepEnd
 from uploader.storage.checkpoint import Checkpoint
 
 _LIVE_SECONDS, _PLAIN_SECONDS = 1.0, 10.0
@@ -66,6 +68,56 @@ def watch(path: Path, interval: float | None, *, as_json: bool, look: Callable[[
                 return _lines(summary, looks, rows, width)
 
             paint(lines)
+
+
+def watch_plan(
+    look: Callable[[], PlanEnd],
+    is_running: Callable[[], bool],
+    interval: float | None,
+    *,
+    as_json: bool,
+    table: Callable[[PlanEnd, int], list[str]],
+) -> None:
+    """Show how the steps of a plan stand until no process works on it. The caller prints how they stand then.
+    `table`: the lines for a terminal, of its width.
+    """
+    if as_json or not sys.stdout.isatty():
+        for end in _plan_followed(look, is_running, interval or _PLAIN_SECONDS):
+            if as_json:
+                sys.stdout.buffer.write(json_line(end.as_dict()) + b"\n")
+                sys.stdout.buffer.flush()
+            else:
+                print(" | ".join(map(_step, end.steps)), flush=True)
+        return
+    with live_display(sys.stdout) as paint:
+        for end in _plan_followed(look, is_running, interval or _LIVE_SECONDS):
+            paint(partial(table, end))
+
+
+def _plan_followed(
+    look: Callable[[], PlanEnd], is_running: Callable[[], bool], seconds: float
+) -> Iterator[PlanEnd]:
+    """How a plan stands, at intervals, the last time when no process works on it any more."""
+    gone, runs = 0, True
+    while runs:
+        runs = is_running()  # before the look, which may be the last one
+        try:
+            end = look()
+        except CheckpointError:  # a step is being begun anew
+            gone += 1
+            if gone > _GONE_LOOKS:
+                raise
+            runs = True
+        else:
+            gone = 0
+            yield end
+        if runs:
+            time.sleep(seconds)
+
+
+def _step(one: StepEnd) -> str:
+    rows = f", {one.summary.tallies.settled:,} rows" if one.summary else ""
+    return f"{one.name}: {one.state}{rows}"
 
 
 def _followed(path: Path, seconds: float, look: Callable[[Path], Summary], looks: Looks) -> Iterator[Summary]:

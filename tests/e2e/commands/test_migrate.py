@@ -12,7 +12,7 @@ import pytest
 
 import uploader
 from support.jobs import write_csv
-from support.processes import TOKEN, at_a_terminal, dialogue, end, kill, run, start, wait_until
+from support.processes import TOKEN, at_a_terminal, dialogue, end, holding, kill, run, start, wait_until
 
 NAMES = ("companies", "contacts", "deals")
 COUNTS = {"companies": 150, "contacts": 450, "deals": 150}
@@ -332,6 +332,26 @@ def test_a_plan_is_not_undone_in_part(tmp_path, small):
     assert not any(one["archived"] for name in NAMES for one in small.objects(name))
 
 
+def test_a_plan_is_followed_with_its_steps_until_it_is_killed(tmp_path, hubspot_mock):
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.0, scenario=holding(1))
+    write_plan(tmp_path, mock.url)
+    process = start("migrate", "plan.toml", cwd=tmp_path)
+    wait_until(lambda: mock.stats()["upserts"] > 0, process)
+    following = start("status", "--watch", "--interval", "0.2", "--json", "-f", "plan.toml", cwd=tmp_path)
+    first = json.loads(following.stdout.readline())
+    assert [one["name"] for one in first["steps"]] == list(NAMES)
+    assert "running" in {one["state"] for one in first["steps"]}
+    kill(process)
+    rest, _ = following.communicate(timeout=60)
+    last = json.loads(rest.splitlines()[-1])
+    assert (following.returncode, last["state"]) == (0, "stopped")
+    assert "running" not in {one["state"] for one in last["steps"]}
+    plain = run("status", "--watch", "-f", "plan.toml", cwd=tmp_path)
+    assert plain.code == 0
+    assert "companies: " in plain.out.splitlines()[0]
+    assert plain.out.splitlines()[-1] == "to continue, run migrate again"
+
+
 def test_steps_that_were_not_begun_are_left_out_and_a_job_is_not_named_twice(tmp_path, small):
     for path in tmp_path.glob("deals.csv.*"):
         path.unlink()
@@ -340,8 +360,8 @@ def test_steps_that_were_not_begun_are_left_out_and_a_job_is_not_named_twice(tmp
     assert "step deals is left out: it was not begun" in verified.err
     twice = run("verify", "companies.csv.checkpoint", "-f", "plan.toml", cwd=tmp_path)
     assert (twice.code, "plan.toml is a plan, so leave the CHECKPOINT out" in twice.err) == (2, True)
-    watched = run("status", "--watch", "-f", "plan.toml", cwd=tmp_path)
-    assert (watched.code, "are about one job; name a step" in watched.err) == (2, True)
+    listed = run("status", "--pending", "-f", "plan.toml", cwd=tmp_path)
+    assert (listed.code, "are about one job; name a step" in listed.err) == (2, True)
 
 
 def test_the_check_of_a_plan_tells_links_to_its_files_from_links_to_nothing(tmp_path, hubspot_mock):

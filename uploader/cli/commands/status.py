@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from uploader.cli.options.project import Plan
 from uploader.cli.output import print_json, print_lines, rows_out
 from uploader.cli.plans.each_step import instead_of_steps
 from uploader.cli.plans.overview import standing, undone_steps
-from uploader.cli.project_file import checkpoint_argument
-from uploader.cli.status_watch import watch
+from uploader.cli.project_file import checkpoint_argument, checkpoint_of
+from uploader.cli.status_watch import watch, watch_plan
 from uploader.cli.text.plan import WIDE, table_of
 from uploader.cli.text.summary import ending_text, opt_out_lines, summary_text
 from uploader.cli.text.undo_state import undone_text
@@ -24,6 +25,7 @@ from uploader.jobs.follow_ups import read_progress
 from uploader.jobs.summary import JobState, Summary
 from uploader.model.foreign_texts import printable
 from uploader.plans.record import COMPLETE
+from uploader.plans.record_file import record_path
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import opt_outs_path
 from uploader.storage.list_file import ListFile
@@ -64,11 +66,21 @@ def _waits_for_approval(path: Path) -> bool:
 @instead_of_steps("status")
 def _show_plan(plan: Plan, options: Mapping[str, Any]) -> int:
     """The steps of a plan in one table."""
-    if any(options[name] for name in ("watched", "aliases", "pending", "not_in_list")):
+    if any(options[name] for name in ("aliases", "pending", "not_in_list")):
         raise SettingsError(
-            "--watch, --aliases, --pending and --not-in-list are about one job; name a step, such as "
+            "--aliases, --pending and --not-in-list are about one job; name a step, such as "
             f"{plan.steps[0].path}"
         )
+    if options["watched"]:
+        watch_plan(
+            partial(standing, plan),
+            partial(_is_running, plan),
+            options["interval"],
+            as_json=options["as_json"],
+            table=table_of,
+        )
+        if options["as_json"]:
+            return 0
     end = standing(plan)
     if options["as_json"]:
         print_json({"plan": str(plan.path), **end.as_dict()})
@@ -84,6 +96,12 @@ def _show_plan(plan: Plan, options: Mapping[str, Any]) -> int:
     if end.state != COMPLETE and not any(one.state == "running" for one in end.steps):
         print_lines(["to continue, run migrate again"])
     return 0
+
+
+def _is_running(plan: Plan) -> bool:
+    """Whether a process works on a plan, or on one of its steps."""
+    locks = [record_path(plan.path), *map(checkpoint_of, plan.steps)]
+    return any(Lock(one).is_held() for one in locks)
 
 
 def _list(path: Path, lines: Callable[[Checkpoint], Iterator[Sequence[object]]]) -> None:
@@ -146,7 +164,7 @@ def command(
     """Show the state of a job as of its last commit, which is at most half a second old.
 
     CHECKPOINT is the job's checkpoint file. The job may be running in another terminal: --watch follows it
-    until it ends or is killed; with --json, it prints one object per line.
+    until it ends or is killed, and a plan with all its steps; with --json, it prints one object per line.
     """
     if watched:
         watch(checkpoint, interval, as_json=as_json, look=read_summary)
