@@ -5,6 +5,7 @@ Certificates are always verified: there is no option to leave that out.
 
 import os
 import ssl
+import sys
 from pathlib import Path
 
 import aiohttp
@@ -13,6 +14,7 @@ from uploader.errors import SettingsError
 from uploader.hubspot.proxy import Network
 from uploader.hubspot.replies import Reply, no_reply
 
+_MACOS = "darwin"
 #: The errors of aiohttp that a proxy or a certificate causes.
 Fault = (
     aiohttp.ClientConnectorCertificateError,
@@ -22,7 +24,7 @@ Fault = (
 )
 
 
-def context_of(network: Network) -> ssl.SSLContext | bool:
+def context_of(network: Network, system: str = sys.platform) -> ssl.SSLContext | bool:
     """The TLS context that verifies the server; True: aiohttp's default, with the machine's own authorities.
 
     SettingsError where the named certificates can't be read: OpenSSL would trust none, and not say why.
@@ -30,10 +32,8 @@ def context_of(network: Network) -> ssl.SSLContext | bool:
     if network.context is not None:
         return network.context
     if not network.authorities:
-        return True
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and host
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
+        return _of_keychain() if system == _MACOS else True
+    context = _strict(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     for variable, text in network.authorities.items():
         named = f"{variable} names {text}"
         paths = [Path(part) for part in text.split(os.pathsep) if part]
@@ -45,6 +45,25 @@ def context_of(network: Network) -> ssl.SSLContext | bool:
             context.load_verify_locations(None if folders else text, folders)
         except (OSError, ssl.SSLError) as error:
             raise SettingsError(f"{named}, which has no readable PEM certificates") from error
+    return context
+
+
+def _of_keychain() -> ssl.SSLContext:
+    """A context that asks the system about a certificate.
+
+    On macOS OpenSSL does not know the keychain, nor which authorities a company has added to it; some
+    installations of Python trust none at all. On Linux OpenSSL reads the system's files by itself, once;
+    truststore would read them for each connection, which takes some 20 ms.
+    """
+    import truststore  # noqa: PLC0415  # on macOS only
+
+    return _strict(truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+
+def _strict(context: ssl.SSLContext) -> ssl.SSLContext:
+    """The same context, of a kind that verifies certificate and host, for HTTP 1.1 over TLS 1.2 or newer."""
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
     return context
 
 

@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import trustme
+import uvloop
 
 from uploader.errors import SettingsError
+from uploader.hubspot import tls
 from uploader.hubspot.client import Call, HubSpot
 from uploader.hubspot.proxy import Network
 from uploader.model.stop import Cause
@@ -137,6 +139,35 @@ async def test_without_variables_the_machines_own_authorities_count(authority):
         reply, _ = await _ask(server.port, Network())
     assert reply.misconfigured
     assert server.seen == []
+
+
+@pytest.fixture(params=[asyncio.SelectorEventLoop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run(request):
+    with asyncio.Runner(loop_factory=request.param) as runner:
+        yield runner.run
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_on_macos_the_system_says_whom_to_trust(authority, trusted, own, run, monkeypatch):
+    """Elsewhere the context of truststore asks OpenSSL, which takes the variable for the system's file."""
+    monkeypatch.setenv("SSL_CERT_FILE", trusted["SSL_CERT_FILE"])
+    network = Network(context=tls.context_of(Network(), "darwin"))
+
+    async def ask():
+        async with serving((authority if own else trustme.CA()).issue_cert("localhost")) as server:
+            reply, _ = await _ask(server.port, network)
+        return reply, server.seen
+
+    reply, seen = run(ask())
+    assert (reply.status, reply.misconfigured, len(seen)) == ((200, False, 1) if own else (0, True, 0))
+    assert network.context.minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+@pytest.mark.parametrize("system", ["linux", "darwin"])
+def test_named_authorities_replace_those_of_the_system(trusted, system):
+    context = tls.context_of(Network(authorities=trusted), system)
+    assert type(context) is ssl.SSLContext
+    assert len(context.get_ca_certs()) == 1
 
 
 async def test_a_server_without_tls_is_told_as_such_and_may_come_back(trusted):
