@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 from uploader.errors import CheckpointError
 from uploader.hubspot.account import Account
+from uploader.hubspot.object_types import type_id
 from uploader.hubspot.schema import Kind
 from uploader.jobs.column_rules import overwriting_rules, resolve_mappers
 from uploader.jobs.resume_checks import check_count, check_settings, check_sources, identity_of
+from uploader.model.associations import KnownRecords
 from uploader.model.canary import Canary
 from uploader.model.settings_periods import may_have_snapshot
 from uploader.records.mapper import Mapper
@@ -89,6 +91,7 @@ class Job:
     opt_outs: OptOutsFile | None = None  #: None where opt-outs are not listed
     associations: AssociationsFile | None = None  #: None where no row has links to other records
     created: CreatedRecordsFile | None = None  #: None where keys are unique
+    created_by_others: Sequence[CreatedRecordsFile] = ()  #: by other jobs of a plan, of the same type
     duplicates: Duplicates | None = None  #: None where rows of one key are written in order
 
     @property
@@ -326,6 +329,23 @@ def _open_created(settings: Settings, stack: ExitStack, *, is_new: bool) -> Crea
     if is_new:
         file.doubt_all()
     return file
+
+
+def open_created_by_others(
+    settings: Settings, known: Sequence[KnownRecords], stack: ExitStack
+) -> Sequence[CreatedRecordsFile]:
+    """What other jobs have created by the same property. `known`: their records."""
+    same = (type_id(settings.object_type), settings.id_property)
+    found = [
+        CreatedRecordsFile(Path(one.checkpoint), read_only=True)
+        for one in known
+        if settings.rules.is_searched
+        and (type_id(one.object_type), one.by) == same
+        and Path(one.checkpoint) != settings.checkpoint_path
+    ]
+    for one in found:
+        stack.callback(one.close)
+    return found
 
 
 def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack) -> SnapshotFile | None:

@@ -88,7 +88,7 @@ class Pipeline:
         self.feed = self._make_feed(links, reads_first=reads_first)
         self.collector = self._make_collector(parts, in_doubt_below, rows_estimated)
         self.pre_reader = self._make_pre_reader(parts.on_look) if reads_first else None
-        self._searched = self._make_searched(job.created)
+        self._searched = self._make_searched(job.created, job.created_by_others)
         self._pool = WorkerPool(self.feed, self._make_worker_factory(links), self._ending.task)
         self._ending.on_end(self._pool.drain)
         self._producer = self._make_producer(reader, parts, in_doubt_below)
@@ -108,8 +108,10 @@ class Pipeline:
             request_of=partial(request_of, self._session.paths),
         )
 
-    def _make_searched(self, created: CreatedRecordsFile | None) -> SearchedRecords | None:
-        search = self._session.key_search(created, self._writer)
+    def _make_searched(
+        self, created: CreatedRecordsFile | None, others: Sequence[CreatedRecordsFile]
+    ) -> SearchedRecords | None:
+        search = self._session.key_search(created, self._writer, others)
         if created is None or search is None:
             return None
         return SearchedRecords(search, created, self._writer, self._session.now)

@@ -294,11 +294,16 @@ class Session:
         """HubSpot's time, in seconds since 1970."""
         return self.clocks.server_now().timestamp()
 
-    def key_search(self, created: CreatedRecordsFile | None, writer: Offload) -> KeySearch | None:
+    def key_search(
+        self,
+        created: CreatedRecordsFile | None,
+        writer: Offload,
+        others: Sequence[CreatedRecordsFile] = (),
+    ) -> KeySearch | None:
         """What finds who has keys that are not unique; None where keys are. `writer` runs the calls of
-        `created`.
+        `created`. `others`: what other jobs have created.
         """
-        return None if created is None else KeySearch(self.paths, created, writer, self.now)
+        return None if created is None else KeySearch(self.paths, created, writer, self.now, others)
 
     # --- beside the work ---
 

@@ -20,6 +20,7 @@ from uploader.jobs.opening import (
     Job,
     find_job,
     former_links_text,
+    open_created_by_others,
     open_job,
     open_sources,
     total_bytes,
@@ -86,7 +87,7 @@ class Run:
         """`given`: the rows that are named in `settings.given`. Without `judge`, a canary is sent only if the
         settings ask for one. `ending`: pass one to end the run from outside. `connection`: one that other
         runs use, too, before or after this one. `only_rows`: what follows the rows is left to a later run.
-        `known_records`: of other jobs, which links need not look up.
+        `known_records`: of other jobs, which links need not look up, and which are not created again.
         """
         self.settings = settings
         self.session: Session | None = None  #: None before the first request
@@ -253,7 +254,9 @@ class Run:
             await self.passes.read(compare_keys(found), reader)
         if found.checkpoint is None and settings.restart:
             self.notices += filter(None, [former_links_text(settings.checkpoint_path)])
-        job = self._job = open_job(found, settings, account, stack, self.canary)
+        job = open_job(found, settings, account, stack, self.canary)
+        others = open_created_by_others(settings, self._known_records, stack)
+        job = self._job = replace(job, created_by_others=others)
         stack.callback(writer.finish)
         if job.snapshot is not None:
             unconfirmed = job.checkpoint.unconfirmed()

@@ -30,6 +30,7 @@ class KnownRecords(NamedTuple):
     object_type: str
     by: str  #: the property that their keys are of
     results: str  #: path
+    checkpoint: str = ""  #: path
 
 
 class AssociationType(NamedTuple):

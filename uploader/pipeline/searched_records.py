@@ -26,6 +26,7 @@ from uploader.model.settled_rows import Refusal, Settlement
 from uploader.pipeline.requests.attempts import Attempts
 from uploader.pipeline.requests.key_search import (
     DOUBT_SECONDS,
+    LATEST_SECONDS,
     SHOWN_SECONDS,
     Holder,
     KeySearch,
@@ -35,8 +36,6 @@ from uploader.storage.created_records_file import CreatedRecordsFile, Creation
 from uploader.system.blocking_calls import Offload
 
 _LOG = logging.getLogger("uploader")
-#: How long it is waited for a search that lags even more.
-MOST_SECONDS = 1_800.0
 #: When, after a request has left, a search looks for its records; later searches are a minute apart.
 _LOOKS = (5.0, 10.0, 20.0, 40.0, 80.0, 120.0, 180.0, 240.0, DOUBT_SECONDS)
 _LATER_SECONDS = 60.0
@@ -283,4 +282,4 @@ class _Doubt:
     def is_open(self) -> bool:
         if self.holder.ids or self.was_not_created:
             return False
-        return self.age < (DOUBT_SECONDS if self.creation.is_accepted else MOST_SECONDS)
+        return self.age < (DOUBT_SECONDS if self.creation.is_accepted else LATEST_SECONDS)

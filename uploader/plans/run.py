@@ -530,4 +530,5 @@ def _plain(value: object) -> object:
 
 
 def _records_of(settings: Settings) -> KnownRecords:
-    return KnownRecords(settings.object_type, settings.id_property, str(settings.results_path))
+    paths = (str(settings.results_path), str(settings.checkpoint_path))
+    return KnownRecords(settings.object_type, settings.id_property, *paths)

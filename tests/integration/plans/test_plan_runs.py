@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from support.jobs import write_csv
 from support.mock_transport import MockTransport, make_simulator
 from support.plans.runs import NAMES, Plan, Watched
 from uploader.errors import CheckpointError, DeclinedError, SettingsError
 from uploader.model.stop import Cause
 from uploader.pipeline.failure_limits import FailureLimit
+from uploader.plans.run import Step
+from uploader.settings import Settings
 
 
 @pytest.fixture
@@ -234,3 +237,25 @@ def test_each_canary_is_approved_by_itself(plan):
         assert [plan.held(name) for name in NAMES] == [60] * number + [10] + [0] * (2 - number)
     assert plan.run(**options, approve_canary=True).exit_code == 0
     assert [plan.held(name) for name in NAMES] == [60] * 3
+
+
+def test_a_company_that_an_earlier_step_created_by_domain_is_not_created_again(tmp_path):
+    """The search shows it only a while later."""
+    rules = {"search_lag_seconds": 60}
+    plan = Plan(tmp_path, make_simulator(quota="100/10", latency_seconds=0.1, rules=rules))
+    for name, numbers in (("customers", range(20)), ("prospects", range(10, 30))):
+        write_csv(plan.source(name), [{"domain": f"d{n}.com", "name": name} for n in numbers])
+    names = ("customers", "prospects")
+    plan.steps = lambda **_: [
+        Step(
+            name,
+            Settings(
+                sources=(str(plan.source(name)),), token="t", object_type="companies", match=("domain",)
+            ),
+        )
+        for name in names
+    ]
+    end = plan.run()
+    assert (end.exit_code, end.totals()["created"], end.totals()["updated"]) == (0, 30, 10)
+    found = [one["properties"]["domain"] for one in plan.simulator.objects(1e9, "companies")]
+    assert sorted(found) == sorted(f"d{n}.com" for n in range(30))

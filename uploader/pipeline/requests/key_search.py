@@ -17,6 +17,8 @@ from uploader.system.blocking_calls import Offload
 #: search may take so long to show the record: moments by its documentation, 30 s by reports.
 CARRIED_OUT_SECONDS, SHOWN_SECONDS = 120.0, 180.0
 DOUBT_SECONDS = CARRIED_OUT_SECONDS + SHOWN_SECONDS
+#: How long it is waited for a search that lags even more, and what other jobs have created counts without it.
+LATEST_SECONDS = 1_800.0
 #: The ids that are named where several records have a key.
 _MOST_NAMED = 10
 
@@ -59,15 +61,17 @@ class KeySearch:
         created: CreatedRecordsFile | None,
         writer: Offload,
         now: Callable[[], float] = lambda: 0.0,
+        others: Sequence[CreatedRecordsFile] = (),
     ) -> None:
         """`writer` runs the calls of `created`. Without that, what was created just now may not be found.
-        `now`: HubSpot's time, in seconds since 1970.
+        `now`: HubSpot's time, in seconds since 1970. `others`: what other jobs have created.
         """
         self.name = paths.searched
         self._path = paths.search
         self._created = created
         self._writer = writer
         self._now = now
+        self._others = others
 
     async def find(self, keys: Collection[str], attempts: Attempts) -> dict[str, Holder]:
         """Return the holder of each key. StopRun if no request can succeed."""
@@ -79,7 +83,19 @@ class KeySearch:
         }
         if rest := [key for key in dict.fromkeys(keys) if key not in found]:
             found |= await self.search(rest, attempts)
+        if self._others and (absent := [key for key, one in found.items() if one.is_absent]):
+            found |= await self._writer.run(lambda: self._created_by_others(absent))
         return found
+
+    def _created_by_others(self, keys: Sequence[str]) -> dict[str, Holder]:
+        """The records that other jobs have created so lately that the search may not show them yet."""
+        since = self._now() - LATEST_SECONDS
+        return {
+            key: Holder((one.hubspot_id,))
+            for file in self._others
+            for key, one in file.creations(keys).items()
+            if one.hubspot_id and one.at >= since
+        }
 
     async def look(self, keys: Collection[str], attempts: Attempts) -> dict[str, Holder]:
         """Return the holder of each key for a reader, which has not to be as sure as a writer: what the job
