@@ -139,9 +139,13 @@ def test_what_is_acknowledged_is_written_and_all_is_acknowledged_however_often_t
             loop._jumping.now = clock
             killed = KillableCheckpoint.killed = Killed()
 
+            last: dict[str, int] = {}  # acknowledged by this process, by key
+
             def acknowledge(outcome: RowOutcome) -> None:
                 assert not killed.is_dead
                 row = unacknowledged.pop(outcome.ref)
+                assert last.get(outcome.key, -1) < outcome.ref
+                last[outcome.key] = outcome.ref
                 assert outcome.ok
                 (contact,) = (
                     one["properties"]

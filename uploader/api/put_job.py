@@ -1,7 +1,7 @@
 """A job whose rows are put by a program, one by one, and whose outcomes a callback gets.
 
 Rules   An outcome reaches the callback after its commit, and the next one after the callback has returned. So
-        outcomes come in the order in which rows were settled: those of one key in the order of their rows.
+        outcomes come in the order in which rows were settled: of sent rows of one key, in that of the rows.
         If the callback raises, the job is drained. Every `put` that waits, and every later one, raises what
         ended the job. No call waits for something that waits for that call.
 """
