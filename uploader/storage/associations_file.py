@@ -25,8 +25,7 @@ from uploader.model.watermark import Progress
 from uploader.storage.file_names import associations_path
 from uploader.system import sqlite
 
-#: `rows.outcome`: "" until the row is settled. `created`: the job created the record, which a later answer to
-#: the same row may not say any more. `why`: of a row that failed or was skipped.
+#: `rows.outcome`: "" until the row is settled. `why`: of a row that failed or was skipped.
 #: `links.number`: of the column. `fault`: as of `LinkValue`. `sent`: a request with it may have left.
 #: `before`: the types of the pair before that, as texts such as "HUBSPOT_DEFINED=1", separated by commas;
 #: NULL where it was not read.
@@ -40,7 +39,7 @@ CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE rows (
     position INTEGER PRIMARY KEY, source INTEGER NOT NULL, row INTEGER NOT NULL, id_property TEXT NOT NULL,
     key TEXT NOT NULL, outcome TEXT NOT NULL DEFAULT '', hubspot_id TEXT NOT NULL DEFAULT '',
-    created INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT ''
+    why TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE links (
     id INTEGER PRIMARY KEY, position INTEGER NOT NULL, number INTEGER NOT NULL, ordinal INTEGER NOT NULL,
@@ -61,8 +60,7 @@ CREATE TABLE ends (
 _ADD_ROW = """
 INSERT INTO rows (position, source, row, id_property, key) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (position) DO UPDATE SET id_property = excluded.id_property, key = excluded.key,
-    hubspot_id = iif(key = excluded.key AND id_property = excluded.id_property, hubspot_id, ''),
-    created = iif(key = excluded.key AND id_property = excluded.id_property, created, 0)
+    hubspot_id = iif(key = excluded.key AND id_property = excluded.id_property, hubspot_id, '')
 """
 _ADD_LINK = """
 INSERT INTO links (position, number, ordinal, value, fault) VALUES (?, ?, ?, ?, ?)
@@ -71,8 +69,7 @@ WHERE outcome = ''
 """
 #: An id that an earlier answer named stays if a repeated one does not.
 _SETTLE = """
-UPDATE rows SET outcome = ?, hubspot_id = iif(? = '', hubspot_id, ?), created = max(created, ?), why = ?
-WHERE position = ?
+UPDATE rows SET outcome = ?, hubspot_id = iif(? = '', hubspot_id, ?), why = ? WHERE position = ?
 """
 _LISTED = """
 SELECT source, row, id_property, key, hubspot_id, number, value, to_id, links.outcome, links.why
@@ -205,7 +202,6 @@ class AssociationsFile(sqlite.Database):
                 one.outcome.value,
                 one.hubspot_id,
                 one.hubspot_id,
-                one.outcome is Outcome.CREATED,
                 note(one) if one.refusal or one.outcome in _NOT_THERE else "",
                 one.record.position,
             )

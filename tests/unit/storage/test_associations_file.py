@@ -57,11 +57,11 @@ def test_rows_that_are_read_again_are_counted_once(file):
     assert file._added == []
 
 
-def test_a_record_stays_created_although_the_row_is_sent_again(file):
+def test_a_row_that_is_sent_again_keeps_the_id_of_its_record(file):
     file.add([_links(0, "a")])
     file.commit([Settlement(record(0), Outcome.CREATED, "17")])
     file.commit([Settlement(record(0), Outcome.UPDATED)])
-    assert file._all("SELECT outcome, hubspot_id, created FROM rows") == [("updated", "17", 1)]
+    assert file._all("SELECT outcome, hubspot_id FROM rows") == [("updated", "17")]
 
 
 @pytest.mark.parametrize("change", [{"key": "other@x.com"}, {"id_property": "ref"}])
@@ -71,7 +71,7 @@ def test_a_row_that_is_read_again_with_another_key_has_no_record_yet(file, chang
     file.commit([Settlement(record(0), Outcome.CREATED, "17")])
     file.add([_links(0, "a")._replace(**change)])
     file.commit([Settlement(record(0), Outcome.UPDATED)])
-    assert file._all("SELECT outcome, hubspot_id, created FROM rows") == [("updated", "", 0)]
+    assert file._all("SELECT outcome, hubspot_id FROM rows") == [("updated", "")]
 
 
 def test_the_reason_of_a_failed_row_is_kept(file):
