@@ -110,6 +110,20 @@ def test_verify_compares_with_no_other_rows_than_those_of_the_job(tmp_path, hubs
     assert "its rows have changed since the upload" in ended.err
 
 
+def test_verify_compares_the_rows_of_every_source(tmp_path, hubspot_mock):
+    for name, first in (("a.db", 0), ("b.db", 500)):
+        write_sqlite(tmp_path / name, 10)
+        execute(tmp_path / name, f"UPDATE customers SET email = 'c' || (id + {first}) || '@example.com'")
+    mock = hubspot_mock()
+    sources = ("sqlite:///a.db?table=customers", "sqlite:///b.db?table=customers")
+    assert run("upload", *sources, *IGNORED, "--base-url", mock.url, cwd=tmp_path).code == 0
+    command = ("verify", "a.db.customers.checkpoint", "--base-url", mock.url)
+    assert "20  equal" in run(*command, cwd=tmp_path).out
+    execute(tmp_path / "a.db", "UPDATE customers SET firstname = 'Changed' WHERE id = 7")
+    ended = run(*command, "--restart", cwd=tmp_path)
+    assert (ended.code, "a.db?table=customers: its rows have changed" in ended.err) == (2, True), ended
+
+
 def test_a_finished_job_is_of_no_other_query_or_table(tmp_path, hubspot_mock):
     write_sqlite(tmp_path / "crm.db", 10)
     mock = hubspot_mock()
@@ -145,6 +159,8 @@ def test_a_password_is_in_no_text_and_no_file(tmp_path, hubspot_mock, postgres, 
         ended = run(verb, *named, *words, *more, cwd=tmp_path, env=env)
         assert ended.code == 0, ended
         assert "hunter42" not in ended.out + ended.err
+        lacks = "compare the records with the rows (add --source with the whole URL): uploader verify"
+        assert (lacks in ended.err) == (verb == "upload")
         is_warned = "the list of processes and the shell's history show this URL" in ended.err
         assert is_warned == (given_by == "command line")
     for verb in ("report", "status"):

@@ -50,7 +50,7 @@ from uploader.settings import Settings
 from uploader.settings.safety import parse_tolerance
 from uploader.settings.source import SourceSettings
 from uploader.settings.speed import OnLongPause, parse_duration
-from uploader.sources.names import STDIN
+from uploader.sources.names import STDIN, shown
 from uploader.storage.file_names import opt_outs_path
 from uploader.system.stop_signals import stop_on_signals
 
@@ -166,8 +166,9 @@ def command(
     """Upload the rows of SOURCE. The same command again resumes a job that was stopped.
 
     SOURCE is a CSV, NDJSON or JSON file, plain or compressed (gzip, zstd, bzip2, xz, ZIP), a Parquet or
-    .xlsx file, a URL, a pattern in quotes ('exports/*.csv'), or - for stdin. The access token is read from
-    HUBSPOT_ACCESS_TOKEN or --token-file, or printed by the program of --token-command.
+    .xlsx file, a URL, also of a database (sqlite:///crm.db?table=people), a pattern in quotes
+    ('exports/*.csv'), or - for stdin. The access token is read from HUBSPOT_ACCESS_TOKEN or --token-file, or
+    printed by the program of --token-command.
 
     \b
     Exit codes:
@@ -484,7 +485,9 @@ def closing_lines(settings: Settings, summary: Summary) -> list[str]:
     lines = [f"see the job as a page: {command_line('report', *job())}"]
     if summary.tallies.confirmed and STDIN not in settings.sources:  # verify needs the rows again
         verify = command_line("verify", *job(account=True, typed=sys.argv[1:]))
-        lines.insert(0, f"compare the records with the rows: {verify}")
+        is_secret = any(shown(source) != source for source in settings.sources)
+        lacks = " (add --source with the whole URL)" if is_secret else ""
+        lines.insert(0, f"compare the records with the rows{lacks}: {verify}")
     return lines
 
 

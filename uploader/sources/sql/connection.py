@@ -83,7 +83,7 @@ class Database:
             made = sa.make_url(re.sub(r"^postgres(?=[:+])", "postgresql", name))
             made = made.difference_update_query([TABLE])
             if made.get_backend_name() == "sqlite":
-                path = self._sqlite_path(made)
+                path = self._sqlite_path(unquote(url.database))
                 return sa.create_engine(
                     "sqlite://", creator=lambda: _open_sqlite(path), poolclass=sa.pool.NullPool
                 )
@@ -103,9 +103,8 @@ class Database:
             raise SourceError(f"{self.name}: {async_driver_text(scheme, url.dialect)}")
         return engine
 
-    def _sqlite_path(self, made: "URL") -> Path:
+    def _sqlite_path(self, path: str) -> Path:
         """The file of a database of SQLite. SourceError if there is none."""
-        path = made.database or ""
         if path in {"", ":memory:"}:
             raise SourceError(f"{self.name}: names no file; write sqlite:///crm.db?table=customers")
         if not os.path.isfile(path):  # noqa: PTH113  # the path as the user wrote it

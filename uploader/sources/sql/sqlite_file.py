@@ -19,7 +19,8 @@ def advice(path: str) -> str:
     except (OSError, sqlite3.Error):
         found = []
     names = [str(name) for (name,) in found]
-    url = f"sqlite:///{quote(path, safe='/ ')}?table={quote(names[0] if names else 'NAME')}"
+    escaped = path.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+    url = f"sqlite:///{escaped}?table={quote(names[0] if names else 'NAME')}"
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     listed = f" (tables: {', '.join(names[:_LISTED])}{more})" if len(names) > 1 else ""
     return f'is an SQLite database; give the URL of one of its tables instead: "{url}"{listed}'

@@ -54,6 +54,7 @@ ORDERS = {
     "repeated keys": "ORDER BY third",
     "keys without case": "ORDER BY letter, email",
     "some without a key": "ORDER BY rest, id",
+    "some without a key at the end": "ORDER BY rest DESC, id",
     "no key of the result": "ORDER BY id + 0",
     "no order": "",
 }
@@ -163,9 +164,10 @@ def test_an_order_by_nothing_is_reported(url):
 
 
 def test_colons_and_percent_signs_are_no_parameters(url):
-    query = "SELECT id, 'a:b %s :id %(id)s ?' AS city FROM customers ORDER BY id"
+    query = "SELECT id, 'a:b %s :id ?' AS city FROM customers ORDER BY id"
     source = open_customers(database(url), query)
-    assert cells(source, start=next(marks(source)))[0] == ["201", "a:b %s :id %(id)s ?"]
+    assert source.declared_rows == ROWS
+    assert cells(source, start=next(marks(source)))[0] == ["201", "a:b %s :id ?"]
 
 
 def test_columns_of_one_name_are_told_apart(url):
@@ -282,8 +284,12 @@ def test_a_database_is_opened_for_reading_only(url):
         connection.exec_driver_sql("CREATE TABLE other (id INTEGER)")
 
 
-def test_the_path_of_a_database_is_answered_with_the_url_of_its_tables(path, url):
+def test_the_path_of_a_database_is_answered_with_the_url_of_its_tables(tmp_path):
+    path = tmp_path / "Ünser? crm%20@home.db"
+    write_sqlite(path, 3)
+    url = f"sqlite:///{tmp_path}/Ünser%3F crm%2520@home.db?table=customers"
     execute(path, "CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+    assert cells(open_customers(url)) == expected(3)
     with pytest.raises(SourceError) as raised:
         open_customers(str(path))
     assert str(raised.value) == (

@@ -59,6 +59,14 @@ def test_no_order_is_concluded_from_what_is_no_column_of_the_result(text):
     assert ordered_by(text) == ()
 
 
+@pytest.mark.parametrize(
+    "text", ["SELECT * FROM (SELECT * FROM t ORDER BY id) a", "SELECT rank() OVER (ORDER BY id) FROM t"]
+)
+def test_an_order_inside_is_not_that_of_the_rows(text):
+    assert not read_statement(text).is_ordered
+    assert read_statement(f"{text} ORDER BY 1").is_ordered
+
+
 def test_a_name_that_two_columns_have_is_no_order():
     assert ordered_by("SELECT * FROM t ORDER BY name", ("Name", "NAME")) == ()
 
