@@ -6,7 +6,7 @@ Raise `SettingsError`, which names the keyword and does not quote what may be a 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from ssl import SSLContext
+from ssl import CERT_REQUIRED, SSLContext
 from typing import Any, get_args, get_origin, get_type_hints
 
 from uploader.api.options import Names, Options
@@ -251,7 +251,14 @@ def _proxy(name: str, value: object) -> str:
 
 
 def _ssl(name: str, value: object) -> SSLContext | str:
-    return value if isinstance(value, SSLContext) else str(_path(name, value))
+    if not isinstance(value, SSLContext):
+        return str(_path(name, value))
+    if value.verify_mode is not CERT_REQUIRED or not value.check_hostname:
+        raise SettingsError(
+            f"{name}= takes a context that verifies certificate and host name; this one would send the token "
+            "to anybody"
+        )
+    return value
 
 
 def _token_file(name: str, value: object) -> Path:

@@ -217,6 +217,9 @@ def test_files_that_options_name_are_read(tmp_path):
 
 # --- what is said of a wrong value ---
 
+UNVERIFIED = ssl.create_default_context()
+UNVERIFIED.check_hostname = False
+
 WRONG = {
     "token": [5, "a b"],
     "token_file": [5, "/none"],
@@ -226,7 +229,7 @@ WRONG = {
     "base_url": [5, "http://example.com", "nothing"],
     "api_version": ["v9"],
     "proxy": [5, "socks5://a:1", "not a url"],
-    "ssl": [5],
+    "ssl": [5, UNVERIFIED],
     "rate": [1.5, "quick"],
     "share": ["half", "0%", 2.0, None.__class__],
     "daily_reserve": [1.5, "100%", "some"],
