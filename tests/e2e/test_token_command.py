@@ -16,6 +16,7 @@ from support.processes import (
     environment,
     run,
     start,
+    start_python,
     wait_until,
 )
 from uploader.cli.commands.status import read_summary
@@ -75,10 +76,12 @@ def test_an_upload_whose_token_is_revoked_half_way_ends_well_and_shows_no_token(
     mock = hubspot_mock(latency_seconds=0.1, scenario=accepting(FIRST))
     words = ("--token-command", command(vault), "--base-url", mock.url, "--snapshot", "-v", "--json")
     words += ("--max-in-flight", "1")
-    process = start("upload", "contacts.csv", *words, cwd=work, env=WITHOUT_TOKEN)
+    process = start_python("upload", "contacts.csv", *words, cwd=work, env=WITHOUT_TOKEN)
     checkpoint = work / "contacts.csv.checkpoint"
     wait_until(lambda: settled(checkpoint) >= 100, process)
-    seen = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    listed = subprocess.run(["ps", "-o", "args=", "-p", str(process.pid)], capture_output=True, check=True)
+    seen = listed.stdout
+    assert b"--token-command" in seen
     assert runs(vault) == ["op://crm/hub spot"]
     (vault / "token").write_text(f"{SECOND}\n")
     mock.change_scenario(accepting(SECOND))

@@ -20,7 +20,7 @@ from uploader.errors import SettingsError
 from uploader.hubspot.proxy import Network, find_network
 from uploader.hubspot.requests import VERSIONS
 from uploader.hubspot.sign_in.credential_files import read_oauth, read_token
-from uploader.hubspot.sign_in.token_command import TokenProgram
+from uploader.hubspot.sign_in.token_command import InterruptedProgramError, first_token
 from uploader.hubspot.sign_in.token_renewal import OAuth, SignIn, TokenCommand, TokenFile
 from uploader.pipeline.rate.daily_quota import Reserve
 from uploader.settings.sign_in import BASE_URL, check_base_url
@@ -202,7 +202,10 @@ def _first_token(command: TokenCommand) -> str:
     """What the program prints now: before any live display, since it may ask for a password. It is asked once
     a process, and again when HubSpot refuses the token.
     """
-    return TokenProgram(command).read_token()
+    try:
+        return first_token(command)
+    except InterruptedProgramError:
+        raise KeyboardInterrupt from None
 
 
 _OAUTH_VARIABLES = ("HUBSPOT_CLIENT_ID", "HUBSPOT_CLIENT_SECRET", "HUBSPOT_REFRESH_TOKEN")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import IO
 
 from uploader.errors import SettingsError
@@ -26,6 +27,24 @@ _LOOK_SECONDS = 0.05
 
 class InterruptedProgramError(SettingsError):
     """The program was ended by Ctrl-C, which ends uploader, too."""
+
+
+def first_token(command: TokenCommand) -> str:
+    """What the program prints now, for a caller whose thread Ctrl-C interrupts. SettingsError if it prints no
+    token.
+
+    The program is started in a thread of its own: an interrupt in the middle of that would leave it running.
+    """
+    program = TokenProgram(command)
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            token = thread.submit(program.read_token)
+            while not token.done():  # not one long wait: a signal that comes just before it ends none
+                wait([token], _LOOK_SECONDS)
+            return token.result()
+        except BaseException:
+            program.close()
+            raise
 
 
 class TokenProgram:
