@@ -1,5 +1,6 @@
 """HTML pages: made of the templates in `uploader.report`, and written to private files."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -23,12 +24,24 @@ def page_of(template: str, content: Mapping[str, Any]) -> bytes:
     folder = files("uploader.report")
     loader = FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8"))
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": lambda value: f"{value:,}", "share": share_text}
+    environment.filters["number"] = lambda value: f"{value:,}"
+    environment.filters["share"] = share_text
+    environment.filters["options"] = _options
     made_at = clock(datetime.now(UTC).timestamp())
     page = environment.get_template(template).render(
         content, mark=_MARK, version=__version__, made_at=made_at
     )
     return page.encode("utf-8", "replace")
+
+
+def _options(text: str) -> str:
+    """A text as HTML in which no option is broken at its hyphens."""
+    from markupsafe import Markup, escape  # noqa: PLC0415  # as above
+
+    return Markup(_OPTION.sub(r'<span class="option">\g<0></span>', str(escape(text))))  # noqa: S704  # escaped
+
+
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
 def write_page(path: Path, page: bytes) -> None:

@@ -68,6 +68,8 @@ def test_it_says_all_of_it_in_the_order_of_the_screen(tmp_path):
     for words in ("100 lost zeros?", "tier takes ", "none@none.com", "rows 2, 4", "c1@x.com"):
         assert words in said
     assert "LOST_ZEROS" not in said
+    assert '<span class="option">--blank-value</span>' in text  # which no line breaks
+    assert "&lt;span" not in text
     assert said.count("lost zeros") > 1  # in the table of columns, and as a kind
     assert "uploader check a.csv" in said
     assert "--html" not in said

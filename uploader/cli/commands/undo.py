@@ -218,6 +218,8 @@ def _work(run: Undo) -> Work:
         trouble = trouble or f"looking up what the job created: {sender.tallies.requests:,} requests"
     parts = [f"{part} (planned)" for part in _parts(report)] if run.dry else _parts(report)
     done = report.keys - report.left
+    if not done and not trouble:  # all batches in flight are read before the first is undone
+        parts = [f"reading them first: {sender.tallies.requests:,} requests"]
     return Work(noun(run.settings.object_type).many, done, report.keys, parts, trouble)
 
 

@@ -8,6 +8,25 @@ from uploader.model.foreign_texts import printable
 _SHOWN_VALUES, _SHOWN_OPTIONS = 20, 20
 
 
+#: Kinds of values, where their code is not the word for them.
+_KINDS = {
+    "KEY": "no match key",
+    "EMAIL": "no e-mail address",
+    "DATE": "no date",
+    "DATETIME": "no date and time",
+    "NUMBER": "no number",
+    "BOOLEAN": "neither true nor false",
+    "OPTION": "no option of the property",
+    "DOMAIN": "no domain",
+    "OWNER": "unknown owner",
+}
+
+
+def kind_words(category: str) -> str:
+    """What is wrong with values of a category, in words."""
+    return _KINDS.get(category, category.replace("_", " ").lower())
+
+
 def bad_value_lines(one: BadColumn, rows: Mapping[str, str]) -> list[str]:
     """The values of a column with their counts, and what its property takes. `rows`: where a value is found,
     by the value in small letters.

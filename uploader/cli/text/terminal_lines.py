@@ -31,6 +31,10 @@ _PROBLEM = re.compile(
 )
 
 
+#: Words at the beginning of a line that say what to decide on, or what was left out.
+_CAUTION = re.compile(r"^ *(?:CAUTION|OPT-OUTS|NOT CHECKED)\b(?=:)")
+
+
 def broken_lines(line: str, width: int) -> list[str]:
     """The line in as many lines as it needs, without a broken word."""
     if not width or len(line) <= width:
@@ -60,6 +64,7 @@ def _wrapped(line: str, width: int) -> list[str]:
 def coloured(line: str) -> str:
     """The line with the colours of outcomes and problems."""
     line = _PROBLEM.sub(lambda found: f"{_BOLD}{_RED}{found[0]}{_PLAIN}", line)
+    line = _CAUTION.sub(lambda found: f"{_BOLD}{_YELLOW}{found[0]}{_PLAIN}", line)
     return _OUTCOME.sub(
         lambda found: f"{_COLOURS[found['first'] or found['second']]}{found[0]}{_PLAIN}", line
     )

@@ -59,3 +59,9 @@ def test_outcomes_and_problems_have_colours(line, wanted):
 @given(_LINES)
 def test_a_colour_changes_no_text(line):
     assert _ESCAPES.sub("", coloured(f"12 rejected {line}")) == f"12 rejected {line}"
+
+
+@pytest.mark.parametrize("word", ["CAUTION", "OPT-OUTS", "NOT CHECKED"])
+def test_what_is_to_be_decided_is_yellow_where_a_line_begins_with_it(word):
+    assert coloured(f"  {word}: 61 rows say so") == f"\x1b[1m\x1b[33m  {word}\x1b[0m: 61 rows say so"
+    assert coloured(f"a {word.lower()}: x") == f"a {word.lower()}: x"

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from uploader.check.bad_columns import BadColumn
 from uploader.check.report import Report
+from uploader.cli.text.bad_values import kind_words
 from uploader.cli.text.check.column_table import column_lines, unsent_columns
 from uploader.cli.text.check.details import (
     account_text,
@@ -124,7 +125,7 @@ def _groups(groups: Mapping[tuple[str, str], Group], report: Report) -> Iterator
         yield Kind(
             group.count,
             printable(column, 60),
-            category.replace("_", " ").lower(),
+            kind_words(category),
             [*reason_texts(group.examples, report), *more],
         )
 

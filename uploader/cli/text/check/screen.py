@@ -9,6 +9,7 @@ from dataclasses import replace
 from uploader.check.bad_columns import BadColumn, BadValue
 from uploader.check.blank_candidates import mapping_lines
 from uploader.check.report import Report
+from uploader.cli.text.bad_values import kind_words
 from uploader.cli.text.check.column_table import NO_TERMINAL, column_lines, table, unsent_columns
 from uploader.cli.text.check.details import (
     account_text,
@@ -208,7 +209,7 @@ def _bad_value_lines(report: Report) -> list[str]:
 
 def _kind_line(category: str, column: str, group: Group, report: Report) -> str:
     if not group.examples:
-        return f"{_counted(group.count)}{category} in {printable(column, 60)}"
+        return f"{_counted(group.count)}{kind_words(category)} in {printable(column, 60)}"
     one = group.examples[0]
     of = f" of {report.sources[one.source].name}" if len(report.sources) > 1 else ""
     such_as = "such as " if group.count > 1 else ""
