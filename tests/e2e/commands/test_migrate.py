@@ -300,6 +300,13 @@ def test_a_checkpoint_of_another_file_is_found_before_anything_is_written(tmp_pa
     assert (mock.objects("companies"), mock.objects("contacts")) == ([], [])
 
 
+def test_what_became_of_a_step_s_rows_is_said_once(tmp_path, hubspot_mock):
+    write_plan(tmp_path, hubspot_mock().url, counts=dict.fromkeys(NAMES, 3))
+    ended = run("migrate", "plan.toml", "--yes", cwd=tmp_path)
+    assert ended.err.count("step 1 of 3, companies: complete; 3 rows: 3 created") == 1, ended.err
+    assert "step 1 of 3, companies: links: 3 linked\n" in ended.err
+
+
 def test_properties_are_created_in_the_account_of_a_plan(tmp_path, hubspot_mock):
     mock = hubspot_mock()
     write_plan(tmp_path, mock.url, counts=dict.fromkeys(NAMES, 3))

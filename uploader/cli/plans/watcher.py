@@ -21,13 +21,21 @@ from uploader.cli.logs import note_job, print_message
 from uploader.cli.option_variables import say_settings
 from uploader.cli.text.canary import kind_text, refusal_text
 from uploader.cli.text.check.screen import brief
-from uploader.cli.text.plan import account_line, links_in_plan_lines, outlook_line, step_ending, step_title
+from uploader.cli.text.plan import (
+    account_line,
+    follow_up_text,
+    links_in_plan_lines,
+    outlook_line,
+    step_ending,
+    step_title,
+)
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run
 from uploader.plans.ending import StepEnd
 from uploader.plans.other_files import LinksInPlan
+from uploader.plans.record import COMPLETE
 from uploader.plans.run import Step
 
 
@@ -42,6 +50,7 @@ class Watcher:
         self._display: RunDisplay | None = None
         self._checking: asyncio.Task[None] | None = None
         self._is_introduced = False
+        self._are_rows_done = False  # of the step at work
         self._rows: dict[int, int] = {}  # of steps whose rows were all read by the check
         self._is_part = any(one.settings.limit is not None for one in steps)
 
@@ -86,6 +95,7 @@ class Watcher:
 
     async def running(self, number: int, run: Run, *, are_rows_done: bool) -> None:
         self._introduce()
+        self._are_rows_done = are_rows_done
 
         def introduce() -> None:
             note_job(run.job_id, run.account.portal)
@@ -110,7 +120,13 @@ class Watcher:
             lines = lines[1:]  # that it is complete is said below
         for line in lines:
             print_message(f"{self._title(number)}: {line}")
-        print_message(step_ending(self._title(number), end))
+        if (
+            self._are_rows_done and summary.state == COMPLETE and summary.follow_ups
+        ):  # the rows were said before
+            texts = [follow_up_text(name, one.as_dict()) for name, one in summary.follow_ups.items()]
+            print_message(f"{self._title(number)}: {'; '.join(texts)}")
+        else:
+            print_message(step_ending(self._title(number), end))
 
     async def judge(self, review: Review) -> bool:
         assert self._display is not None
