@@ -81,7 +81,7 @@ def read_statement(text: str) -> Statement:
     if not at:
         return Statement(text)
     start = tokens[at].start
-    columns = _order_columns(tokens[at + 2 :], _selected(tokens[:at]))
+    columns = () if _picks_by_order(tokens[:at]) else _order_columns(tokens[at + 2 :], _selected(tokens[:at]))
     return Statement(text, is_ordered=True, unordered=text[:start].strip() if columns else "", order=columns)
 
 
@@ -111,6 +111,19 @@ def _last_order(tokens: Sequence[_Token]) -> int:
         at for at, (one, two) in enumerate(pairs) if (one.word, two.word) == ("ORDER", "BY") and not one.depth
     ]
     return found[-1] if found else 0
+
+
+def _picks_by_order(tokens: Sequence[_Token]) -> bool:
+    """Whether the order decides which rows there are: `SELECT DISTINCT ON (email)`, `SELECT TOP 10`."""
+    for at, token in enumerate(tokens):
+        if token.depth or token.word != "SELECT":
+            continue
+        words = [one for one in tokens[at + 1 : at + 4] if one.word not in {"ALL", "DISTINCT"}]
+        what, *following = words or [token]
+        counts = bool(following) and (following[0].kind == "number" or following[0].text == "(")
+        if what.word == "ON" or (what.word in {"TOP", "FIRST", "SKIP", "LIMIT"} and counts):
+            return True
+    return False
 
 
 def _selected(tokens: Sequence[_Token]) -> frozenset[str]:

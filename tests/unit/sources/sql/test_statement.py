@@ -28,6 +28,7 @@ def ordered_by(text, columns=COLUMNS):
         ("WITH a AS (SELECT * FROM t ORDER BY 1) SELECT * FROM a ORDER BY email", (1,)),
         ("SELECT 'ORDER BY x' AS email FROM t /* ORDER BY y */ ORDER BY id", (0,)),
         ("SELECT id FROM a UNION SELECT id FROM b ORDER BY id", (0,)),
+        ("SELECT DISTINCT id, top, first FROM t ORDER BY id", (0,)),
         ("VALUES (1, 'a') ORDER BY 1", (0,)),
     ],
 )
@@ -53,6 +54,11 @@ def test_the_outermost_order_is_found(text, found):
         "SELECT lower(x) AS id FROM t ORDER BY t.id",
         r"SELECT 'it\'s' AS x FROM t ORDER BY id",
         "SELECT row_number() OVER (ORDER BY id) AS n FROM t",
+        "SELECT DISTINCT ON (email) * FROM t ORDER BY email, id DESC",
+        "SELECT id FROM a UNION SELECT DISTINCT ON (id) id FROM t ORDER BY id",
+        "SELECT TOP 10 * FROM t ORDER BY id",
+        "SELECT DISTINCT TOP (10) id FROM t ORDER BY id",
+        "SELECT FIRST 10 SKIP 20 id FROM t ORDER BY id",
     ],
 )
 def test_no_order_is_concluded_from_what_is_no_column_of_the_result(text):
