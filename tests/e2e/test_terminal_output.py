@@ -91,10 +91,11 @@ def test_a_live_display_fits_its_terminal_and_is_gone_in_the_end(tmp_path, hubsp
 
 def test_undo_and_verify_have_a_bar_that_keeps_quiet_beside_a_question(tmp_path, hubspot_mock):
     source = write_csv(tmp_path / "contacts.csv", contacts(900))
-    mock = hubspot_mock(quota="100000/10", latency_seconds=0.1)
-    account = ("--base-url", mock.url, "--rate", "1000/1", "--max-in-flight", "1")
+    # A time is shown after two seconds of work: nine requests, one after the other.
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.4)
+    account = ("--base-url", mock.url, "--rate", "1000/1")
     assert run("upload", source, *account, "--yes", "--snapshot", cwd=tmp_path).code == 0
-    job = (f"{source}.checkpoint", *account)
+    job = (f"{source}.checkpoint", *account, "--max-in-flight", "1")
     terminal = Terminal("verify", *job, cwd=tmp_path, columns=100)
     wait_until(lambda: terminal.has(r"[#-]{24} +\d+%  [\d,]+ of 900 contacts \| \d+ s left"))
     assert terminal.end() == 0

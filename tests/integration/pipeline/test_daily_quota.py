@@ -33,7 +33,7 @@ def test_a_spent_day_is_waited_out_and_the_forecast_named_the_pause(tmp_path):
     rows = contacts(30_000)
     run = job(tmp_path, rows, daily_quota=200, batch_records=100, **SHORT_DAY)
     shown = []
-    summary = run.run_virtual(on_start=lambda one: shown.extend(_forecast(one)), **WAIT)
+    summary = run.run_virtual(on_start=lambda one: shown.extend(_forecast(one, None)), **WAIT)
     run.check(rows, summary)
     assert (summary.exit_code, summary.as_dict()["pauses"]) == (0, {"daily quota used up": 1})
     assert 60 < run._clock < 80
