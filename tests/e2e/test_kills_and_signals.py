@@ -395,6 +395,7 @@ def test_a_name_that_is_no_checkpoint_is_told_from_a_damaged_one(tmp_path):
     assert (ended.code, "give the .checkpoint file" in ended.err) == (2, True)
 
 
+@pytest.mark.soak
 def test_each_command_starts_with_an_interpreter_of_its_own(tmp_path, hubspot_mock):
     """As a user starts it, with all that it imports itself."""
     write(tmp_path / "contacts.csv", [(f"c{i}@example.com", "x") for i in range(5)])

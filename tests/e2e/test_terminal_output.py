@@ -89,6 +89,7 @@ def test_a_live_display_fits_its_terminal_and_is_gone_in_the_end(tmp_path, hubsp
     assert "rows read         6,000" in text.replace("\r", "")
 
 
+@pytest.mark.soak
 def test_undo_and_verify_have_a_bar_that_keeps_quiet_beside_a_question(tmp_path, hubspot_mock):
     source = write_csv(tmp_path / "contacts.csv", contacts(900))
     # A time is shown after two seconds of work: nine requests, one after the other.

@@ -70,6 +70,7 @@ def settled(checkpoint: Path) -> int:
         return 0
 
 
+@pytest.mark.soak
 def test_an_upload_whose_token_is_revoked_half_way_ends_well_and_shows_no_token(vault, work, hubspot_mock):
     """Nothing that the run leaves or shows has a token: files, output, its own command line."""
     contacts(work / "contacts.csv", 1_500)

@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import uploader
 from support.processes import environment
 from uploader.cli.main import COMMANDS
@@ -145,6 +147,7 @@ def test_the_python_api_raises_the_same(tmp_path):
     assert windows(PYTHON_API, folder=tmp_path).splitlines() == [f"{name} {LINE}" for name in calls]
 
 
+@pytest.mark.soak
 def test_every_module_can_be_imported_there(tmp_path):
     """Else a message of Python would come before ours."""
     assert int(windows(ALL_MODULES, folder=tmp_path)) > 400

@@ -80,6 +80,7 @@ def has_come_to(mock, process, upserts):
     return process.poll() is not None or writes(mock) > upserts
 
 
+@pytest.mark.soak
 def test_a_plan_that_is_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path, hubspot_mock):
     mock = hubspot_mock(quota="100000/10", latency_seconds=0.02)
     write_plan(tmp_path, mock.url)

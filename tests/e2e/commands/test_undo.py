@@ -7,6 +7,8 @@ import stat
 import subprocess
 import sys
 
+import pytest
+
 from support.processes import environment, holding, kill, run, start, wait_until
 
 CHECKPOINT = "contacts.csv.checkpoint"
@@ -43,6 +45,7 @@ def state(mock) -> dict[str, dict[str, str]]:
     return {one["id"]: {name: text for name, text in one["properties"].items() if text} for one in live}
 
 
+@pytest.mark.soak
 def test_killed_and_taken_up_it_leaves_the_account_as_before_but_for_what_others_touched(
     tmp_path, hubspot_mock
 ):

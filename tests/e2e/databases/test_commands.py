@@ -63,6 +63,7 @@ def test_killed_and_resumed_a_database_ends_the_same(tmp_path, hubspot_mock, sou
         assert sorted(int(line["row"]) for line in csv.DictReader(file)) == list(range(1, ROWS + 1))
 
 
+@pytest.mark.soak
 def test_every_command_takes_a_table_as_it_takes_a_file(tmp_path, hubspot_mock):
     write_sqlite(tmp_path / "crm.db", 300)
     execute(tmp_path / "crm.db", "UPDATE customers SET email = 'nobody' WHERE id = 7")

@@ -307,6 +307,7 @@ def test_a_short_outage_of_the_upsert_alone_abandons_no_row(tmp_path, count):
     assert summary.exit_code == 0
 
 
+@pytest.mark.soak
 def test_an_outage_of_three_minutes_abandons_no_row(tmp_path):
     rows = contacts(2_000)
     fault = {"kind": "status", "status": 503, "endpoint": "any", "from_seconds": 3, "until_seconds": 183}
