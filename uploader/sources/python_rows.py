@@ -256,13 +256,13 @@ class RowStream(ABC):
             self.refs.pop(number, None)
 
     def _line(self, row: object) -> bytes:
-        """Count a row, note its ref, and return its line."""
+        """Encode a row, then count it and note its ref: a row that cannot be encoded is none."""
+        values, ref = (row.values, row.ref) if isinstance(row, Row) else (row, None)
+        line = encode_row(values) + b"\n"
         self._count += 1
-        if isinstance(row, Row):
-            if self._keeps_refs and row.ref is not None and self._count >= self._first_open:
-                self.refs[self._count] = row.ref
-            return encode_row(row.values) + b"\n"
-        return encode_row(row) + b"\n"
+        if self._keeps_refs and ref is not None and self._count >= self._first_open:
+            self.refs[self._count] = ref
+        return line
 
 
 class ProgramRows(RowStream):

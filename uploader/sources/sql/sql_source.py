@@ -173,16 +173,16 @@ class SqlSource:
             rows = self._behind(place, page.rows, compares=is_resumed or not _is_exact(place))
             if rows is None:
                 break
-            is_resumed = False
             yield from rows
             if page.is_last:
                 return
-            place = trail.place
+            before, place = place, trail.place
             if place is None:
                 break
-            if page.is_slow or not place.is_exact:
+            is_resumed = is_resumed and place == before
+            if page.is_slow or place == before or not place.is_exact:
                 rest = self._streamed(page_query(self._statement.unordered, self._names, order, place.key))
-                rows = self._behind(place, rest, compares=not place.is_exact)
+                rows = self._behind(place, rest, compares=is_resumed or not place.is_exact)
                 if rows is None:
                     break
                 yield from rows
@@ -190,7 +190,11 @@ class SqlSource:
         yield from self._all(trail)
 
     def _page(self, order: Order, place: Place | None) -> _Page:
-        """One page from the place on, with the rows of its key. A lost connection is made again."""
+        """One page from the place on, with the rows of its key. A lost connection is made again.
+
+        Only the last page ends with a key of which it may lack rows: in the next query, rows of one key may
+        come in another order.
+        """
         for seconds in _RETRY_SECONDS:
             try:
                 return self._read_page(order, place)
@@ -211,13 +215,21 @@ class SqlSource:
                 rows += part
                 size += sum(len(one) for values in part for one in values if isinstance(one, str | bytes))
                 if size >= PAGE_BYTES and len(rows) > expected:
-                    return _Page(rows, is_last=False, is_slow=seconds > _SLOW_SECONDS)
-        return _Page(rows, is_last=len(rows) < limit, is_slow=seconds > _SLOW_SECONDS)
+                    return _Page(self._of_whole_keys(rows), is_last=False, is_slow=seconds > _SLOW_SECONDS)
+        is_last = len(rows) < limit
+        return _Page(rows if is_last else self._of_whole_keys(rows), is_last, seconds > _SLOW_SECONDS)
+
+    def _of_whole_keys(self, rows: Sequence[Values]) -> Sequence[Values]:
+        """The rows without those at the end that share the last key."""
+        last = self._key(rows[-1])
+        return rows[: next((at for at in range(len(rows), 0, -1) if self._key(rows[at - 1]) != last), 0)]
 
     def _behind(
         self, place: Place | None, rows: Iterable[Values], *, compares: bool
     ) -> Iterator[Values] | None:
-        """The rows behind those of a place. None if they are compared, and are not as they were."""
+        """The rows behind those of a place: behind all of its key, or, if they are compared, behind as many
+        as it has. None if they are not as they were.
+        """
         if place is None:
             return iter(rows)
         ahead, taken, following = iter(rows), list[Values](), list[Values]()
@@ -226,7 +238,7 @@ class SqlSource:
                 following.append(values)
                 break
             taken.append(values)
-            if len(taken) == place.rows:
+            if compares and len(taken) == place.rows:
                 break
         if compares and digest_of([encode_cells(self._spelled(one)) for one in taken]) != place.digest:
             return None

@@ -47,8 +47,8 @@ class Place:
         return all(type(value) in _EXACT for value in self.key)
 
     def text(self) -> str:
-        """The place as a mark keeps it; "" if the key has a blank value, or one of an unusual type."""
-        if not self.key or any(type(value) not in _TYPES for value in self.key):
+        """The place as a mark keeps it; "" if the key has a blank value, NaN, or one of an unusual type."""
+        if not self.key or any(type(value) not in _TYPES or value != value for value in self.key):  # noqa: PLR0124
             return ""
         values = [(_TYPES[type(value)][0], _spell(value)) for value in self.key]
         return json.dumps([values, self.rows, self.digest])

@@ -145,6 +145,18 @@ def test_a_row_changed_between_two_pages_is_read_once(path, url, monkeypatch):
     assert found == [row[0] for row in expected()]
 
 
+@pytest.mark.parametrize("rows_of_a_key", [3, 120, ROWS])
+def test_rows_of_one_key_are_read_once_though_each_query_has_them_in_another_order(
+    url, monkeypatch, rows_of_a_key
+):
+    monkeypatch.setattr(sql_source, "PAGE_ROWS", 70)
+    shuffled = "(SELECT * FROM customers ORDER BY random() LIMIT -1)"
+    query = f"SELECT id, id / {rows_of_a_key} AS part FROM {shuffled} ORDER BY part"
+    found = cells(open_customers(database(url), query))
+    assert sorted(int(row[0]) for row in found) == list(range(1, ROWS + 1))
+    assert [int(row[1]) for row in found] == sorted(number // rows_of_a_key for number in range(1, ROWS + 1))
+
+
 def test_a_query_that_takes_long_is_not_asked_for_every_page(url, monkeypatch):
     monkeypatch.setattr(sql_source, "PAGE_ROWS", 10)
     asked = []
