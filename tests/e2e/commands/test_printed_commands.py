@@ -90,6 +90,7 @@ PRINTED = {
 #: The functions that make commands. They are listed where they are called.
 MAKERS = {"command_line", "next_command", "shell_word"}
 COMMAND = re.compile(rf"^(.*?)(uploader (?:{VERBS})\b.*)$", re.MULTILINE)
+OPTION_IN_PAGE = re.compile(r'<span class="option">([^<]*)</span>')
 IN_PAGE = re.compile(rf"([^<>]*)(?:<[^>]*>|\s)*(uploader (?:{VERBS}) [^<]*)")
 #: More than any of these jobs prints.
 MOST = 20
@@ -170,7 +171,8 @@ class Shell:
             commands = [] if is_page else printed_commands(text)
             for page in self.folder.glob("*.html"):
                 found = [
-                    (html.unescape(a).strip(), html.unescape(b)) for a, b in IN_PAGE.findall(page.read_text())
+                    (html.unescape(a).strip(), html.unescape(b))
+                    for a, b in IN_PAGE.findall(OPTION_IN_PAGE.sub(r"\1", page.read_text()))
                 ]
                 self.printed += "".join(f"{lead}: {command}\n" for lead, command in found)
                 commands += [command for _, command in found]
