@@ -58,6 +58,11 @@ class DatabaseUrl:
         return self.parameters.get(TABLE, "")
 
     @property
+    def unshown(self) -> list[str]:
+        """Values of parameters that may be secrets. Shorter ones are numbers and flags, found in any text."""
+        return [value for name, value in self.parameters.items() if name not in _SHOWN and len(value) > 3]
+
+    @property
     def is_of_file(self) -> bool:
         return self.dialect in _OF_FILES
 

@@ -92,7 +92,10 @@ class TokenProgram:
                     stdout=subprocess.PIPE,
                 )
             except FileNotFoundError as error:
-                raise self._error("was not found; check PATH, or give its full path") from error
+                # Not named: what is no program may be the token itself.
+                raise SettingsError(
+                    "the program of the token command was not found; check PATH, or give its full path"
+                ) from error
             except (OSError, ValueError) as error:  # ValueError: a null byte
                 raise self._error(f"cannot be run: {getattr(error, 'strerror', error)}") from error
             return self._process

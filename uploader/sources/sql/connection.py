@@ -60,7 +60,7 @@ class Database:
                 "characters with their codes (@ as %40, / as %2F, ? as %3F)"
             )
         self.url = url
-        self._secrets = [text for text in {url.password, unquote(url.password)} if text]
+        self._secrets = sorted(filter(None, {url.password, unquote(url.password), *url.unshown}), key=len)
         self._engine = self._make_engine(name, url)
 
     @property
@@ -167,8 +167,8 @@ class Database:
     def _words(self, error: BaseException) -> str:
         """What a driver says, in one line without secrets."""
         text = in_a_line(getattr(error, "orig", None) or error)
-        for secret in self._secrets:
-            text = text.replace(secret, "(the password)")
+        for secret in reversed(self._secrets):  # a long one first, since it may hold a short one
+            text = text.replace(secret, "(not shown)")
         return without_addresses(text)
 
 

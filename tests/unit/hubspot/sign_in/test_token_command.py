@@ -46,7 +46,8 @@ def test_the_token_is_what_stands_alone_in_the_output(printed):
         (shell(f"echo token: {TOKEN}"), "(sh) printed characters that tokens do not have"),
         (shell(f"echo {TOKEN}; exit 3"), "(sh) failed with exit code 3; run it by itself"),
         (shell(f"echo {TOKEN}; kill -9 $$"), "(sh) was ended by SIGKILL"),
-        (TokenCommand(f"/nowhere/op {SECRET}"), "(op) was not found; check PATH"),
+        (TokenCommand(f"/nowhere/op {SECRET}"), "the program of the token command was not found; check PATH"),
+        (TokenCommand(SECRET), "the program of the token command was not found; check PATH"),
         (TokenCommand(f"/etc/passwd {SECRET}"), "(passwd) cannot be run: Permission denied"),
     ],
 )

@@ -291,6 +291,12 @@ def test_an_error_of_a_driver_does_not_quote_the_password(monkeypatch):
         )
 
 
+def test_an_error_of_a_driver_does_not_quote_a_parameter_that_is_not_shown():
+    with pytest.raises(SourceError, match="the database says") as raised:
+        open_customers("postgresql+psycopg://me@127.0.0.1:1/x?table=t&connect_timeout=sesame42")
+    assert "sesame" not in str(raised.value)
+
+
 def test_a_database_is_opened_for_reading_only(url):
     with pytest.raises(SourceError, match="readonly"), Database(url).connected() as connection:
         connection.exec_driver_sql("CREATE TABLE other (id INTEGER)")

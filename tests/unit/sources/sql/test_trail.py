@@ -26,7 +26,7 @@ def test_a_place_is_read_back_as_it_was(key):
     assert list(map(type, again.key)) == list(map(type, key))
 
 
-@pytest.mark.parametrize("key", [(), (None,), (1, None), (b"x",), (True,), ([1],)])
+@pytest.mark.parametrize("key", [(), (None,), (1, None), (Decimal("NaN"),), (b"x",), (True,), ([1],)])
 def test_a_key_that_no_mark_can_keep_has_no_text(key):
     assert Place(key).text() == ""
 
