@@ -80,7 +80,9 @@ def test_an_upload_whose_token_is_revoked_half_way_ends_well_and_shows_no_token(
     process = start_python("upload", "contacts.csv", *words, cwd=work, env=WITHOUT_TOKEN)
     checkpoint = work / "contacts.csv.checkpoint"
     wait_until(lambda: settled(checkpoint) >= 100, process)
-    listed = subprocess.run(["ps", "-o", "args=", "-p", str(process.pid)], capture_output=True, check=True)
+    listed = subprocess.run(
+        ["ps", "-ww", "-o", "args=", "-p", str(process.pid)], capture_output=True, check=True
+    )
     seen = listed.stdout
     assert b"--token-command" in seen
     assert runs(vault) == ["op://crm/hub spot"]
