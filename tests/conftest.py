@@ -27,7 +27,7 @@ _UNHURRIED: dict[str, Any] = {
     "print_blob": True,
     "suppress_health_check": [HealthCheck.too_slow],
 }
-settings.register_profile("repeatable", derandomize=True, **_UNHURRIED)
+settings.register_profile("repeatable", derandomize=True, max_examples=50, **_UNHURRIED)
 # More of the same kind, so that a change is never held up by a draw that has nothing to do with it.
 settings.register_profile("larger", derandomize=True, max_examples=300, **_UNHURRIED)
 settings.register_profile("random", derandomize=False, **_UNHURRIED)

@@ -127,7 +127,7 @@ def _read_off(decoded, shown):
     return shown_properties, results, [(error.category, error.message, error.ids) for error in decoded.errors]
 
 
-@settings(max_examples=2 * settings.default.max_examples)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(_ANSWERS | _LOOKALIKES, st.sampled_from(["email", ALL_PROPERTIES]))
 def test_a_batchs_answer_is_read_at_once_as_it_is_field_by_field(body, shown):
     raw = json.dumps(body).encode()

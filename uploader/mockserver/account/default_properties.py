@@ -103,8 +103,8 @@ def properties_of(
     pipelines: Sequence[Pipeline] = (),
 ) -> list[Property]:
     """The properties of an object type. `extra`, `pipelines`: of the scenario; `user_ids`: of the owners."""
-    default = _default() if kind.is_contacts else _of_others(kind, pipelines)
-    named = {p.name: p for p in (*default, *_custom())}
+    default = CONTACT_PROPERTIES if kind.is_contacts else _of_others(kind, pipelines)
+    named = {p.name: p for p in (*default, *CUSTOM_PROPERTIES)}
     named.update((p.name, _from_scenario(p)) for p in extra if p.object_type == kind.name)
     if kind.is_contacts:
         named["email"] = replace(named["email"], address=True)
@@ -281,3 +281,8 @@ def options_of(written: Sequence[str]) -> tuple[Option, ...]:
     """The options that a scenario writes as `value` or `value=label`."""
     pairs = (option.partition("=") for option in written)
     return tuple(Option(label or value.capitalize(), value) for value, _, label in pairs)
+
+
+CONTACT_PROPERTIES = tuple(_default())
+#: Of every object type.
+CUSTOM_PROPERTIES = tuple(_custom())
