@@ -56,7 +56,7 @@ def held(mock) -> dict[str, str]:
     [
         pytest.param(300, "ext4", marks=pytest.mark.soak),
         (1_200, "ext4"),
-        (1_200, "nfs4"),
+        pytest.param(1_200, "nfs4", marks=pytest.mark.soak),
         pytest.param(len(ROWS), "ext4", marks=pytest.mark.soak),
     ],
     ids=["early", "half-way", "half-way, on a network", "at the end"],

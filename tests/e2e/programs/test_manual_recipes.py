@@ -95,6 +95,7 @@ def crm(postgres):
     return crm
 
 
+@pytest.mark.soak
 def test_rows_of_postgresql_come_through_a_cursor(tmp_path, hubspot_mock, crm):
     hubspot = hubspot_mock()
     printed = run_example(RECIPES["PostgreSQL in Python"], tmp_path, hubspot.url, CRM=crm)
@@ -105,6 +106,7 @@ def test_rows_of_postgresql_come_through_a_cursor(tmp_path, hubspot_mock, crm):
     assert records["c8@example.com"] == {"firstname": 'Ann, "A."', "lifecyclestage": "customer"}
 
 
+@pytest.mark.soak
 def test_rows_of_postgresql_come_through_a_pipe_that_broke_before(tmp_path, hubspot_mock, crm):
     """Without its last lines, what a pipe carries looks complete."""
     if not shutil.which("psql"):
