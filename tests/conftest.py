@@ -120,7 +120,7 @@ if "stream_writer" in inspect.signature(ClientResponse.__init__).parameters:
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--cases", type=int, default=20, help="how many a model test tries in virtual time, of each kind"
+        "--cases", type=int, default=30, help="how many a model test tries in virtual time, of each kind"
     )
     parser.addoption("--socket-cases", type=int, default=1, help="how many over sockets, with SIGKILL")
 
