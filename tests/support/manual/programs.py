@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
+from importlib.resources import files
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -12,7 +13,7 @@ _PROGRAM = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 def sections(page: str) -> dict[str, str]:
     """What stands below each heading."""
-    text = (ROOT / "uploader/docs" / page).read_text(encoding="utf-8")
+    text = (files("uploader") / "docs" / page).read_text(encoding="utf-8")
     parts = re.split(r"^##+ (.*)$", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
@@ -47,10 +48,10 @@ def run_example(example: str, folder: Path, url: str, *, is_strict: bool = True,
 
 def check_types(programs: Iterable[str], folder: Path) -> None:
     """By the types that the package ships, as strictly as the package itself."""
-    files = []
+    scripts = []
     for number, program in enumerate(programs):
-        files.append(folder / f"example_{number}.py")
-        files[-1].write_text(program, encoding="utf-8")
-    command = [sys.executable, "-m", "mypy", "--strict", *map(str, files)]
+        scripts.append(folder / f"example_{number}.py")
+        scripts[-1].write_text(program, encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--strict", *map(str, scripts)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
