@@ -19,7 +19,8 @@ from support.intercepted_requests import existing, job, record_upserts, upserts
 from support.jobs import contacts, write_csv
 from support.processes import TOKEN, kill, run as run_command, start, wait_until
 from uploader.cli.commands.status import read_summary
-from uploader.hubspot.client import Call, HubSpot
+from uploader.hubspot.client import HubSpot
+from uploader.hubspot.transport import Call
 from uploader.model.settled_rows import Tallies
 from uploader.model.stop import Cause
 from uploader.pipeline.failure_limits import FailureLimit

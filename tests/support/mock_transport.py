@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl
 from multidict import CIMultiDict
 
 from support.schema_check import USER_AGENT
-from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply, no_reply
 from uploader.hubspot.reply_decoding import decode
+from uploader.hubspot.transport import Call
 from uploader.mockserver.faults.scenario import Scenario
 from uploader.mockserver.quota import parse_quota
 from uploader.mockserver.request_and_reply import Delivery, Request

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from support.mock_transport import MockTransport, make_simulator
 from support.virtual_loop import run_virtual
-from uploader.hubspot.client import Call
+from uploader.hubspot.transport import Call
 from uploader.model.settled_rows import Tallies
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 from uploader.pipeline.rate.limiter import SendLog

@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from uploader.associations.work_list import End, FoundEnd
-from uploader.hubspot.client import Call
 from uploader.hubspot.object_types import noun
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import Paths, encode_read, write_request
+from uploader.hubspot.transport import Call
 from uploader.model.associations import LinkColumn
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, lock_key

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from uploader.associations.existing_links import UNKNOWN, read_links
 from uploader.associations.link_verdict import Ends, Link, Refused, classify_links
 from uploader.hubspot.associations import MOST_LINKS, encode_links
-from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import Paths, encode_ids
+from uploader.hubspot.transport import Call
 from uploader.model.associations import LinkOutcome
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.reply_verdict import Action, classify_optional_read

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from uploader.errors import SettingsError
 from uploader.hubspot.associations import association_types, encode_label
-from uploader.hubspot.client import Call
 from uploader.hubspot.object_types import noun
 from uploader.hubspot.replies import Reply, whole_error
+from uploader.hubspot.transport import Call
 from uploader.model.associations import AssociationType, LinkColumn
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.follow_up import Tools

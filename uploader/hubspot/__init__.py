@@ -19,4 +19,5 @@ schema          an object type's properties: types, options, read-only and uniqu
 sign_in         tokens: where they come from, what they may do, when they are renewed
 stage_lookup    the pipelines of an object type and their stages, found by id or name
 tls             TLS and proxies for aiohttp, and their errors as replies
+transport       what sends requests: the call, and the protocol that the client keeps
 """

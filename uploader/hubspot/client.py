@@ -11,10 +11,9 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import aiohttp
-import msgspec
 from aiohttp import http_exceptions
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
@@ -23,6 +22,7 @@ from uploader.hubspot import tls
 from uploader.hubspot.proxy import Network
 from uploader.hubspot.replies import Reply, no_reply
 from uploader.hubspot.reply_decoding import decode, holds_too_much
+from uploader.hubspot.transport import Call, nothing
 
 #: HubSpot's edge gives up after 100 s (524). Waiting longer than that ensures that HubSpot no longer works on
 #: a request when its records are sent again.
@@ -35,38 +35,8 @@ MAX_REPLY_BYTES = 32 * 1024 * 1024
 _MAX_HELD_BYTES, _SMALL_BYTES = 96 * 1024 * 1024, 256 * 1024
 
 
-class Call(msgspec.Struct, frozen=True):
-    """One request to be sent."""
-
-    method: str
-    path: str
-    body: bytes | None = None
-    is_form: bool = False  #: the body is a form with its own credentials: no token is sent
-    shown: str | None = None  #: which property of a batch's results to read, as in `decode`
-    is_search: bool = False  #: it counts to the limit of searches, too
-
-
-def _nothing() -> None:
-    """The default of `on_sent`."""
-
-
-class Transport(Protocol):
-    """Sends requests. The real one uses HTTP; tests reply from memory.
-
-    `on_sent` is called just before the request is sent, once it has a connection. An exception in it stops
-    the request and is raised.
-    """
-
-    async def send(self, call: Call, on_sent: Callable[[], None] = _nothing) -> Reply: ...
-
-    def use(self, token: str) -> None:
-        """Send later requests with this token."""
-
-    async def close(self) -> None: ...
-
-
 #: `on_sent` of the request that the current task sends.
-_ON_SENT: ContextVar[Callable[[], None]] = ContextVar("on_sent", default=_nothing)
+_ON_SENT: ContextVar[Callable[[], None]] = ContextVar("on_sent", default=nothing)
 
 
 class _NotifyingConnector(aiohttp.TCPConnector):
@@ -129,7 +99,7 @@ class HubSpot:
         await self._session.close()
 
     async def send(  # noqa: PLR0911  # a table of what can go wrong
-        self, call: Call, on_sent: Callable[[], None] = _nothing
+        self, call: Call, on_sent: Callable[[], None] = nothing
     ) -> Reply:
         headers = self._headers if call.body is None else self._headers_of_body
         if call.is_form:

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import orjson
 
-from uploader.hubspot.client import Call
 from uploader.hubspot.json_values import as_moment, as_text, as_texts
 from uploader.hubspot.requests import Paths
+from uploader.hubspot.transport import Call
 
 READ_SCOPE, WRITE_SCOPE = "crm.lists.read", "crm.lists.write"
 #: Records in one request: an assumption. The official schema (lists v3, memberships/add) names no cap; of its

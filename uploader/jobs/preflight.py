@@ -11,7 +11,6 @@ from msgspec import structs
 
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
-from uploader.hubspot.client import Call
 from uploader.hubspot.missing_scopes import (
     DETAILS,
     DOCUMENTED_SCOPES,
@@ -33,6 +32,7 @@ from uploader.hubspot.requests import Paths, encode_token_info, paths
 from uploader.hubspot.schema import Schema, entries_of
 from uploader.hubspot.sign_in.token_info import TokenInfo, object_scopes
 from uploader.hubspot.stage_lookup import Pipelines, decode_pipelines
+from uploader.hubspot.transport import Call
 from uploader.model.records import EMAIL, OWN_ID
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.pipeline.rate.daily_quota import DailyQuota

@@ -15,12 +15,12 @@ from typing import Any, Self
 from msgspec import structs
 
 from uploader.hubspot.account import Account
-from uploader.hubspot.client import HubSpot, Transport
 from uploader.hubspot.missing_scopes import OWNERS
 from uploader.hubspot.requests import MAX_INPUTS, paths
 from uploader.hubspot.schema import Schema
 from uploader.hubspot.sign_in.token_provider import Access
 from uploader.hubspot.sign_in.token_renewal import TokenCommand
+from uploader.hubspot.transport import Transport
 from uploader.jobs.account_day import MIGRATION_SECONDS, AccountDay
 from uploader.jobs.column_rules import may_hold, may_name_others
 from uploader.jobs.early_ending import Ending
@@ -53,13 +53,18 @@ _START_IN_FLIGHT = 8
 _WATCH_SECONDS, _LOOK_SECONDS = 0.5, 1.0
 
 
+def _connect(settings: SignInSettings) -> Transport:
+    # To load aiohttp takes a fifth of a second, which commands do not wait for that ask HubSpot nothing.
+    from uploader.hubspot.client import HubSpot  # noqa: PLC0415
+
+    return HubSpot(settings.base_url, settings.token, settings.network)
+
+
 @dataclass(slots=True)
 class Seams:
     """What tests replace: transport, threads, random numbers and clock. The defaults are the real ones."""
 
-    transport: Callable[[SignInSettings], Transport] = lambda settings: HubSpot(
-        settings.base_url, settings.token, settings.network
-    )
+    transport: Callable[[SignInSettings], Transport] = _connect
     offload: Callable[[str], Offload] = Background
     random_number: Callable[[], float] = random.random
     wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC)

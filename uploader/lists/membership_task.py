@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from uploader.hubspot.client import Call
 from uploader.hubspot.lists import MOST_MEMBERS, Change, change_members, decode_change
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import Paths
+from uploader.hubspot.transport import Call
 from uploader.model.stop import Cause
 from uploader.pipeline.reply_verdict import Action, Verdict, classify_read
 from uploader.pipeline.requests.attempts import Attempt, Judged, Task

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from uploader.hubspot.account import Account
-from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import Paths
+from uploader.hubspot.transport import Call
 from uploader.model.follow_ups import Progress
 from uploader.pipeline.requests.attempts import Attempts
 from uploader.storage.checkpoint import Checkpoint

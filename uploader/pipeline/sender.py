@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from aiolimiter import AsyncLimiter
 
-from uploader.hubspot.client import Call, Transport
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.sign_in.token_provider import Access
+from uploader.hubspot.transport import Call, Transport
 from uploader.model.redaction import without_addresses
 from uploader.model.settled_rows import Tallies
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, 
 
 from msgspec import structs
 
-from uploader.hubspot.client import Call
 from uploader.hubspot.error_objects import is_value_taken
 from uploader.hubspot.missing_scopes import lack_text
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import ALL_PROPERTIES, Paths, encode_read, is_created, write_request
 from uploader.hubspot.schema import Kind
+from uploader.hubspot.transport import Call
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Properties, Record, by_own_id
 from uploader.model.settled_rows import Refusal, Settlement

@@ -5,9 +5,9 @@ The list of permitted requests is here. RuntimeError for any other: it is a bug,
 
 from collections.abc import Callable
 
-from uploader.hubspot.client import Call, Transport
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import Paths
+from uploader.hubspot.transport import Call, Transport
 
 
 def _nothing() -> None:

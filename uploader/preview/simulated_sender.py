@@ -14,11 +14,11 @@ from typing import Any
 
 import orjson
 
-from uploader.hubspot.client import Call
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.replies import Reply, Result
 from uploader.hubspot.requests import Paths, encode_read
 from uploader.hubspot.schema import Kind
+from uploader.hubspot.transport import Call
 from uploader.jobs.opening import Job
 from uploader.model.records import EMAIL, OWN_ID, lock_key
 from uploader.pipeline.read_matching import OTHER_ADDRESSES, answers_for, with_other_keys, with_reason

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from uploader.errors import DeclinedError, SettingsError
 from uploader.hubspot.account import Account
-from uploader.hubspot.client import Call
 from uploader.hubspot.json_values import as_moment
 from uploader.hubspot.missing_scopes import DETAILS
 from uploader.hubspot.new_properties import (
@@ -21,6 +20,7 @@ from uploader.hubspot.new_properties import (
 from uploader.hubspot.replies import Reply, whole_error
 from uploader.hubspot.requests import MAX_INPUTS
 from uploader.hubspot.schema import Schema
+from uploader.hubspot.transport import Call
 from uploader.jobs.early_ending import Ending
 from uploader.jobs.preflight import check_named_portal
 from uploader.jobs.session import Seams, Session, early_end, exact_clock

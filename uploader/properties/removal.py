@@ -7,11 +7,11 @@ from typing import Any
 
 from uploader.errors import DeclinedError, SettingsError
 from uploader.hubspot.account import Account
-from uploader.hubspot.client import Call
 from uploader.hubspot.new_properties import decode_count, encode_count, encode_names, reason_of
 from uploader.hubspot.object_types import noun
 from uploader.hubspot.replies import Reply, whole_error
 from uploader.hubspot.requests import MAX_INPUTS
+from uploader.hubspot.transport import Call
 from uploader.jobs.early_ending import Ending
 from uploader.jobs.session import Seams, Session, early_end, exact_clock
 from uploader.jobs.summary import EarlyEnd

@@ -14,9 +14,9 @@ from uploader.associations.types import find_type, read_types
 from uploader.errors import DeclinedError, SettingsError
 from uploader.hubspot.account import Account
 from uploader.hubspot.associations import Pair, encode_ended_links, encode_links, is_primary
-from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply, whole_error
 from uploader.hubspot.requests import paths
+from uploader.hubspot.transport import Call
 from uploader.jobs.early_ending import Ending
 from uploader.jobs.session import Connection, Seams, Session, early_end
 from uploader.jobs.summary import EarlyEnd

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import ALL_PROPERTIES, Paths, encode_ids, encode_read, encode_updates
+from uploader.hubspot.transport import Call
 from uploader.model.outcomes import Outcome
 from uploader.model.records import OWN_ID, Record, lock_key
 from uploader.model.settled_rows import Refusal, Settlement

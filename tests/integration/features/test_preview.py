@@ -18,8 +18,8 @@ from support.model.cases import COMMON, cases
 from support.model.running import start
 from support.virtual_loop import run_virtual
 from uploader.cli.text.preview import lines
-from uploader.hubspot.client import Call
 from uploader.hubspot.requests import paths
+from uploader.hubspot.transport import Call
 from uploader.jobs.pipeline import Parts
 from uploader.jobs.session import Seams
 from uploader.jobs.upload import Run

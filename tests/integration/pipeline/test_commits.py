@@ -12,7 +12,7 @@ from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import MockTransport, make_simulator
 from support.virtual_loop import run_virtual
-from uploader.hubspot.client import Call
+from uploader.hubspot.transport import Call
 from uploader.model.keys_of_one_contact import IdentityConflict
 from uploader.model.outcomes import Outcome
 from uploader.model.settled_rows import Settlement, Tallies

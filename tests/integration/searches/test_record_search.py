@@ -7,8 +7,8 @@ import pytest
 
 from support.mock_transport import MockTransport, make_simulator
 from support.virtual_loop import run_virtual
-from uploader.hubspot.client import Call
 from uploader.hubspot.requests import MAX_SEARCH_BYTES, encode_search, paths
+from uploader.hubspot.transport import Call
 from uploader.mockserver.account import search
 from uploader.model.settled_rows import Tallies
 from uploader.model.stop import Cause, StopRun

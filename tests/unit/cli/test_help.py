@@ -105,3 +105,14 @@ def test_help_imports_no_command():
     assert (
         subprocess.run([sys.executable, "-c", code], check=False, stdout=subprocess.DEVNULL).returncode == 0
     )
+
+
+@pytest.mark.parametrize("name", ["upload", "status", "undo"])
+def test_no_connection_is_loaded_before_one_is_needed(name):
+    code = (
+        f"import sys; from uploader.cli.main import run; run(['{name}', '--help']);"
+        "sys.exit('aiohttp' in sys.modules)"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], check=False, stdout=subprocess.DEVNULL).returncode == 0
+    )

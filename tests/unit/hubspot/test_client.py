@@ -11,7 +11,8 @@ from aioresponses import aioresponses
 from yarl import URL
 
 from uploader.hubspot import client as hubspot_module
-from uploader.hubspot.client import Call, HubSpot
+from uploader.hubspot.client import HubSpot
+from uploader.hubspot.transport import Call
 from uploader.pipeline.reply_verdict import classify_read
 
 BASE = "https://api.example.com"

@@ -13,8 +13,9 @@ import uvloop
 
 from uploader.errors import SettingsError
 from uploader.hubspot import tls
-from uploader.hubspot.client import Call, HubSpot
+from uploader.hubspot.client import HubSpot
 from uploader.hubspot.proxy import Network
+from uploader.hubspot.transport import Call
 from uploader.model.stop import Cause
 from uploader.pipeline.reply_verdict import Action, classify_read
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from uploader.errors import SettingsError, StorageError
-from uploader.hubspot.client import Call, Transport
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.requests import Paths
 from uploader.hubspot.sign_in.credential_files import keep_refresh_token, read_token
@@ -29,6 +28,7 @@ from uploader.hubspot.sign_in.token_renewal import (
     judge,
     refresh_form,
 )
+from uploader.hubspot.transport import Call, Transport
 from uploader.model.stop import Cause, StopRun
 from uploader.system.blocking_calls import Offload
 

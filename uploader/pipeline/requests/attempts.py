@@ -16,8 +16,8 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply
+from uploader.hubspot.transport import Call
 from uploader.model.stop import LONG_PAUSES, Cause, StopRun
 from uploader.pipeline.reply_verdict import Action, Verdict, classify_optional_read
 from uploader.pipeline.requests.retry import (

@@ -13,11 +13,11 @@ from typing import Any
 
 from msgspec import structs
 
-from uploader.hubspot.client import Call
 from uploader.hubspot.error_objects import ErrorObject
 from uploader.hubspot.replies import Reply, Result
 from uploader.hubspot.requests import ALL_PROPERTIES, encode_read, sent_properties
 from uploader.hubspot.schema import Kind
+from uploader.hubspot.transport import Call
 from uploader.model.outcomes import Outcome
 from uploader.model.records import Record, by_own_id
 from uploader.model.settled_rows import ONLY, Refusal, Settlement

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply, whole_error
+from uploader.hubspot.transport import Call
 from uploader.model.settled_rows import Refusal
 from uploader.pipeline.reply_verdict import Action, Verdict, classify_read
 from uploader.pipeline.requests.attempts import Attempt, Judged, Task

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply
 from uploader.hubspot.reply_decoding import decode_next_page
 from uploader.hubspot.requests import MAX_FOUND_IN_ALL, MAX_SEARCH_BYTES, MAX_SEARCHED, encode_search
+from uploader.hubspot.transport import Call
 from uploader.model.records import DOMAIN
 from uploader.pipeline.reply_verdict import Action, classify_search
 from uploader.pipeline.requests.attempts import Attempt, Attempts, Judged, Piece, Task

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from uploader.hubspot.client import Call
 from uploader.hubspot.requests import Paths, encode_read, write_request
+from uploader.hubspot.transport import Call
 from uploader.model.outcomes import Outcome
 from uploader.model.records import OWN_ID, Record
 from uploader.pipeline.reply_verdict import Action, classify, classify_optional_read

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from support.virtual_loop import run_virtual
-from uploader.hubspot.client import Call
 from uploader.hubspot.replies import Reply
+from uploader.hubspot.transport import Call
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.reply_verdict import classify_read
 from uploader.pipeline.requests.attempts import Attempts, Judged, Piece, Task
