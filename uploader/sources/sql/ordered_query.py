@@ -1,6 +1,7 @@
 """The queries around a statement: its rows counted, and those behind a key, in the statement's order.
 
-The database compares the keys, so its collation decides both on the order and on what is behind a key.
+The database compares the keys, so its collation decides both on the order and on what is behind a key. The
+rows before a key tell where these two disagree, or where the driver does not return the key exactly.
 """
 
 from collections.abc import Sequence
@@ -27,6 +28,16 @@ def count_query(text: str, columns: Sequence[str], order: Order | None) -> "Sele
     keys = [rows.c[columns[at]] for at in order.columns] if order else []
     counts: list[Any] = [sa.func.count(), *map(sa.func.count, keys)]
     return sa.select(*counts).select_from(rows)
+
+
+def before_query(text: str, columns: Sequence[str], order: Order, key: Key) -> "Select[Any]":
+    """Count the rows before a key."""
+    import sqlalchemy as sa  # noqa: PLC0415  # as above
+
+    rows = _subquery(text, columns)
+    keys = [rows.c[columns[at]] for at in order.columns]
+    is_before = sa.not_(_from_key_on(keys, order.descending, key))
+    return sa.select(sa.func.count()).select_from(rows).where(is_before)
 
 
 def page_query(

@@ -2,9 +2,11 @@
 
 Pages     Where rows are ordered by columns that the query returns, it is read in pages: each is a query of
           its own that goes on behind the last key, so that no transaction stays open while rows are sent.
-          Where the first row of a page takes long, or keys are texts, one query returns all rows left.
-Resume    By the key, if the last rows before the mark are still as they were. If not, or without such an
-          order, all rows before the mark are read again and compared by their hash.
+          Where the first row of a page takes long, one query returns all rows left; where keys are texts,
+          one returns all rows.
+Resume    By the key, if the last rows before the mark are still as they were, and if the database counts as
+          many rows before a key of texts as were read. If not, or without such an order, all rows before the
+          mark are read again and compared by their hash. So they are if a page lacks the row before it.
 """
 
 import time
@@ -22,7 +24,7 @@ from uploader.sources.formats.rows_of_cells import Cells, TableRows, cut_rows, e
 from uploader.sources.source import Shape
 from uploader.sources.sql.cells import spell_value
 from uploader.sources.sql.connection import Database, LostConnectionError, Values
-from uploader.sources.sql.ordered_query import Order, count_query, page_query
+from uploader.sources.sql.ordered_query import Order, before_query, count_query, page_query
 from uploader.sources.sql.statement import find_columns, read_statement
 from uploader.sources.sql.tables import no_table_error, statement_of_table
 from uploader.sources.sql.trail import Key, Place, Trail, digest_of, read_place
@@ -71,7 +73,7 @@ class SqlSource:
         if not table and not query:
             raise no_table_error(database)
         self._statement = read_statement(query) if query else statement_of_table(database, table)
-        self._names = self._read_header()
+        self._names, self._first = self._read_header()
         self.shape = Shape("sql", columns=name_columns(self._names), query=query or "")
         said = f"{database.url.place}\n{table or self._statement.text}"
         self.fingerprint = sha256(said.encode(errors="surrogateescape")).hexdigest()
@@ -87,12 +89,13 @@ class SqlSource:
 
     # --- what the query is ---
 
-    def _read_header(self) -> Sequence[str]:
+    def _read_header(self) -> tuple[Sequence[str], Values]:
+        """The names of the columns, and the first row."""
         with closing(self._database.rows(self._statement.text)) as parts:  # type: ignore[type-var]  # a generator
             names, first = next(parts)[0], next(parts, None)
         if not first:
             raise SourceError(f"{self.name}: has no rows")
-        return [str(name) for name in names]
+        return [str(name) for name in names], first[0]
 
     def _find_order(self) -> Order | None:
         """The columns by which reading can go on; None if there are none."""
@@ -157,20 +160,40 @@ class SqlSource:
             yield trail.rows, cells
 
     def _values(self, start: Mark, trail: Trail) -> Iterator[Values]:
-        place = read_place(start.key)
-        if self._order is not None and (place is not None or start.offset <= 1):
-            yield from self._paged(self._order, place, trail)
-        else:
+        place, order = read_place(start.key), self._order
+        if order is None or (place is None and start.offset > 1):
             yield from self._all(trail)
+        elif Place(self._key(self._first)).is_exact:
+            yield from self._paged(order, place, trail)
+        else:
+            yield from self._in_one_query(order, place, trail)
+
+    def _in_one_query(self, order: Order, place: Place | None, trail: Trail) -> Iterator[Values]:
+        """The rows behind a place whose key has texts. The database may call keys equal that differ here, and
+        may compare them by other rules than it orders them.
+        """
+        if place is not None and place.rows <= PAGE_ROWS and self._agrees(order, place, trail.rows):
+            query = page_query(self._statement.unordered, self._names, order, place.key)
+            rows = self._behind(place, self._streamed(query), compares=True)
+            if rows is not None:
+                yield from rows
+                return
+        yield from self._all(trail)
+
+    def _agrees(self, order: Order, place: Place, read: int) -> bool:
+        """Whether the database has as many rows before a place as were read."""
+        query = before_query(self._statement.unordered, self._names, order, place.key)
+        ((before,),) = self._streamed(query)
+        return before == read - place.rows
 
     def _paged(self, order: Order, place: Place | None, trail: Trail) -> Iterator[Values]:
         """The rows behind a place, page by page. `trail` follows them. If the rows of the place are not found
         as they were, all rows are read again.
         """
         is_resumed = place is not None
-        while place is None or place.rows <= PAGE_ROWS:
+        while place is None or (place.is_exact and place.rows <= PAGE_ROWS):
             page = self._page(order, place)
-            rows = self._behind(place, page.rows, compares=is_resumed or not _is_exact(place))
+            rows = self._behind(place, page.rows, compares=is_resumed)
             if rows is None:
                 break
             yield from rows
@@ -180,9 +203,9 @@ class SqlSource:
             if place is None:
                 break
             is_resumed = is_resumed and place == before
-            if page.is_slow or place == before or not place.is_exact:
+            if page.is_slow or place == before:
                 rest = self._streamed(page_query(self._statement.unordered, self._names, order, place.key))
-                rows = self._behind(place, rest, compares=is_resumed or not place.is_exact)
+                rows = self._behind(place, rest, compares=is_resumed)
                 if rows is None:
                     break
                 yield from rows
@@ -228,7 +251,8 @@ class SqlSource:
         self, place: Place | None, rows: Iterable[Values], *, compares: bool
     ) -> Iterator[Values] | None:
         """The rows behind those of a place: behind all of its key, or, if they are compared, behind as many
-        as it has. None if they are not as they were.
+        as it has. None if they are not as they were, or not there: then rows that are left may be missing,
+        and rows that were read may be there again.
         """
         if place is None:
             return iter(rows)
@@ -240,6 +264,8 @@ class SqlSource:
             taken.append(values)
             if compares and len(taken) == place.rows:
                 break
+        if len(taken) < place.rows:
+            return None
         if compares and digest_of([encode_cells(self._spelled(one)) for one in taken]) != place.digest:
             return None
         return chain(following, ahead)
@@ -291,7 +317,3 @@ class SqlSource:
 
 
 _AGAIN = "give the same rows again, or start over with --restart"
-
-
-def _is_exact(place: Place | None) -> bool:
-    return place is not None and place.is_exact

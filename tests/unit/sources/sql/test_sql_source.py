@@ -1,5 +1,6 @@
 """Reading tables and queries of SQLite, and going on with them after a kill."""
 
+import math
 import sqlite3
 import sys
 from contextlib import closing
@@ -155,6 +156,55 @@ def test_rows_of_one_key_are_read_once_though_each_query_has_them_in_another_ord
     found = cells(open_customers(database(url), query))
     assert sorted(int(row[0]) for row in found) == list(range(1, ROWS + 1))
     assert [int(row[1]) for row in found] == sorted(number // rows_of_a_key for number in range(1, ROWS + 1))
+
+
+def test_texts_that_differ_only_here_are_read_once_though_each_query_has_them_in_another_order(
+    path, url, monkeypatch
+):
+    monkeypatch.setattr(sql_source, "PAGE_ROWS", 70)
+    execute(path, "CREATE TABLE letters (n INTEGER, letter TEXT COLLATE NOCASE)")
+    execute(path, "INSERT INTO letters VALUES (?, ?)", ((n, "aA"[n % 2]) for n in range(1, ROWS + 1)))
+    query = "SELECT * FROM (SELECT * FROM letters ORDER BY random() LIMIT -1) ORDER BY letter"
+    found = cells(open_customers(database(url), query))
+    assert sorted(int(row[0]) for row in found) == list(range(1, ROWS + 1))
+
+
+def test_a_row_read_before_is_not_read_again_because_its_text_differs_only_here(path, url):
+    """For the database rows 199 and 200, before the mark, are equal; it returns them the other way round."""
+    execute(path, "CREATE TABLE names (n INTEGER, name TEXT COLLATE NOCASE)")
+    execute(
+        path,
+        "INSERT INTO names VALUES (?, ?)",
+        ((n, f"{'nN'[n % 2]}{(n + 1) // 2:03}") for n in range(1, ROWS + 1)),
+    )
+    execute(path, "CREATE TABLE way AS SELECT 1 AS sign")
+    query = "SELECT * FROM (SELECT names.* FROM names, way ORDER BY n * sign LIMIT -1) ORDER BY name"
+    mark = next(marks(open_customers(database(url), query)))
+    execute(path, "UPDATE way SET sign = -1")
+    with pytest.raises(ChangedRowsError):
+        cells(open_customers(database(url), query), start=mark)
+
+
+@pytest.mark.parametrize("spelled", [math.floor, math.ceil])
+def test_keys_that_the_driver_does_not_return_exactly_lose_and_repeat_no_row(path, url, monkeypatch, spelled):
+    """As nanoseconds that are cut off, or SQL Server's DATETIME, which is rounded to milliseconds."""
+    monkeypatch.setattr(sql_source, "PAGE_ROWS", 70)
+    rows = Database.rows
+
+    def inexact(*given):
+        with closing(rows(*given)) as parts:
+            for part in parts:
+                yield [
+                    tuple(spelled(one) if type(one) is float else one for one in values) for values in part
+                ]
+
+    monkeypatch.setattr(Database, "rows", inexact)
+    source = open_customers(database(url), "SELECT id / 100 + 0.25 AS at, id FROM customers ORDER BY at, id")
+    assert [row[1] for row in cells(source)] == [str(number) for number in range(1, ROWS + 1)]
+    for mark in list(marks(source)):
+        assert [row[1] for row in cells(source, start=mark)] == [
+            str(number) for number in range(mark.offset, ROWS + 1)
+        ]
 
 
 def test_a_query_that_takes_long_is_not_asked_for_every_page(url, monkeypatch):
