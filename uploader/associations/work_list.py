@@ -120,7 +120,7 @@ _FIND = (
 )
 #: `repeats`: links that an earlier row asks for, too, or another one whose request may have been carried out;
 #: without a label, between records of one type, in either direction. Of a label that one record alone can
-#: have, only if no other record got it in between.
+#: have, only if no other record got it in between. What `undo` has taken back is there for no later row.
 #: `plan`: the others, in the order in which they are made. Links of one wave may be made side by side, those
 #: of the next one after them; no wave joins two records twice. A record's first link goes before its others,
 #: since a first company becomes the primary one by itself; links that make a company the primary one go one
@@ -149,7 +149,8 @@ SELECT links.id, position, number, ordinal, links.outcome, hubspot_id AS from_id
         AND (one.position, one.number, one.ordinal) < (links.position, links.number, links.ordinal)
     ) AS waits
 FROM links JOIN rows USING (position) JOIN kinds USING (number)
-WHERE to_id != '' AND hubspot_id != '' AND rows.outcome IN ('created', 'updated', 'unchanged');
+WHERE to_id != '' AND hubspot_id != '' AND rows.outcome IN ('created', 'updated', 'unchanged')
+AND links.undone NOT IN ('unlinked', 'gone');
 DROP TABLE IF EXISTS temp.repeats;
 CREATE TEMP TABLE repeats (id INTEGER PRIMARY KEY, first INTEGER NOT NULL);
 INSERT INTO repeats

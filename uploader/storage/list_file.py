@@ -93,11 +93,13 @@ class ListFile(sqlite.Database):
 
     def add(self, ids: Iterable[int], nameless: Sequence[Nameless], rows: int, unlisted: int = 0) -> None:
         """Add records of rows, of which the first `rows` that the job settled are looked at then. A record
-        that is there already stays as it is. StorageError.
+        that is there already stays as it is, unless `undo` has taken it out. StorageError.
         """
         with self._transaction() as connection:
             connection.executemany(
-                "INSERT OR IGNORE INTO members (id, state) VALUES (?, 'open')", ((one,) for one in ids)
+                "INSERT INTO members (id, state) VALUES (?, 'open') ON CONFLICT (id) DO UPDATE "
+                "SET state = 'open', sent_at = NULL WHERE state = 'removed'",
+                ((one,) for one in ids),
             )
             connection.executemany("INSERT OR REPLACE INTO nameless VALUES (?, ?, ?, ?)", nameless)
             about = self.about

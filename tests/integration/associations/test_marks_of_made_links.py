@@ -136,6 +136,19 @@ def test_links_that_are_made_again_after_an_undo_are_taken_back_again(tmp_path, 
     assert (pairs(job), live(job)) == (set(), set())
 
 
+@pytest.mark.parametrize("column", [PLAIN, PRIMARY], ids=["plain", "primary"])
+def test_a_link_that_was_taken_back_is_made_for_a_later_row(tmp_path, column):
+    rows = [{"email": A, column.column: "c1"}, {"email": A, column.column: "c1"}]
+    job = make_job(tmp_path / "c.csv", rows, account(["c1"], [A]), [column])
+    assert counts(job.run_virtual(limit=1)) == {"linked": 1}
+    undo(job)
+    assert pairs(job) == set()
+    assert counts(job.run_virtual()) == {"linked": 2}
+    assert len(pairs(job)) == 1
+    undo(job)
+    assert pairs(job) == set()
+
+
 def live(job: Job) -> set[str]:
     """The companies that are not archived."""
     found = job.simulator.objects(1e9, "companies")

@@ -72,6 +72,18 @@ def test_a_list_whose_making_got_no_answer_is_deleted(tmp_path):
     assert names(job) == []
 
 
+def test_a_record_that_was_taken_out_is_put_there_by_a_later_row(tmp_path):
+    rows = contacts(1)
+    job = listing(tmp_path, [*rows, *rows], lists=[{"name": NAME}])
+    job.run_virtual(limit=1)
+    assert undo_list(job).removed == 1
+    assert members(job) == []
+    job.run_virtual()
+    assert members(job) == [rows[0]["email"]]
+    assert undo_list(job).removed == 1
+    assert members(job) == []
+
+
 def test_a_dry_run_writes_nothing_and_tells_how_many(tmp_path):
     job = listing(tmp_path, contacts(30))
     job.run_virtual()
