@@ -37,7 +37,7 @@ class CheckpointError(UploaderError):
 
 
 class DeclinedError(UploaderError):
-    """The user was asked and declined: nothing was written."""
+    """The user was asked and declined: nothing was written from then on."""
 
 
 class StoppedError(UploaderError):

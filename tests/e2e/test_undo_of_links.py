@@ -1,6 +1,9 @@
 """`undo` of a job with links as a user runs it: shown first, taken back with the records, or alone."""
 
-from support.processes import at_a_terminal, run
+import pytest
+
+from support.processes import TOKEN, at_a_terminal, run
+from uploader import DeclinedError, undo_sync
 
 KEY = "external_id"
 
@@ -70,3 +73,18 @@ def test_links_in_a_production_account_are_taken_back_once_the_user_has_agreed(t
     assert "nothing was undone" in seen
     code, seen = at_a_terminal(tmp_path, "y\n", *job)
     assert (code, mock.links()) == (0, []), seen
+
+
+def test_what_was_taken_back_is_told_if_the_records_are_declined(tmp_path, hubspot_mock):
+    mock = account(hubspot_mock, account={"account_type": "STANDARD"})
+    upload(tmp_path, mock, "--yes", "--snapshot")
+    answers = iter([True, False])
+    with pytest.raises(DeclinedError, match=r"^200 links were taken back; the rest was not undone$"):
+        undo_sync(
+            tmp_path / "contacts.csv.checkpoint",
+            token=TOKEN,
+            base_url=mock.url,
+            approve=lambda *_: next(answers),
+        )
+    assert mock.links() == []
+    assert len([one for one in mock.contacts() if not one["archived"]]) == 200

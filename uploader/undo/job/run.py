@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uploader.errors import SettingsError
+from uploader.errors import DeclinedError, SettingsError, UploaderError
 from uploader.jobs.session import Seams
 from uploader.properties import removal
 from uploader.properties.creation_record import is_record, read_record
@@ -19,6 +19,7 @@ from uploader.storage.list_file import ListFile
 from uploader.storage.output_files import refuse_foreign
 from uploader.undo.job.kept_list import HEADER, KeptList, kept_path, write_kept
 from uploader.undo.job.parts import JobWithLinks, find_links, find_list, has_snapshot, job_of_snapshot
+from uploader.undo.link_plan import LinkUndo
 from uploader.undo.links import Approve as ApproveLinks, LinksReport, LinksUndo, links_settings
 from uploader.undo.record_list import Approve as ApproveList, ListReport, ListUndo, list_settings
 from uploader.undo.run import Approve as ApproveRecords, Report, Undo, undo_settings
@@ -61,6 +62,19 @@ class JobReport:
         """All that was undone, in this order."""
         records = [one for one in (self.records, self.properties) if one is not None]
         return [*self.before, *records]
+
+    @property
+    def done_before(self) -> str:
+        """What was undone before the records, in words; "" if nothing was."""
+        if self.is_dry:
+            return ""
+        removed = self.list.removed if self.list else 0
+        ended = self.links.counts[LinkUndo.UNLINKED] if self.links else 0
+        parts = {
+            f"{removed:,} records were taken out of the list": removed,
+            f"{ended:,} links were taken back": ended,
+        }
+        return " and ".join(text for text, count in parts.items() if count)
 
     @property
     def is_stopped_before(self) -> bool:
@@ -114,7 +128,18 @@ class JobUndo:
             self._part.ending.stop(signal)
 
     async def run(self) -> JobReport:
-        """Undo the job. UploaderError if that can't start."""
+        """Undo the job. UploaderError if that can't start, or a part of it can't; what was undone before that
+        part is told.
+        """
+        try:
+            return await self._run()
+        except UploaderError as error:
+            if done := self.report.done_before:
+                is_declined = isinstance(error, DeclinedError)
+                error.args = (f"{done}; {'the rest was not undone' if is_declined else error}",)
+            raise
+
+    async def _run(self) -> JobReport:
         report, named = self.report, self._named
         if is_record(named):
             self._refuse("this file records properties", "output", "restart", "archive_touched")
