@@ -5,7 +5,8 @@ Out   why it is no row, for the user; "" for a row.
 Rules Where a doubt is possible, a line is a row: it is sent, or it is invalid. A row with an address is a
       row. A line of one cell is a footer if it says so itself; a word or a name is none. Where rows have
       another key than an address, the text must be long, and a key that may be a name allows only the
-      repeated header. In a report of a system that writes all cells of a row and lines of one cell around
+      repeated header. A long text in place of an id, in a line without the delimiters of the others, is no
+      id. In a report of a system that writes all cells of a row and lines of one cell around
       the rows, such a line is none, whatever it says. The answer depends on the line and the header alone,
       never on other lines.
 """
@@ -40,6 +41,7 @@ _TELLING = re.compile(
     r"(?:$| ?[-:.,;]| information\b| data\b| report\b)"
     r"|(?:report |file )?(?:generated|exported|created|printed) (?:by|on|at)\b(?=.*[\d:])"
     r"|(?:erstellt|exportiert) (?:am|von)\b(?=.*[\d:])"
+    r"|(?:report|list|view) (?:name|title) ?: ?\S"
     r"|(?:page|seite|página|pagina) \d+(?: (?:of|von|de|sur|di) \d+)?$"
     rf"|\(?\d[\d,.]* (?:{_ROWS})(?: (?:affected|selected|in set|exported|returned)\b.*)?\)?\.?$"
     rf"|total (?:{_ROWS}) ?: ?\d[\d,.]*$"
@@ -66,6 +68,7 @@ class TableFacts(NamedTuple):
 
     header: Sequence[str]
     keys: frozenset[int]  #: the columns that rows are matched by
+    ids: frozenset[int]  #: those of them that hold no address
     unsummed: frozenset[int]  #: columns whose numbers are no sums, such as phones
     by_address: bool  #: rows are matched by e-mail addresses only
     by_name: bool  #: a key may be a name, such as a company's
@@ -79,6 +82,7 @@ class TableFacts(NamedTuple):
         return cls(
             header,
             keys=frozenset(index for index, name in names.items() if name in match),
+            ids=frozenset(index for index, name in names.items() if name in match and name != address),
             unsummed=frozenset(index for index, name in names.items() if _UNSUMMED.search(name)),
             by_address=by_address,
             by_name=not all(name == address or _OF_IDS.search(name) for name in match),
@@ -133,7 +137,8 @@ def why_no_row(cells: Sequence[str], table: TableFacts) -> str:
         return "is a ruled line"
     if _is_total(texts, filled, table):
         return "is a total"
-    is_footer = _is_footer(
+    is_alone = isinstance(cells, LoneCell) and first in table.ids
+    is_footer = (is_alone and len(texts[first].split()) >= _MANY_WORDS) or _is_footer(
         texts[first], len(others), in_place_of_address=table.by_address and first in table.keys
     )
     return "is a title or a footer" if is_footer else ""

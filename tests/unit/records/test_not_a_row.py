@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from uploader.model.records import Record
-from uploader.model.rows import Row
+from uploader.model.rows import LoneCell, Row
 from uploader.records.columns import MappingError, Rules, resolve_columns
 from uploader.records.mapper import Mapper
 from uploader.records.not_a_row import Suspects, TableFacts, why_no_row
@@ -19,6 +19,8 @@ def place(*header, match=(), address="email"):
 BY_ADDRESS = place(*HEADER)
 BY_ID = place("external_id", *HEADER[1:])
 COMPANIES_BY_ID = place("external_id", "name", "country", "employees", address="")
+BY_ADDRESS_OR_ID = place("external_id", "email", "firstname", match=("email", "external_id"))
+NAME_BEFORE_ID = place("firstname", "external_id", match=("external_id",))
 COMPANIES = place("name", "city", "country", "employees", address="")
 
 SAY_SO = [
@@ -29,6 +31,7 @@ SAY_SO = [
     (("(250 rows affected)", "", "", ""), "footer"),
     (("Page 1 of 3", "", "", ""), "footer"),
     (("Total records: 250", "", "", ""), "footer"),
+    (("Report Name: All Contacts", "", "", ""), "footer"),
     (("*** END OF REPORT ***", "", "", ""), "footer"),
     (("-----", "----", "----", "---"), "ruled"),
 ]
@@ -45,6 +48,24 @@ def test_a_line_that_says_what_it_is_is_no_row(where, cells, why):
     assert why in why_no_row(cells, where)
     assert where.by_address or Suspects(where).among([cells[0]]) == [0]
     assert why_no_row(cells, COMPANIES) == ""  # a name may be anything
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "is_none"),
+    [
+        ("Customers of all regions", BY_ID, True),
+        ("Customers of all regions", BY_ADDRESS_OR_ID, True),
+        ("All customers", BY_ID, False),
+        ("0035g 17", BY_ADDRESS_OR_ID, False),
+        ("Customers of all regions", COMPANIES, False),  # a name may be anything
+        ("Customers of all regions", NAME_BEFORE_ID, False),  # it has no id, and so is invalid: it is seen
+    ],
+)
+def test_a_long_text_alone_in_its_line_is_no_id(text, where, is_none):
+    """The same text with the delimiters of a row may be a damaged row."""
+    cells = (text, *[""] * (len(where.header) - 1))
+    assert (why_no_row(LoneCell(cells), where) != "") == is_none
+    assert why_no_row(cells, where) == ""
 
 
 @pytest.mark.parametrize("cells", TOTALS)
