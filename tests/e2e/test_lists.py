@@ -56,5 +56,24 @@ def test_with_a_snapshot_undo_takes_back_list_and_records(tmp_path, hubspot_mock
     assert not list(tmp_path.glob("*.list*"))
 
 
+def test_the_undo_of_a_list_takes_back_nothing_of_another_job(tmp_path, hubspot_mock):
+    """A snapshot and a list have one number, but the list is of the job after that of the snapshot."""
+    mock = hubspot_mock(quota="100000/10")
+    (tmp_path / "contacts.csv").write_text("email\n" + "".join(f"c{n}@x.com\n" for n in range(10)))
+    upload = ("upload", "contacts.csv", "--base-url", mock.url)
+    checkpoint = tmp_path / "contacts.csv.checkpoint"
+    for options in (["--snapshot"], ["--restart", "--add-to-list", NAME], ["--add-to-list", "Another"]):
+        ended = run(*upload, *options, cwd=tmp_path)
+        assert ended.code == 0, ended
+        if NAME in options:  # removed by hand
+            for path in (checkpoint, *tmp_path.glob("contacts.csv.results*")):
+                path.unlink()
+    undo = ("undo", f"{checkpoint}.list.1", "--base-url", mock.url, "--json", "--yes")
+    undone = run(*undo, cwd=tmp_path)
+    assert (undone.code, undone.summary["list"]["removed"]) == (0, 10), undone
+    assert not any(one["archived"] for one in mock.contacts())
+    assert {one["name"] for one in mock.lists() if not one["deleted"]} == {"Another"}
+
+
 def members(mock) -> list[str]:
     return next((one["members"] for one in mock.lists() if one["name"] == NAME), [])

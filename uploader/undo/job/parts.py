@@ -8,6 +8,7 @@ from uploader.errors import CheckpointError
 from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import associations_path, find_job, list_path, snapshot_path
+from uploader.storage.list_file import ListFile
 from uploader.undo.undo_file import UndoFile, find
 
 
@@ -34,6 +35,15 @@ def job_of_snapshot(named: Path) -> str:
         return file.about["job"]
 
 
+def job_of_list(named: Path) -> str:
+    """The id of the job that a list is of; "" if another file is named."""
+    checkpoint, number = find_job(named)
+    if named.name != list_path(checkpoint, number).name:
+        return ""
+    with closing(ListFile(checkpoint, number)) as file:
+        return file.about["job"] if file.open(read_only=True) else ""
+
+
 def find_list(named: Path) -> tuple[Path, str] | None:
     """The checkpoint and the number of the list of a job, given any of its files; None if it has no list."""
     found = find_job(named)
@@ -41,21 +51,22 @@ def find_list(named: Path) -> tuple[Path, str] | None:
 
 
 def find_links(named: Path, job: str) -> JobWithLinks | None:
-    """The job with the links, given any of its files; None if it has none. `job`: that of the snapshot, or
-    ""; the links of another job stay as they are.
+    """The job with the links, given any of its files; None if it has none. `job`: that of the snapshot or of
+    the list, or ""; the links of another job stay as they are.
     """
     checkpoint, number = find_job(named)
     if not associations_path(checkpoint, number).is_file():
         return None
     if number:
-        return _of_former_job(checkpoint, number)
+        found = _of_former_job(checkpoint, number)
+        return found if job in ("", found.job) else None
     if not checkpoint.is_file():
         return None
     with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
-        found, identity = opened.job_id(), opened.identity()
-    if job not in ("", found):
+        own, identity = opened.job_id(), opened.identity()
+    if job not in ("", own):
         return None
-    return JobWithLinks(checkpoint, found, identity.portal, identity.settings["object_type"])
+    return JobWithLinks(checkpoint, own, identity.portal, identity.settings["object_type"])
 
 
 def _of_former_job(checkpoint: Path, number: str) -> JobWithLinks:

@@ -18,7 +18,14 @@ from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.list_file import ListFile
 from uploader.storage.output_files import refuse_foreign
 from uploader.undo.job.kept_list import HEADER, KeptList, kept_path, write_kept
-from uploader.undo.job.parts import JobWithLinks, find_links, find_list, has_snapshot, job_of_snapshot
+from uploader.undo.job.parts import (
+    JobWithLinks,
+    find_links,
+    find_list,
+    has_snapshot,
+    job_of_list,
+    job_of_snapshot,
+)
 from uploader.undo.link_plan import LinkUndo
 from uploader.undo.links import Approve as ApproveLinks, LinksReport, LinksUndo, links_settings
 from uploader.undo.record_list import Approve as ApproveList, ListReport, ListUndo, list_settings
@@ -147,6 +154,9 @@ class JobUndo:
             return report
         is_kept, place = has_snapshot(named), find_list(named)
         job = job_of_snapshot(named) if is_kept else ""
+        if (listed := job_of_list(named)) not in {"", job}:
+            # The file that is named decides: a snapshot of its number is of another job.
+            is_kept, job = False, listed
         linked = find_links(named, job)
         if not is_kept and (place is not None or linked is not None):
             self._refuse("this job was run without --snapshot", "output", "archive_touched")
@@ -183,8 +193,8 @@ class JobUndo:
             return await part.run()
 
     async def _undo_list(self, checkpoint: Path, number: str, job: str) -> ListReport | None:
-        """Undo what a job did to its list; None if nothing was ever done. `job`: that of the snapshot, or "";
-        the list of another job stays as it is.
+        """Undo what a job did to its list; None if nothing was ever done. `job`: that of the snapshot or
+        of the list, or ""; the list of another job stays as it is.
         """
         with closing(ListFile(checkpoint, number)) as file:
             if not file.open(read_only=self._dry) or job not in ("", file.about["job"]):
