@@ -96,6 +96,29 @@ ACCOUNTS = (
 )
 
 
+def test_files_of_several_types_are_not_drafted_as_one(tmp_path):
+    """Each source is looked at, not the first one alone."""
+    (tmp_path / "a.csv").write_text("email,First Name\na@example.com,Jo\n")
+    (tmp_path / "b.csv").write_text(ACCOUNTS)
+    refused = run("init", "a.csv", "b.csv", cwd=tmp_path, env=environment(HUBSPOT_ACCESS_TOKEN=""))
+    assert refused.code == 2
+    assert refused.err.startswith(
+        "uploader: b.csv: the columns are those of companies in an export of Salesforce"
+    )
+    assert refused.err.endswith("a project file each, or a plan (uploader help plans)\n")
+    assert not (tmp_path / "a.toml").exists()
+
+
+def test_a_draft_says_that_the_token_was_refused(tmp_path, hubspot_mock):
+    """Also where the key is made for the ids of another system, which the account has no property for."""
+    mock = hubspot_mock(scenario={"faults": [{"kind": "status", "status": 401, "endpoint": "any"}]})
+    (tmp_path / "a.csv").write_text(ACCOUNTS)
+    drafted = run("init", "a.csv", "--object-type", "companies", "--base-url", mock.url, cwd=tmp_path)
+    assert drafted.code == 0
+    assert "The account could not be asked, so properties are not checked." in drafted.out
+    assert "PROBLEM: token refused: " in drafted.out
+
+
 def test_accounts_of_another_system_are_drafted_with_a_key_made_for_their_ids(tmp_path, hubspot_mock):
     mock = hubspot_mock()
     env = environment(UPLOADER_BASE_URL=mock.url)

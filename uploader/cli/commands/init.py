@@ -38,6 +38,7 @@ from uploader.records.headers.recognition import recognize
 from uploader.records.mapping_file import parse_mapping
 from uploader.sources.names import STDIN, shown, stem
 from uploader.sources.patterns import expand
+from uploader.sources.source import Source
 from uploader.storage.output_files import refuse_existing, write_new
 from uploader.system.same_place import place_of
 
@@ -157,15 +158,27 @@ def _key_for(options: dict[str, Any]) -> _Key:
     typed = {key_of(one) for one in upload.params if _is_typed(one)}
     if typed & {"match", "id_property"}:
         return _Key()
-    settings = settings_to_check({**options, "id_property": OWN_ID})
-    header = open_sources(settings)[0].shape.columns
-    for text in other_type_texts(header, object_type) if "object_type" not in typed else ():
-        raise SettingsError(f"{text}, and for {noun(object_type).many} --object-type {object_type}")
+    sources = open_sources(settings_to_check({**options, "id_property": OWN_ID}))
+    if "object_type" not in typed:
+        _refuse_other_types(sources, object_type)
     if are_contacts(object_type):
         return _Key()
+    header = sources[0].shape.columns
     origin = recognize(header, object_type=object_type)
     column, name = origin.key_in(header)
     return _Key(name, column, origin.name)
+
+
+def _refuse_other_types(sources: Sequence[Source], object_type: str) -> None:
+    """SettingsError if the columns of a source are those of records of another type."""
+    for source in sources:
+        for text in other_type_texts(source.shape.columns, object_type):
+            if len(sources) == 1:
+                raise SettingsError(f"{text}, and for {noun(object_type).many} --object-type {object_type}")
+            raise SettingsError(
+                f"{source.name}: {text}; files of several types need a project file each, or a plan "
+                "(uploader help plans)"
+            )
 
 
 def _key_lines(key: _Key, report: Report, path: Path) -> list[str]:
@@ -205,9 +218,13 @@ def _write(path: Path, report: Report, key: _Key, *, guided: bool) -> None:
     columns = [one.column for one in draft.columns]
     told = {one.column for one in draft.columns if one.suppress} if "opt_outs" in given else set()
     left = len(columns) - len({*file.mapped, *file.ignored, *file.suppress_where, *file.linked, *told})
-    asked = "" if account else " Nobody asked the account, so properties are not checked."
+    is_refused = bool(report.account_problems) and report.schema is None
+    why = "The account could not be asked" if is_refused else "Nobody asked the account"
+    asked = "" if account else f" {why}, so properties are not checked."
     lines = [f"wrote {path}: {len(columns):,} columns, {left:,} of them to be decided.{asked}"]
-    problems = [f"PROBLEM: {printable(text, 600)}" for text in report.account_problems if not key.name]
+    problems = [
+        f"PROBLEM: {printable(text, 600)}" for text in report.account_problems if is_refused or not key.name
+    ]
     print_lines([*lines, *_key_lines(key, report, path), *problems])
     if guided:
         return
