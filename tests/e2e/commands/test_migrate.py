@@ -357,7 +357,7 @@ def test_a_plan_is_followed_with_its_steps_until_it_is_killed(tmp_path, hubspot_
     plain = run("status", "--watch", "-f", "plan.toml", cwd=tmp_path)
     assert plain.code == 0
     assert "companies: " in plain.out.splitlines()[0]
-    assert plain.out.splitlines()[-1] == "to continue, run migrate again"
+    assert plain.out.splitlines()[-1] == "to continue: uploader migrate plan.toml"
 
 
 def test_steps_that_were_not_begun_are_left_out_and_a_job_is_not_named_twice(tmp_path, small):

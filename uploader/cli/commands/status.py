@@ -14,7 +14,7 @@ import click
 from uploader.cli.options.project import Plan
 from uploader.cli.output import print_json, print_lines, rows_out
 from uploader.cli.plans.each_step import instead_of_steps
-from uploader.cli.plans.overview import standing, undone_steps
+from uploader.cli.plans.overview import continue_line, standing, undone_steps
 from uploader.cli.project_file import checkpoint_argument, checkpoint_of
 from uploader.cli.status_watch import watch, watch_plan
 from uploader.cli.text.plan import WIDE, table_of
@@ -94,7 +94,7 @@ def _show_plan(plan: Plan, options: Mapping[str, Any]) -> int:
         if one.reason:
             print_lines([f"{one.name}: {one.state}: {printable(one.reason)}"])
     if end.state != COMPLETE and not any(one.state == "running" for one in end.steps):
-        print_lines(["to continue, run migrate again"])
+        print_lines([continue_line(plan, end)])
     return 0
 
 

@@ -1,16 +1,26 @@
 """A plan as its checkpoints have it, for `status` and `report`. Nothing is sent."""
 
 from collections.abc import Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 from uploader.cli.options.project import Plan, Project
 from uploader.cli.project_file import checkpoint_of
-from uploader.cli.text.next_command import is_given, next_command
+from uploader.cli.text.next_command import (
+    account_words,
+    command_line,
+    given_account,
+    is_given,
+    next_command,
+    seen_from,
+)
 from uploader.cli.text.undo_state import undone_text
 from uploader.plans.earlier_jobs import earlier_job
 from uploader.plans.ending import PlanEnd, StepEnd
 from uploader.settings import Settings
 from uploader.sources.names import STDIN
+from uploader.storage.checkpoint import Checkpoint
 from uploader.undo.job.state import is_undone
 
 
@@ -35,6 +45,17 @@ def migrate_line(plan: Plan, typed: Sequence[str]) -> str:
     """The command that uploads all steps of a plan that was checked; anew if a step was undone."""
     anew = any(is_undone(checkpoint_of(one)) for one in plan.steps) and not is_given(typed, "--restart")
     return f"next: upload all steps: {next_command(typed, 'migrate', ['--restart'] if anew else [])}"
+
+
+def continue_line(plan: Plan, end: PlanEnd) -> str:
+    """The command that continues a plan, in the account and with the token of the steps that were begun."""
+    checkpoints = (path for one in end.steps if (path := Path(one.checkpoint)).exists())
+    recorded: dict[str, Sequence[str]] = {}
+    for path in islice(checkpoints, 1):
+        with closing(Checkpoint.open(path, read_only=True)) as opened:
+            recorded.update(given_account(seen_from(Path.cwd(), opened.repeated_options())))
+    beside = {option: one for option, one in recorded.items() if option not in plan.steps[0].values}
+    return f"to continue: {command_line('migrate', plan.path, *account_words(beside))}"
 
 
 def account_of(end: PlanEnd) -> str:
