@@ -254,8 +254,12 @@ def _setter(parameter: click.Parameter, context: click.Context) -> str:
     source = _source(parameter, context)
     if source is ParameterSource.ENVIRONMENT:
         return _variable_used(parameter)
-    project = project_in_use(context) if source is ParameterSource.DEFAULT_MAP else None
-    return project.place_of(option_of(parameter)) if project else ""
+    if source is not ParameterSource.DEFAULT_MAP:
+        return ""
+    plan, project = plan_in_use(context), project_in_use(context)
+    files = plan.steps if plan else [project] if project else []
+    places = {one.place_of(option_of(parameter)) for one in files}
+    return places.pop() if len(places) == 1 else ""  # steps of a plan have lines of their own
 
 
 def _is_mentioned(value: object, text: str) -> bool:

@@ -12,7 +12,18 @@ import pytest
 
 import uploader
 from support.jobs import write_csv
-from support.processes import TOKEN, at_a_terminal, dialogue, end, holding, kill, run, start, wait_until
+from support.processes import (
+    TOKEN,
+    at_a_terminal,
+    dialogue,
+    end,
+    environment,
+    holding,
+    kill,
+    run,
+    start,
+    wait_until,
+)
 
 NAMES = ("companies", "contacts", "deals")
 COUNTS = {"companies": 150, "contacts": 450, "deals": 150}
@@ -338,6 +349,16 @@ def test_a_plan_is_not_undone_in_part(tmp_path, small):
     assert (undone.code, undone.out) == (2, "")
     assert "nothing was undone, since not all steps can be" in undone.err
     assert not any(one["archived"] for name in NAMES for one in small.objects(name))
+
+
+def test_an_error_of_a_step_names_it_and_no_line_of_another_step(tmp_path):
+    path = write_plan(tmp_path, "http://127.0.0.1:1")
+    path.write_text(path.read_text().replace('step = "companies"', 'step = "companies", by = "name"'))
+    refused = run("check", "-f", "plan.toml", cwd=tmp_path, env=environment(HUBSPOT_ACCESS_TOKEN=""))
+    assert refused.code == 2
+    assert refused.err.startswith("uploader: step contacts: links of column ")
+    assert "unique_names = true" in refused.err
+    assert "set by line" not in refused.err
 
 
 def test_a_plan_is_followed_with_its_steps_until_it_is_killed(tmp_path, hubspot_mock):

@@ -177,7 +177,11 @@ def _compare_links(steps: Sequence[tuple[Project, Path]], options: Mapping[str, 
     settings = []
     for step, _ in steps:
         with upload_context(step.path) as one:
-            settings.append((step.step, settings_to_check(one.params)))
+            try:
+                settings.append((step.step, settings_to_check(one.params)))
+            except UploaderError as error:
+                error.args = (f"step {step.step}: {error}",)
+                raise
     if options["sample"] is None and any(one.associations for _, one in settings):
         others = OtherFiles(steps[0][1].absolute().parent, settings)
         context.meta[_OTHER_FILES] = others

@@ -12,7 +12,7 @@ from typing import Any
 
 from uploader.hubspot.object_types import type_id
 from uploader.model.associations import NAME, LinkColumn
-from uploader.model.column_names import folded, quoted
+from uploader.model.column_names import folded
 from uploader.model.records import OWN_ID
 from uploader.records.columns import OWN_ID_NAMES, MappingError
 
@@ -143,9 +143,8 @@ def check_associations(columns: Sequence[LinkColumn], ignored: Iterable[str]) ->
 def _check_search(one: LinkColumn, where: str) -> None:
     """Refuse names, which a search may find more than once, unless the user is certain."""
     if one.by == NAME and not one.unique_names and not one.results and type_id(one.object_type):
-        entry = quoted(one.column)
         raise MappingError(
             f"{where}several {one.object_type} may share a name; if you are certain that none do, write "
-            f'{entry} = {{ associate = "{one.object_type}", by = "name", unique_names = true }} in a mapping '
-            "file; if not, use a unique property"
+            'unique_names = true beside by = "name" in the table of the column (mapping or project file); if '
+            "not, use a unique property"
         )
