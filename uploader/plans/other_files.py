@@ -1,7 +1,8 @@
 """Which records that links of one step name are in the file of another: these come with the plan.
 
 In    the records of each step as its check reads them, and what it found of the step's links.
-Out   for each link column how many links lead to no record of the account and of no file.
+Out   for each link column how many links lead to no record of the account and of no file, or to several of
+      a file.
 Raise `StorageError` if the disk is full.
 """
 
@@ -17,33 +18,43 @@ import orjson
 from uploader.hubspot.object_types import type_id
 from uploader.hubspot.requests import sent_properties
 from uploader.jobs.scans.link_values import LinkValues, MissingEnd
-from uploader.model.associations import LinkColumn
+from uploader.model.associations import DOMAIN, NAME, LinkColumn
 from uploader.model.records import Record, lock_key
 from uploader.settings import Settings
 from uploader.system import sqlite
 
+#: Properties that several records may share.
+_NOT_UNIQUE = frozenset({DOMAIN, NAME})
+
 #: `kind`: of the other records, by type and property. `name`: a value, as links compare it.
 _SCHEMA = """
-CREATE TABLE provided (kind INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
+CREATE TABLE provided (
+    kind INTEGER NOT NULL, name TEXT NOT NULL, step INTEGER NOT NULL, key TEXT NOT NULL,
+    is_shared INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
 CREATE TABLE missing (
     step INTEGER NOT NULL, number INTEGER NOT NULL, kind INTEGER NOT NULL, name TEXT NOT NULL,
     value TEXT NOT NULL, links INTEGER NOT NULL, why TEXT NOT NULL, PRIMARY KEY (step, number, name)
 ) WITHOUT ROWID;
 """
-_SUMS = """
-SELECT ifnull(sum(links), 0), count(*),
-    ifnull(sum(iif(is_provided, 0, links)), 0), ifnull(sum(NOT is_provided), 0)
+#: Other steps may have other keys for the same record, so keys of one step alone are compared.
+_PROVIDE = """
+INSERT INTO provided (kind, name, step, key) VALUES (?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET is_shared = 1 WHERE step = excluded.step AND key != excluded.key
+"""
+#: `is_shared`: null if no file has the value.
+_OF_COLUMN = """
 FROM (
-    SELECT links, EXISTS (SELECT 1 FROM provided p WHERE p.kind = m.kind AND p.name = m.name) AS is_provided
+    SELECT *, (SELECT is_shared FROM provided p WHERE p.kind = m.kind AND p.name = m.name) AS is_shared
     FROM missing m WHERE step = ? AND number = ?
 )
 """
-_MOST = """
-SELECT value, links, why FROM missing m
-WHERE step = ? AND number = ? AND NOT EXISTS (
-    SELECT 1 FROM provided p WHERE p.kind = m.kind AND p.name = m.name
-) ORDER BY links DESC, name LIMIT ?
+_SUMS = f"""
+SELECT ifnull(sum(iif(is_shared IS 0, links, 0)), 0), ifnull(sum(iif(is_shared IS 1, links, 0)), 0),
+    ifnull(sum(iif(is_shared IS NULL, links, 0)), 0), ifnull(sum(is_shared IS NULL), 0)
+{_OF_COLUMN}
 """
+_MOST = f"SELECT value, links, why {_OF_COLUMN} WHERE is_shared IS ? ORDER BY links DESC, name LIMIT ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +64,11 @@ class LinksInPlan:
     step: str
     column: LinkColumn
     in_files: int  #: links whose other record is in a file of the plan, as far as the account was not asked
+    shared: int  #: links whose value is that of several records of such a file
     missing: int  #: links whose other record is in neither
     missing_values: int  #: different ones
     most_missing: Sequence[MissingEnd]  #: the most frequent first
+    most_shared: Sequence[MissingEnd]
 
     def as_dict(self) -> dict[str, object]:
         return {
@@ -64,9 +77,11 @@ class LinksInPlan:
             "object_type": self.column.object_type,
             "by": self.column.by,
             "in_files_of_the_plan": self.in_files,
+            "shared": self.shared,
+            "most_shared": _as_dicts(self.most_shared),
             "missing": self.missing,
             "missing_values": self.missing_values,
-            "most_missing": [{"value": one.value, "links": one.links} for one in self.most_missing],
+            "most_missing": _as_dicts(self.most_missing),
         }
 
 
@@ -110,14 +125,15 @@ class OtherFiles:
 
     def add(self, step: int, records: Sequence[Record]) -> None:
         """Note the values of some records that links may name."""
+        has_one_key = len(self._steps[step][1].match) == 1
         rows = [
-            (kind, lock_key("", value))
+            (kind, lock_key("", value), step, lock_key("", key) if has_one_key and by in _NOT_UNIQUE else "")
             for by, kind in self._wanted(step).items()
-            for value in _values(records, by)
+            for value, key in _values(records, by)
         ]
         with self._storing():
             self._connection.execute("BEGIN")
-            self._connection.executemany("INSERT OR IGNORE INTO provided VALUES (?, ?)", rows)
+            self._connection.executemany(_PROVIDE, rows)
             self._connection.execute("COMMIT")
 
     def provided(self, column: LinkColumn, names: Sequence[str]) -> set[str]:
@@ -160,13 +176,14 @@ class OtherFiles:
 
     def _found(self, step: int, number: int, most: int) -> LinksInPlan:
         name, settings = self._steps[step]
-        row: sqlite3.Row = self._connection.execute(_SUMS, (step, number)).fetchone()
-        links, _, missing, missing_values = row
-        named = self._connection.execute(_MOST, (step, number, most)).fetchall()
-        column = settings.associations[number]
-        return LinksInPlan(
-            name, column, links - missing, missing, missing_values, [*map(MissingEnd._make, named)]
+        counts: sqlite3.Row = self._connection.execute(_SUMS, (step, number)).fetchone()
+        in_files, shared, missing, missing_values = counts
+        most_missing, most_shared = (
+            [*map(MissingEnd._make, self._connection.execute(_MOST, (step, number, is_shared, most)))]
+            for is_shared in (None, 1)
         )
+        column = settings.associations[number]
+        return LinksInPlan(name, column, in_files, shared, missing, missing_values, most_missing, most_shared)
 
 
 def _kind(column: LinkColumn) -> tuple[str, str]:
@@ -177,10 +194,14 @@ def _type(name: str) -> str:
     return type_id(name) or name
 
 
-def _values(records: Sequence[Record], by: str) -> Iterable[str]:
-    """The values of a property, as far as the records have one."""
+def _values(records: Sequence[Record], by: str) -> Iterable[tuple[str, str]]:
+    """The values of a property, as far as the records have one, with their keys."""
     for one in records:
         if one.id_property == by:
-            yield one.key
+            yield one.key, one.key
         elif value := sent_properties(one).get(by):
-            yield value
+            yield value, one.key
+
+
+def _as_dicts(ends: Iterable[MissingEnd]) -> list[dict[str, object]]:
+    return [{"value": one.value, "links": one.links} for one in ends]

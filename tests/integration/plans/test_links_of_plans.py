@@ -117,6 +117,24 @@ def test_the_check_tells_links_to_other_files_from_links_to_nothing(plan):
     assert one.missing_values == 1
 
 
+def test_links_by_a_name_that_two_records_of_a_file_have_are_counted_apart(plan):
+    """A record that a file has twice has its name once."""
+    companies = plan.source("companies")
+    lines = [line.rpartition(",")[0] for line in companies.read_text().splitlines()]
+    text = "\n".join([*lines, lines[4]]).replace(",N8", ",n7")
+    companies.write_text(f"{text}\n")
+    contacts = plan.source("contacts")
+    contacts.write_text(contacts.read_text().replace(",companies", ",N"))
+    plan.options = {
+        "contacts": {"associations": (LinkColumn("Company", "companies", "name", unique_names=True),)}
+    }
+    plan.run()
+    (one,) = plan.watched.links
+    assert (one.in_files, one.shared, one.missing) == (28, 1, 1)
+    assert [(each.value, each.links) for each in one.most_shared] == [("N7", 1)]
+    assert [(each.value, each.links) for each in one.most_missing] == [("N8", 1)]
+
+
 def test_links_to_records_of_the_account_lead_somewhere(plan):
     """Records of an earlier step are not looked up, so they count as those of its file."""
     plan.run()

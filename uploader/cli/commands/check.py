@@ -198,7 +198,7 @@ def _links_in_plan(context: click.Context) -> Mapping[str, object]:
 def _say_next(plan: Plan, options: Mapping[str, Any], code: int) -> int:
     others = _other_files(click.get_current_context())
     links = others.found(_MOST_VALUES) if others else []
-    if code == 0 and any(one.missing for one in links):
+    if code == 0 and any(one.missing or one.shared for one in links):
         code = 1
     if not options["as_json"]:
         if lines := links_in_plan_lines(links):

@@ -9,6 +9,7 @@ from uploader.cli.text.numbers import duration
 from uploader.cli.text.table import table_lines
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import noun
+from uploader.jobs.scans.link_values import MissingEnd
 from uploader.jobs.summary import advice
 from uploader.model.foreign_texts import printable
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
@@ -68,15 +69,23 @@ def links_in_plan_lines(found: Sequence[LinksInPlan], *, is_part: bool = False) 
         what = f"{one.step}: links of {printable(one.column.column, 60)} to {association_words(one.column)}"
         if one.in_files:
             lines.append(f"{what}: {one.in_files:,} lead to records that come with this plan")
+        if one.shared:
+            lines.append(
+                f"{what}: {one.shared:,} lead to several records of this plan, and are not made: "
+                f"{_most(one.most_shared)}"
+            )
         if one.missing:
-            named = [f"{printable(each.value, 40)} ({each.links:,})" for each in one.most_missing]
-            rest = one.missing_values - len(named)
+            rest = one.missing_values - len(one.most_missing)
             more = f" and {rest:,} more" if rest > 0 else ""
             lines.append(
                 f"{what}: {one.missing:,} lead to nothing, neither in the account nor {nowhere}: "
-                f"{', '.join(named)}{more}"
+                f"{_most(one.most_missing)}{more}"
             )
     return lines
+
+
+def _most(ends: Sequence[MissingEnd]) -> str:
+    return ", ".join(f"{printable(one.value, 40)} ({one.links:,})" for one in ends)
 
 
 def step_ending(title: str, end: StepEnd) -> str:
