@@ -9,6 +9,7 @@ from uploader.records.columns import (
     OWN_PREFIX,
     Columns,
     MappingError,
+    NoKeyColumnError,
     Rules,
     refuse_row_as_header,
     resolve_columns,
@@ -37,9 +38,13 @@ def resolve_leniently(header: Sequence[str], rules: Rules, schema: Schema | None
         resolved.problems += error.texts
         resolved.is_header = False
         return resolved
+    dropped = frozenset[str]()
     while True:
         try:
             resolved.columns = resolve_columns(header, rules, schema)
+        except NoKeyColumnError as error:
+            if not any(rules.mapped.get(column) in rules.match for column in dropped):
+                resolved.problems += error.texts
         except MappingError as error:
             resolved.problems += error.texts
         else:
@@ -49,6 +54,7 @@ def resolve_leniently(header: Sequence[str], rules: Rules, schema: Schema | None
         if not culprits:
             _resolve_without_key(resolved, header, rules, schema)
             return resolved
+        dropped |= culprits
         rules = replace(rules, ignored=rules.ignored | culprits)
 
 

@@ -56,6 +56,10 @@ class MappingError(ValueError):
         return numbered(self.texts)
 
 
+class NoKeyColumnError(MappingError):
+    """No column is a property that rows are matched by."""
+
+
 def numbered(texts: Sequence[str]) -> str:
     """Return all problems in one line."""
     if len(texts) < 2:
@@ -234,7 +238,7 @@ def resolve_columns(header: Sequence[str], rules: Rules, schema: Schema | None) 
                 unmapped.append(column)
     if set(rules.match).isdisjoint(names.values()):
         proposed = quoted(f"{_key_column(header, rules, schema)}={rules.id_property}")
-        raise MappingError(
+        raise NoKeyColumnError(
             f"no column is the id property {' or '.join(map(repr, rules.match))} (columns: "
             f"{_listed(header)}); map one with --map "
             f"{proposed}, or choose another property with "
