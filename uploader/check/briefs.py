@@ -5,6 +5,7 @@ Out   its full text with the short one.
 Raise nothing.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -97,6 +98,29 @@ def _opt_out_brief(columns: Sequence[str], project: str) -> str:
         f"{_listed(columns)} {tells} {what}: {lists}{' '.join(words)}{others}, or "
         f"--ignore {quoted(columns[0])}"
     )
+
+
+def reading_briefs(readings: Mapping[str, str], names: Mapping[str, str], project: str) -> Mapping[str, str]:
+    """The short texts of the problems with columns that can be read in several ways: with an entry of the
+    project file in place of an option. `names`: the property of each column.
+    """
+    if not project:
+        return {}
+    briefs = {text: _with_entry(text, column, names.get(column, "")) for column, text in readings.items()}
+    return {text: f"{brief}, in {project}" for text, brief in briefs.items() if brief != text}
+
+
+def _with_entry(text: str, column: str, name: str) -> str:
+    """The text with an entry of the column in place of the option `--date-order "COLUMN=DMY" or =MDY`."""
+    typed = re.escape(quoted(f"{column}=")[:-1])
+    option = re.compile(rf"""--([a-z-]+) {typed}([^"']+)["'](?: or =([^\s,;]+))?""")
+
+    def entry(found: re.Match[str]) -> str:
+        key, value, other = found[1].replace("-", "_"), toml_text(found[2]), found[3]
+        more = f" or {toml_text(other)}" if other else ""
+        return f"{toml_text(column)} = {{ property = {toml_text(name)}, {key} = {value} }}{more}"
+
+    return option.sub(entry, text)
 
 
 def doubtful_brief(keys: Sequence[KeyCount], columns: Sequence[str], project: str) -> str:

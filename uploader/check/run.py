@@ -16,6 +16,7 @@ from uploader.check.account import (
 )
 from uploader.check.bad_columns import bad_columns, owner_columns
 from uploader.check.blank_candidates import blank_candidates
+from uploader.check.briefs import reading_briefs
 from uploader.check.columns import (
     add_proposals,
     add_remarks,
@@ -253,6 +254,7 @@ class Check:
         rules, asked = orders.decided_leniently(self.settings.rules)
         report.problems += asked.values()
         report.open_readings |= asked
+        report.briefs |= reading_briefs(report.open_readings, report.names, report.project)
         if asked:
             report.not_checked.append(f"values of {', '.join(map(repr, asked))}: see the problem")
         survey.mappers = [

@@ -1,13 +1,15 @@
 """Problems with columns in few words."""
 
 import re
+import tomllib
 from itertools import combinations
 
 import pytest
 
-from uploader.check.briefs import column_briefs, doubtful_brief
+from uploader.check.briefs import column_briefs, doubtful_brief, reading_briefs
 from uploader.check.report import Column
 from uploader.hubspot.schema import Schema
+from uploader.model.column_names import quoted
 from uploader.records.columns import MappingError, Rules, refuse_undecided
 from uploader.records.mapping_file import parse_mapping
 from uploader.records.repeated_keys import KeyCount
@@ -69,3 +71,24 @@ def test_columns_that_are_no_properties_are_counted_by_name():
     columns = [Column(0, name, "", is_undecided=True) for name in names]
     texts = list(column_briefs(columns, Rules(), Schema(labels={"email": "Email"}), "").values())
     assert any(text.startswith("2 columns are no properties ('Cats', 'Dogs'): ") for text in texts), texts
+
+
+@pytest.mark.parametrize("column", ["Renewal", "Renewal ($)", "Jo's"])
+@pytest.mark.parametrize(
+    ("option", "value", "detail"),
+    [
+        ("--timezone", "NAME", {"timezone": "NAME"}),
+        ("--date-order", "DMY", {"date_order": "DMY"}),
+        ("--decimal", ",", {"decimal": ","}),
+    ],
+)
+def test_with_a_project_file_a_column_that_can_be_read_in_two_ways_has_an_entry_of_it(
+    column, option, value, detail
+):
+    text = f"{column}: row 2 is open; choose with {option} {quoted(f'{column}={value}')} or =MDY"
+    assert reading_briefs({column: text}, {column: "renewal"}, "") == {}
+    brief = reading_briefs({column: text}, {column: "renewal"}, "contacts.toml")[text]
+    assert "--" not in brief
+    assert brief.endswith(' or "MDY", in contacts.toml')
+    entry = brief[brief.index("choose with ") + len("choose with ") : brief.index(' or "MDY"')]
+    assert tomllib.loads(entry) == {column: {"property": "renewal"} | detail}
