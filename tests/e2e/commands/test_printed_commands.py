@@ -46,6 +46,7 @@ PRINTED = {
     "cli.commands.help:_help_of_command": ("the manual has no page 'nowhere'; ",),
     "cli.commands.help:_link_text": (" (`",),
     "cli.commands.init:_key_lines": ("have it drafted, with unique = true: ", "then create it: "),
+    "cli.commands.init:_refuse_other_types": ("a project file each, or a plan (`",),
     "cli.commands.init:_write": ("next: decide on its columns, then ", "next: review it, then "),
     "cli.commands.migrate:_closing_lines": (
         "compare the records with the rows: ",
@@ -64,6 +65,7 @@ PRINTED = {
     "cli.guide.run:_create": ("first review the new properties, then create them: ",),
     "cli.guide.run:_end": ("next: review it, then ",),
     "cli.options.connection:_note_readers": ("holds a secret that other users can read; run: ",),
+    "cli.plans.overview:continue_line": ("to continue: ",),
     "cli.plans.overview:migrate_line": ("next: upload all steps: ",),
     "cli.text.canary:approving_line": ("to continue: ", "to continue (pipe the same rows into it): "),
     "cli.text.check.next_steps:next_steps": (
@@ -512,7 +514,11 @@ def test_options_whose_files_an_older_job_did_not_record(shell, hubspot_mock):
     shell.paste(f"{again} --owner-map owners.csv --suppress nobody --base-url {mock.url}")
 
 
-@shows(*PRINTED["cli.plans.overview:migrate_line"], *PRINTED["cli.commands.migrate:_closing_lines"])
+@shows(
+    *PRINTED["cli.plans.overview:migrate_line"],
+    *PRINTED["cli.plans.overview:continue_line"],
+    *PRINTED["cli.commands.migrate:_closing_lines"],
+)
 def test_a_plan_that_is_checked(shell, hubspot_mock):
     for name in ("people", "more"):
         (shell.folder / f"{name}.csv").write_text(f"email\n{name}@example.com\nnonsense\n")
@@ -524,7 +530,8 @@ def test_a_plan_that_is_checked(shell, hubspot_mock):
     assert verbs_of(printed_commands(text)) == {"help", "migrate"}
     _, text = shell.paste('uploader preview -f "Ann\'s plan.toml"')
     (migrate,) = printed_commands(text)
-    codes = shell.follow(migrate)
+    _, text = shell.paste('uploader status -f "Ann\'s plan.toml"')
+    codes = shell.follow(migrate, *printed_commands(text))
     assert verbs_of(codes) == {"migrate", "failures", "upload", "verify", "report", "undo"}
 
 
@@ -554,6 +561,14 @@ def test_a_key_for_the_ids_of_another_system_is_drafted_and_created(shell, hubsp
     draft, create = (one for lead, one in COMMAND.findall(text) if lead.endswith(leads))
     shell.paste(draft)
     assert shell.paste(f"{create} --yes")[0] == 0
+
+
+@shows(*PRINTED["cli.commands.init:_refuse_other_types"])
+def test_files_of_several_types(shell):
+    (shell.folder / "a.csv").write_text("email,First Name\na@example.com,Jo\n")
+    (shell.folder / "b.csv").write_text("Account ID,Account Name,Billing City\n1,Acme,Ulm\n")
+    shell.printed = run("init", "a.csv", "b.csv", cwd=shell.folder).err
+    shell.follow(*printed_commands(shell.printed))
 
 
 @shows(*PRINTED["cli.options.connection:_note_readers"])

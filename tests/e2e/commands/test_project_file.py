@@ -105,7 +105,7 @@ def test_files_of_several_types_are_not_drafted_as_one(tmp_path):
     assert refused.err.startswith(
         "uploader: b.csv: the columns are those of companies in an export of Salesforce"
     )
-    assert refused.err.endswith("a project file each, or a plan (uploader help plans)\n")
+    assert refused.err.endswith("a project file each, or a plan (`uploader help plans`)\n")
     assert not (tmp_path / "a.toml").exists()
 
 

@@ -177,7 +177,7 @@ def _refuse_other_types(sources: Sequence[Source], object_type: str) -> None:
                 raise SettingsError(f"{text}, and for {noun(object_type).many} --object-type {object_type}")
             raise SettingsError(
                 f"{source.name}: {text}; files of several types need a project file each, or a plan "
-                "(uploader help plans)"
+                "(`uploader help plans`)"
             )
 
 
