@@ -1,12 +1,13 @@
 """Texts and commands in lines that fit a terminal. No word and no quoted value is broken."""
 
 import re
-from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from rich.cells import cell_len
 
+_WORD = re.compile(r"\S+")
 #: A word; a value in double quotes stays in one piece, and so does an option with it.
-_WORD = re.compile(r'(?:--[a-z-]+ (?="))?(?:"[^"]*"|\S)+')
+_WORD_OR_QUOTED = re.compile(r'(?:--[a-z-]+ (?="))?(?:"[^"]*"|\S)+')
 #: A word of a shell: a value in quotes of either kind stays in one piece, and so does an escaped character.
 _SHELL_WORD = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s"'])+""")
 #: What stands before the text of a line: blanks, and a count.
@@ -22,8 +23,7 @@ def folded(line: str, width: int) -> list[str]:
     lead = _LEAD.match(line)
     begin = lead[0] if lead else ""
     indent = " " * (len(begin) if begin.strip() else len(begin) + 2)
-    words = (word[0] for word in _WORD.finditer(line, len(begin)))
-    return list(_filled(words, width, begin, indent))
+    return wrapped(line[len(begin) :], width, begin, indent, _WORD_OR_QUOTED)
 
 
 def folded_command(line: str, width: int) -> list[str]:
@@ -35,19 +35,23 @@ def folded_command(line: str, width: int) -> list[str]:
     found = [word[0] for word in _SHELL_WORD.finditer(command)]
     if " ".join(found) != command:  # it holds quotes of another kind
         return [*folded(text, width), f"  {command}"]
-    lines = list(_filled(found, width - len(_CONTINUED), "  ", _INDENT))
+    lines = wrapped(command, width - len(_CONTINUED), "  ", _INDENT, _SHELL_WORD)
     return [*folded(text, width), *(f"{one}{_CONTINUED}" for one in lines[:-1]), lines[-1]]
 
 
-def _filled(words: Iterable[str], width: int, first: str, indent: str) -> Iterator[str]:
-    line, is_empty = first, True
-    for word in words:
-        longer = f"{line}{word}" if is_empty else f"{line} {word}"
-        if not is_empty and cell_len(longer) > width:
-            yield line
-            longer = f"{indent}{word}"
-        line, is_empty = longer, False
-    yield line
+def wrapped(text: str, width: int, first: str, indent: str, word: re.Pattern[str] = _WORD) -> list[str]:
+    """The text in lines of this width, as terminals count it, with the blanks between the words of a line.
+    `first`, `indent`: what the first line and the others begin with.
+    """
+    words = list(word.finditer(text))
+    lines, line = list[str](), first + "".join(one[0] for one in words[:1])
+    for before, one in pairwise(words):
+        longer = f"{line}{text[before.end() : one.start()]}{one[0]}"
+        if cell_len(longer) > width:
+            lines.append(line)
+            longer = f"{indent}{one[0]}"
+        line = longer
+    return [*lines, line]
 
 
 def cut(text: str, width: int) -> str:
@@ -65,7 +69,7 @@ def cut_at_word(text: str, width: int) -> str:
     if cell_len(text) <= width:
         return text
     room, kept = width - len(_MORE) - 1, ""
-    for word in _WORD.finditer(text):
+    for word in _WORD_OR_QUOTED.finditer(text):
         if cell_len(text[: word.end()]) > room:
             break
         kept = text[: word.end()]

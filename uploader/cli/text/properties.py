@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from uploader.cli.text.table import table_lines, wrapped
+from uploader.cli.text.folding import wrapped
+from uploader.cli.text.table import table_lines
 from uploader.model.foreign_texts import harmless
 from uploader.properties.listing import ListedProperty
 
@@ -41,7 +42,8 @@ def _option_lines(one: ListedProperty, width: int) -> Iterator[str]:
     yield f"options of {one.name} (value: label):"
     for option in one.options or ():
         hidden = " (hidden)" if option.hidden else ""
-        yield from wrapped(f"{harmless(option.value)}: {harmless(option.label)}{hidden}", width, "  ")
+        text = f"{harmless(option.value)}: {harmless(option.label)}{hidden}"
+        yield from wrapped(text, width, "  ", "  ")
 
 
 def properties_as_list(properties: Sequence[ListedProperty]) -> list[dict[str, object]]:

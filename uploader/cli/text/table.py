@@ -1,38 +1,28 @@
-"""A table as lines that fit a width: cells are wrapped between words, and no word is broken."""
+"""A table as lines that fit a width: cells are wrapped between words. Words are broken only
+where the columns would not fit with whole ones.
+"""
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 
 _GAP = 2
 #: The first column, of names that are one word, takes at most this share of a line that is too short for all.
 _FIRST_SHARE = 0.35
+#: A column is narrowed to this width before words are broken in others.
+_NARROW = 10
 
 
 def table_lines(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
     """The header and a rule, then the rows. Columns without a single text are left out. The first cell of a
-    row, if it is too long for its column, stands on a line of its own. Words that are longer than a line stay
-    whole, too.
+    row, if it is too long for its column, stands whole on a line of its own.
     """
     used = [at for at in range(len(header)) if not rows or any(row[at] for row in rows)]
     header, rows = [header[at] for at in used], [[row[at] for at in used] for row in rows]
     widths = _widths([header, *rows], width)
     rule = ["-" * one for one in widths]
     return [line for row in (header, rule, *rows) for line in _row_lines(row, widths)]
-
-
-def wrapped(text: str, width: int, indent: str) -> list[str]:
-    """The text in lines of this width, each with the indent. No word is broken."""
-    return textwrap.wrap(
-        text,
-        max(width, len(indent) + 1),
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _widths(rows: Sequence[Sequence[str]], width: int) -> list[int]:
@@ -42,6 +32,13 @@ def _widths(rows: Sequence[Sequence[str]], width: int) -> list[int]:
     room = width - _GAP * (len(columns) - 1)
     first = min(int(width * _FIRST_SHARE), room - sum(least[1:]))
     least[0] = min(widths[0], max(cell_len(columns[0][0]), first))
+    least = _narrowed(least, [min(one, _NARROW) for one in least], room)
+    return _narrowed(widths, least, room)
+
+
+def _narrowed(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """The widths, of which the widest are narrowed until all fit into the room; `least`: down to these."""
+    widths = list(widths)
     while (over := sum(widths) - room) > 0:
         loose = [place for place, one in enumerate(widths) if one > least[place]]
         if not loose:
@@ -73,12 +70,12 @@ def _row_lines(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
 
 
 def _fold(cell: str, width: int) -> list[str]:
-    """The words of a cell in lines of this width, as terminals count it."""
+    """The words of a cell in lines of this width, as terminals count it; a longer word is broken."""
     lines = [""]
-    for word in cell.split():
-        longer = f"{lines[-1]} {word}" if lines[-1] else word
+    for part in (part for word in cell.split() for part in chop_cells(word, width)):
+        longer = f"{lines[-1]} {part}" if lines[-1] else part
         if lines[-1] and cell_len(longer) > width:
-            lines.append(word)
+            lines.append(part)
         else:
             lines[-1] = longer
     return lines

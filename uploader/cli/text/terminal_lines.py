@@ -8,7 +8,10 @@ Rules A command that may be pasted stays whole, on a line of its own. Outcomes a
 """
 
 import re
-import textwrap
+
+from rich.cells import cell_len
+
+from uploader.cli.text.folding import wrapped
 
 _COMMAND = re.compile(r"(?<= )uploader [a-z-]+ \S.*$")
 _GREEN, _YELLOW, _RED, _BOLD, _PLAIN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[1m", "\x1b[0m"
@@ -37,27 +40,20 @@ _CAUTION = re.compile(r"^ *(?:CAUTION|OPT-OUTS|NOT CHECKED)\b(?=:)")
 
 def broken_lines(line: str, width: int) -> list[str]:
     """The line in as many lines as it needs, without a broken word."""
-    if not width or len(line) <= width:
+    if not width or cell_len(line) <= width:
         return [line]
     command = _COMMAND.search(line)
     if command is None:
         return _wrapped(line, width)
     before = line[: command.start()].rstrip()
-    return [*(_wrapped(before, width) if len(before) > width else [before]), command[0]]
+    return [*(_wrapped(before, width) if cell_len(before) > width else [before]), command[0]]
 
 
 def _wrapped(line: str, width: int) -> list[str]:
-    indent = line[: len(line) - len(line.lstrip())]
-    lines = textwrap.wrap(
-        line,
-        width,
-        subsequent_indent=f"{indent}  " if len(indent) + 2 < width // 2 else "",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    if not lines:
+    if not (text := line.strip()):
         return [line]
-    end = line[len(line.rstrip()) :]  # behind a question
+    indent, _, end = line.partition(text)  # `end`: behind a question
+    lines = wrapped(text, width, indent, f"{indent}  " if len(indent) + 2 < width // 2 else "")
     return [*lines[:-1], lines[-1] + end]
 
 

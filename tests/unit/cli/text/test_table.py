@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, strategies as st
 from rich.cells import cell_len
 
-from uploader.cli.text.table import table_lines, wrapped
+from uploader.cli.text.folding import wrapped
+from uploader.cli.text.table import table_lines
 
 HEADER = ("name", "label")
 WORDS = st.text("abcdefg_ü日", min_size=1, max_size=8)
@@ -56,6 +57,12 @@ def test_lines_fit_and_hold_every_word_in_order(rows, width):
 
 @pytest.mark.parametrize("width", [10, 40])
 def test_a_text_is_wrapped_without_breaking_words(width):
-    lines = wrapped("marketing-contact extraordinarily_long_value: two words", width, "  ")
+    lines = wrapped("marketing-contact extraordinarily_long_value: two words", width, "  ", "  ")
     assert all(line.startswith("  ") for line in lines)
     assert " ".join(lines).split() == ["marketing-contact", "extraordinarily_long_value:", "two", "words"]
+
+
+@given(st.lists(st.tuples(WORDS, *[st.text("ab日", max_size=60)] * 3), min_size=1), st.integers(48, 120))
+def test_a_word_is_broken_where_the_columns_would_not_fit_otherwise(rows, width):
+    lines = table_lines(("name", "cell", "sent", "HubSpot now"), rows, width)
+    assert all(cell_len(line) <= width for line in lines)

@@ -4,18 +4,19 @@ import re
 
 import pytest
 from hypothesis import given, strategies as st
+from rich.cells import cell_len
 
 from uploader.cli.text.terminal_lines import broken_lines, coloured
 
 _ESCAPES = re.compile(r"\x1b\[\d+m")
-_LINES = st.lists(st.text("abc,:;12-", min_size=1, max_size=30), min_size=1).map(" ".join)
+_LINES = st.lists(st.text("abc,:;12-日", min_size=1, max_size=30), min_size=1).map(" ".join)
 
 
 @given(st.integers(0, 6), _LINES, st.integers(10, 90))
 def test_no_word_is_broken_and_none_is_lost(indent, text, width):
     lines = broken_lines(" " * indent + text, width)
     assert " ".join(lines).split() == text.split()
-    assert all(len(line) <= width or len(line.split()) == 1 for line in lines)
+    assert all(cell_len(line) <= width or len(line.split()) == 1 for line in lines)
 
 
 def test_a_command_stays_whole_on_a_line_of_its_own():
