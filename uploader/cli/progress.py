@@ -15,7 +15,7 @@ from typing import TextIO
 
 from uploader.cli.logs import is_json, note_event, print_message
 from uploader.cli.terminal import has_colours
-from uploader.cli.text.numbers import about, duration
+from uploader.cli.text.numbers import about, duration, percent
 from uploader.cli.text.summary import chain_text
 from uploader.cli.text.terminal_lines import coloured
 from uploader.hubspot.requests import MAX_INPUTS
@@ -125,7 +125,7 @@ _NO_WORDS: Words = {}
 def line(view: View, pace: Pace, words: Words = _NO_WORDS) -> str:
     """The progress as one line, most important first."""
     done, left = share_done(view), _left_text(view, pace)
-    parts = [] if done is None else [f"{done:.0%}"]
+    parts = [] if done is None else [percent(done)]
     parts += [_rows_text(view), *_outcomes(view.tallies, words), *_troubles(view)]
     parts += [*_rates(view, pace), *_frictions(view)]
     return " | ".join([*parts, left] if left else parts)
@@ -139,9 +139,9 @@ def lines(view: View, pace: Pace, width: int, words: Words = _NO_WORDS) -> list[
         head.append(f"{view.settled_before:,} of them before this run")
     first = fit(head, width - (_BAR + 8)) if done is not None and width >= _WIDE else fit(head, width)
     if done is not None and width >= _WIDE:
-        first = f"{bar(done, _BAR)} {done:>4.0%}  {first}"
+        first = f"{bar(done, _BAR)} {percent(done):>4}  {first}"
     elif done is not None:
-        first = fit([f"{done:.0%}", *head], width)
+        first = fit([percent(done), *head], width)
     found = [first, *(fit([trouble], width) for trouble in _troubles(view))]
     found.append(fit([*_rates(view, pace), *_frictions(view)], width))
     found.append(fit(_outcomes(view.tallies, words), width))
@@ -152,7 +152,7 @@ _BAR, _WIDE = 24, 72
 
 
 def bar(share: float, width: int) -> str:
-    full = round(min(1.0, max(0.0, share)) * width)
+    full = int(min(1.0, max(0.0, share)) * width)  # full at the end only
     return "#" * full + "-" * (width - full)
 
 
@@ -279,8 +279,8 @@ def _before(run: Run) -> str:
 def survey_line(step: Step, bytes_total: int | None) -> str:
     """The progress of a pass over all rows, as one line."""
     if step.sorting:
-        return f"looking for repeated keys: {step.sorting:.0%} | {step.rows:,} rows read"
-    share = f"{min(1.0, step.bytes_read / bytes_total):.0%} | " if bytes_total else ""
+        return f"looking for repeated keys: {percent(step.sorting)} | {step.rows:,} rows read"
+    share = f"{percent(step.bytes_read / bytes_total)} | " if bytes_total else ""
     return f"reading all rows first: {share}{step.rows:,} rows"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from uploader.cli.progress import bar, fit, live_display
 from uploader.cli.text.control_characters import json_line
-from uploader.cli.text.numbers import duration
+from uploader.cli.text.numbers import duration, percent
 from uploader.errors import CheckpointError
 from uploader.jobs.summary import Summary
 from uploader.model.outcomes import Outcome
@@ -20,6 +20,7 @@ _LIVE_SECONDS, _PLAIN_SECONDS = 1.0, 10.0
 #: Rates are averages over this time, as in the run's own display.
 _RATE_SECONDS = 30.0
 _BAR, _WIDE = 24, 72
+_MOST_SHARE = 0.99
 #: A job that is restarted has no checkpoint for a moment: missing it this often is no error.
 _GONE_LOOKS = 5
 
@@ -154,7 +155,7 @@ def _estimate(path: Path) -> int | None:
 
 def _parts(summary: Summary, looks: Looks, rows: int | None) -> list[str]:
     tallies, rate = summary.tallies, looks.per_second(1)
-    parts = [f"{min(1.0, tallies.settled / rows):.0%}"] if rows else []
+    parts = [percent(_share(summary, rows))] if rows else []
     parts.append(f"{tallies.settled:,} rows")
     if rows and rate and rows > tallies.settled:
         parts.append(f"about {duration((rows - tallies.settled) / rate)} left")
@@ -162,13 +163,18 @@ def _parts(summary: Summary, looks: Looks, rows: int | None) -> list[str]:
     return parts + [f"{tallies.outcomes[o]:,} {o.value}" for o in Outcome if tallies.outcomes[o]]
 
 
+def _share(summary: Summary, rows: int) -> float:
+    """How much of the job is done: not all while it runs, as `rows` is an estimate, and links may follow."""
+    return 1.0 if summary.state == "complete" else min(summary.tallies.settled / rows, _MOST_SHARE)
+
+
 def _lines(summary: Summary, looks: Looks, rows: int | None, width: int) -> list[str]:
     tallies, parts = summary.tallies, _parts(summary, looks, rows)
     counted = len([o for o in Outcome if tallies.outcomes[o]])
     head, outcomes = parts[: len(parts) - counted], parts[len(parts) - counted :]
     if rows and width >= _WIDE:
-        share = min(1.0, tallies.settled / rows)
-        first = f"{bar(share, _BAR)} {share:>4.0%}  {fit(head[1:], width - _BAR - 7)}"
+        share = _share(summary, rows)
+        first = f"{bar(share, _BAR)} {percent(share):>4}  {fit(head[1:], width - _BAR - 7)}"
     else:
         first = fit(head, width)
     found = [first, fit(outcomes, width)]

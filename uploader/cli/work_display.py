@@ -15,7 +15,7 @@ from typing import Self
 
 from uploader.cli.logs import is_json, print_message
 from uploader.cli.progress import bar, fit, live_display
-from uploader.cli.text.numbers import duration
+from uploader.cli.text.numbers import duration, percent
 
 _LIVE_SECONDS, _PLAIN_SECONDS = 0.5, 5.0
 #: Rates are averages over this time.
@@ -71,7 +71,7 @@ class Pace:
 
 def line(work: Work, left: str) -> str:
     """The progress as one line."""
-    share = [f"{_share(work):.0%}"] if work.total else []
+    share = [percent(_share(work))] if work.total else []
     trouble = [work.trouble] if work.trouble else []
     return " | ".join([*share, _count(work), *trouble, *work.parts, *([left] if left else [])])
 
@@ -80,9 +80,9 @@ def lines(work: Work, left: str, width: int) -> list[str]:
     """The progress as lines for a terminal; none is wider than `width`."""
     head = [_count(work), *([left] if left else [])]
     if work.total and width >= _WIDE:
-        first = f"{bar(_share(work), _BAR)} {_share(work):>4.0%}  {fit(head, width - _BAR - 8)}"
+        first = f"{bar(_share(work), _BAR)} {percent(_share(work)):>4}  {fit(head, width - _BAR - 8)}"
     else:
-        first = fit([*([f"{_share(work):.0%}"] if work.total else []), *head], width)
+        first = fit([*([percent(_share(work))] if work.total else []), *head], width)
     more = [[work.trouble] if work.trouble else [], work.parts]
     return [first, *(fit(parts, width) for parts in more if parts)]
 

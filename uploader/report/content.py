@@ -249,7 +249,10 @@ def verified_text(result: Mapping[str, Any], ended: str) -> str:
 
 
 def share_text(value: float) -> str:
-    return "0 %" if not value else "< 0.1 %" if value < 0.001 else f"{value:.1%}".replace("%", " %")
+    """Such as `4.2 %`; `0 %` and `100.0 %` are exact."""
+    if value < 0.001:
+        return "< 0.1 %" if value else "0 %"
+    return "> 99.9 %" if 0.9995 <= value < 1 else f"{value:.1%}".replace("%", " %")
 
 
 #: Below this share of the quota the reason is told; a shorter job cannot fill the quota.

@@ -36,6 +36,14 @@ def test_the_bar_and_the_time_left_follow_what_is_done():
     assert line(work, pace.left_text()) == "30% | 300 of 1,000 contacts | 3 archived | 14 s left"
 
 
+def test_the_bar_is_full_only_if_nothing_is_left():
+    assert lines(Work("contacts", 999, 1_000), "", 80) == [
+        "#######################-  99%  999 of 1,000 contacts"
+    ]
+    assert line(Work("contacts", 999, 1_000), "").startswith("99% | ")
+    assert lines(Work("contacts", 1_000, 1_000), "", 80)[0].startswith(f"{'#' * 24} 100%")
+
+
 def test_the_time_left_does_not_jump_between_the_batches():
     """A batch of a hundred every three seconds, looked at each second: the time goes down by one."""
     pace, left = Pace(), []

@@ -140,6 +140,9 @@ def test_the_verdict_is_one_sentence_with_the_shares_of_all_rows():
         "50 (5.0 %) failed, 50 (5.0 %) were skipped."
     )
     assert verdict(tallies_of(invalid=3)).startswith("Of 3 rows, 0 (0 %) are in HubSpot")
+    assert verdict(tallies_of(created=9_999, invalid=1)) == (
+        "Of 10,000 rows, 9,999 (> 99.9 %) are in HubSpot as the file has them; 1 (< 0.1 %) failed."
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""Numbers and durations as they are printed."""
+"""Numbers, shares and durations as they are printed."""
+
+import math
 
 
 def duration(seconds: float) -> str:
@@ -9,6 +11,15 @@ def duration(seconds: float) -> str:
     if whole < 3_600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3_600} h {whole % 3_600 // 60:02} min"
+
+
+def percent(share: float) -> str:
+    """A share of work that is done, such as `42%`; `100%` only if nothing of it is left."""
+    return f"{math.floor(min(1.0, share) * 100 + _ROUNDING)}%"
+
+
+#: What binary fractions may lack of a whole percent.
+_ROUNDING = 1e-9
 
 
 def about(count: int) -> str:

@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from uploader.cli.text.numbers import about
+from uploader.cli.text.numbers import about, percent
 from uploader.model.foreign_texts import printable
 
 
@@ -24,3 +24,10 @@ def test_an_estimate_is_told_to_three_figures_and_off_by_no_more_than_half_a_per
     shown = about(count)
     assert abs(int(shown.replace(",", "")) - count) <= count / 200
     assert len(shown.replace(",", "").rstrip("0")) <= 3
+
+
+@given(st.integers(1, 10**9), st.data())
+def test_a_hundred_percent_is_all_of_it(total, data):
+    done = data.draw(st.integers(0, total) | st.integers(max(0, total - 3), total))
+    shown = int(percent(done / total).removesuffix("%"))
+    assert shown == done * 100 // total

@@ -1,0 +1,19 @@
+"""What is seen of a job of another process."""
+
+from uploader.cli.status_watch import Looks, _lines
+from uploader.jobs.summary import Summary
+from uploader.model.outcomes import Outcome
+from uploader.model.settled_rows import Tallies
+
+
+def test_the_bar_is_full_only_when_the_job_is_complete():
+    """Also where it has more rows than were estimated."""
+    tallies = Tallies(rows=1_010)
+    tallies.outcomes[Outcome.CREATED] = 1_010
+    shown = {}
+    for state in ("running", "complete"):
+        looks, summary = Looks(), Summary(tallies, state)
+        looks.add(0.0, summary)
+        shown[state] = _lines(summary, looks, 1_000, 100)[0]
+    assert shown["running"].startswith(f"{'#' * 23}-  99%  1,010 rows")
+    assert shown["complete"].startswith(f"{'#' * 24} 100%  1,010 rows")
