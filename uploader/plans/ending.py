@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from uploader.jobs.summary import EarlyEnd, Summary
+from uploader.jobs.summary import EarlyEnd, JobState, Summary
 from uploader.model.stop import Cause
 from uploader.plans.record import COMPLETE, NOT_STARTED, STOPPED
 
@@ -80,6 +80,8 @@ class PlanEnd:
     @property
     def state(self) -> str:
         states = {one.state for one in self.steps}
+        if JobState.RUNNING in states:
+            return JobState.RUNNING
         return COMPLETE if states == {COMPLETE} else NOT_STARTED if states <= {NOT_STARTED} else STOPPED
 
     @property

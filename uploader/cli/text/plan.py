@@ -105,9 +105,17 @@ def step_ending(title: str, end: StepEnd) -> str:
     return f"{title}: {summary.state}{reason}; {'; '.join(texts)}; {duration(summary.elapsed_seconds)}"
 
 
+#: Counts of what follows the rows that are no outcomes: how many links rows have; whether the list is new.
+_NO_OUTCOMES = frozenset({"read", "made"})
+
+
 def follow_up_text(name: str, counts: Mapping[str, object]) -> str:
     """What follows the rows, in counts: `links: 58,000 linked, 200 already`."""
-    some = [f"{n:,} {key}" for key, n in counts.items() if isinstance(n, int) and n and key != "read"]
+    some = [
+        f"{n:,} {key.replace('_', ' ')}"
+        for key, n in counts.items()
+        if isinstance(n, int) and n and key not in _NO_OUTCOMES
+    ]
     return f"{name}: {', '.join(some) or 'none'}"
 
 

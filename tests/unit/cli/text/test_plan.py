@@ -2,7 +2,7 @@
 
 import pytest
 
-from uploader.cli.text.plan import outlook_line, table_of
+from uploader.cli.text.plan import follow_up_text, outlook_line, table_of
 from uploader.jobs.summary import Summary
 from uploader.model.outcomes import Outcome
 from uploader.model.settled_rows import Tallies
@@ -45,3 +45,16 @@ def test_the_rows_that_a_check_has_read_are_no_estimate():
     text = outlook_line("people", 20_123, settings, is_part=False)
     assert text.startswith("  people: 20,123 rows into contacts by email; ")
     assert "at least 20,123 rows" in outlook_line("people", 20_123, settings, is_part=True)
+
+
+def test_a_plan_is_running_while_one_of_its_steps_is():
+    at_work = Summary(Tallies(rows=5), "running")
+    end = PlanEnd([_step("companies"), StepEnd("contacts", "contacts", "contacts.checkpoint", "", at_work)])
+    assert table_of(end, 200)[-1].split()[-1] == end.as_dict()["state"] == "running"
+
+
+def test_what_follows_the_rows_is_counted_in_words():
+    links = {"read": 9, "linked": 7, "missing": 0, "others_created": 2}
+    assert follow_up_text("links", links) == "links: 7 linked, 2 others created"
+    members = {"name": "VIP", "id": "7", "made": True, "added": 3, "rows_without_id": 2}
+    assert follow_up_text("list", members) == "list: 3 added, 2 rows without id"
