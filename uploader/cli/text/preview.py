@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from uploader.cli.text.next_command import portal_option, upload_line
 from uploader.cli.text.numbers import duration
-from uploader.cli.text.table import table_lines
+from uploader.cli.text.table import number_table, table_lines
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
 from uploader.model.foreign_texts import printable
@@ -80,13 +80,12 @@ def _property_lines(report: Report) -> Iterator[str]:
         return
     kinds = [kind for kind in KINDS if tally.total(kind)]
     ranked = sorted(tally.properties.items(), key=lambda item: (-item[1].total(), item[0]))
-    width = max(len(printable(name, 40)) for name, _ in ranked[:_SHOWN_PROPERTIES])
-    width = max(width, len(_WOULD_BE))
+    rows = [
+        (printable(name, 40), *(f"{counts[kind]:,}" for kind in kinds))
+        for name, counts in ranked[:_SHOWN_PROPERTIES]
+    ]
     yield ""
-    yield f"{_WOULD_BE:<{width}}" + "".join(f"{kind:>13}" for kind in kinds)
-    for name, counts in ranked[:_SHOWN_PROPERTIES]:
-        cells = "".join(f"{counts[kind]:>13,}" for kind in kinds)
-        yield f"{printable(name, 40):<{width}}{cells}"
+    yield from number_table((_WOULD_BE, *kinds), rows)
     if len(ranked) > _SHOWN_PROPERTIES:
         yield f"and {len(ranked) - _SHOWN_PROPERTIES:,} more properties (listed with --json)"
     if keys := [name for name in report.match if name in tally.properties]:

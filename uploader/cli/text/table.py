@@ -25,6 +25,20 @@ def table_lines(header: Sequence[str], rows: Sequence[Sequence[str]], width: int
     return [line for row in (header, rule, *rows) for line in _row_lines(row, widths)]
 
 
+def number_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The header and the rows, each a name and numbers."""
+    table = [header, *rows]
+    widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
+    return [
+        name + " " * (widths[0] - cell_len(name)) + "".join(map(_right_aligned, numbers, widths[1:]))
+        for name, *numbers in table
+    ]
+
+
+def _right_aligned(cell: str, width: int) -> str:
+    return " " * (_GAP + width - cell_len(cell)) + cell
+
+
 def _widths(rows: Sequence[Sequence[str]], width: int) -> list[int]:
     columns = list(zip(*rows, strict=True))
     widths = [max(map(cell_len, column)) for column in columns]

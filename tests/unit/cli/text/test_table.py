@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 from rich.cells import cell_len
 
 from uploader.cli.text.folding import wrapped
-from uploader.cli.text.table import table_lines
+from uploader.cli.text.table import number_table, table_lines
 
 HEADER = ("name", "label")
 WORDS = st.text("abcdefg_ü日", min_size=1, max_size=8)
@@ -66,3 +66,12 @@ def test_a_text_is_wrapped_without_breaking_words(width):
 def test_a_word_is_broken_where_the_columns_would_not_fit_otherwise(rows, width):
     lines = table_lines(("name", "cell", "sent", "HubSpot now"), rows, width)
     assert all(cell_len(line) <= width for line in lines)
+
+
+def test_numbers_are_aligned_below_their_heads():
+    rows = [("jobtitle", "15,671", "0"), ("名前", "1", "23")]
+    assert number_table(("values", "set", "overwritten"), rows) == [
+        "values       set  overwritten",
+        "jobtitle  15,671            0",
+        "名前           1           23",
+    ]
