@@ -18,6 +18,7 @@ from itertools import chain
 from uploader.check.bad_columns import BadColumn, BadValue
 from uploader.hubspot.owner_lookup import OWNER_TO_FILL_IN
 from uploader.model.column_names import folded
+from uploader.model.counted import counted
 
 #: Stands for the option that the user has to fill in.
 OPTION_TO_FILL_IN = "OPTION"
@@ -113,7 +114,7 @@ def _about(column: BadColumn) -> list[str]:
 def _line(value: BadValue) -> str:
     replacement = value.near.value if value.near else OPTION_TO_FILL_IN
     why = f"; {value.near.label}?" if value.near else ""
-    count = f"{value.cells:,} cell{'s' if value.cells != 1 else ''}"
+    count = counted(value.cells, "cell")
     return f"# {toml_text(value.text)} = {toml_text(replacement)}  # {count}{toml_comment(why)}"
 
 
@@ -130,7 +131,7 @@ def owner_map_toml(unknown: Mapping[str, Counter[str]]) -> str:
         f'# of the account in place of {OWNER_TO_FILL_IN} ("": no owner), and remove the # of the line.',
         "",
         *(
-            f"# {toml_text(who)} = {toml_text(OWNER_TO_FILL_IN)}  # {count:,} row{'s' if count != 1 else ''}"
+            f"# {toml_text(who)} = {toml_text(OWNER_TO_FILL_IN)}  # {counted(count, 'row')}"
             for who, count in _merged(unknown).most_common()
         ),
     ]

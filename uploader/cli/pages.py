@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from uploader.errors import SettingsError
+from uploader.model.counted import counted
 from uploader.report.content import share_text
 from uploader.system.whole_file import write_whole
 from uploader.version import __version__
@@ -25,6 +26,7 @@ def page_of(template: str, content: Mapping[str, Any]) -> bytes:
     loader = FunctionLoader(lambda name: folder.joinpath(name).read_text(encoding="utf-8"))
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["number"] = lambda value: f"{value:,}"
+    environment.filters["counted"] = counted
     environment.filters["share"] = share_text
     environment.filters["options"] = _options
     made_at = clock(datetime.now(UTC).timestamp())

@@ -4,6 +4,7 @@ associations         columns that link records, and the links that rows ask for
 canary               a job's first rows, sent alone, and their outcomes
 chain_of_rows        open rows that are written one after the other
 column_names         names of columns, compared and in commands
+counted              numbers with their nouns
 follow_ups           how far something is that follows the rows of a job
 foreign_texts        texts from files and servers, as they can be shown
 keys_of_one_contact  contacts that replies named, and keys that led to one contact

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from uploader.model.counted import counted
+
 
 class Member(StrEnum):
     """What became of a record that belongs into the list."""
@@ -56,8 +58,8 @@ class ListProgress:
             (Member.REMOVED, "taken out by undo"),
         )
         parts = [f"{self.members[one]:,} {word}" for one, word in words if self.members.get(one)]
-        parts += [f"{_rows(count)} without a record ({why})" for why, count in self.reasons.items()]
-        parts += [f"{_rows(self.unlisted)} that the results file lacks"] if self.unlisted else []
+        parts += [f"{counted(count, 'row')} without a record ({why})" for why, count in self.reasons.items()]
+        parts += [f"{counted(self.unlisted, 'row')} that the results file lacks"] if self.unlisted else []
         parts += [f"{self.open:,} open"] if self.open else []
         return f"list {self.name!r}{where}: {', '.join(parts) or 'no records'}"
 
@@ -71,7 +73,3 @@ class ListProgress:
             "rows_not_in_results": self.unlisted,
             "open": self.open,
         }
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row" if count == 1 else f"{count:,} rows"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import Any
 
+from uploader.model.counted import counted
 from uploader.model.outcomes import Outcome
 from uploader.model.redaction import without_addresses, without_identifiers
 from uploader.model.rows import Content, Unreadable
@@ -180,12 +181,12 @@ _MEANINGS = {
 def outcome_lines(tallies: Tallies) -> list[OutcomeLine]:
     """Every outcome that has rows, and the rows still open; their counts add up to the rows read."""
     whole = max(1, tallies.rows)
-    counted = [(outcome.value, tallies.outcomes[outcome], _MEANINGS[outcome]) for outcome in Outcome]
-    counted.append(("open", tallies.open, "read, but no outcome yet"))
+    counts = [(outcome.value, tallies.outcomes[outcome], _MEANINGS[outcome]) for outcome in Outcome]
+    counts.append(("open", tallies.open, "read, but no outcome yet"))
     always = {"created", "updated", "rejected", "invalid", "open"}
     return [
         OutcomeLine(name, count, count / whole, meaning)
-        for name, count, meaning in counted
+        for name, count, meaning in counts
         if count or name in always
     ]
 
@@ -204,15 +205,15 @@ def verdict(tallies: Tallies, *, is_undone: bool = False) -> str:
         ("were skipped", (Outcome.SKIPPED,)),
         ("are neither confirmed nor refused", (Outcome.PENDING,)),
     )
-    counted = [(what, sum(tallies.outcomes[one] for one in some)) for what, some in groups]
-    counted.append(("are open", tallies.open))
+    counts = [(what, sum(tallies.outcomes[one] for one in some)) for what, some in groups]
+    counts.append(("are open", tallies.open))
     first, *rest = [
         f"{count:,} ({share_text(count / tallies.rows)}) {what}"
-        for place, (what, count) in enumerate(counted)
+        for place, (what, count) in enumerate(counts)
         if count or not place
     ]
     others = f"; {', '.join(rest)}" if rest else ""
-    return f"Of {tallies.rows:,} rows, {first}{others}."
+    return f"Of {counted(tallies.rows, 'row')}, {first}{others}."
 
 
 _COMPARED = (
@@ -240,11 +241,12 @@ def verified_text(result: Mapping[str, Any], ended: str) -> str:
     counts, records = result["counts"], result.get("records", 0)
     sample = " (a sample)" if result.get("is_sample") else ""
     parts = [f"{counts[name]:,} {words}" for name, words in _COMPARED if counts.get(name)]
-    text = f"Verified at {ended}: of {records:,} records{sample}, {', '.join(parts) or 'none to compare'}"
+    of = f"Verified at {ended}: of {counted(records, 'record')}{sample}"
+    text = f"{of}, {', '.join(parts) or 'none to compare'}"
     links = result.get("links")
     if isinstance(links, Mapping):
         parts = [f"{links[name]:,} {words}" for name, words in _COMPARED_LINKS if links.get(name)]
-        text += f"; of {sum(links.values()):,} links, {', '.join(parts) or 'none to compare'}"
+        text += f"; of {counted(sum(links.values()), 'link')}, {', '.join(parts) or 'none to compare'}"
     return f"{text}."
 
 
@@ -331,7 +333,7 @@ def repeated_lines(most: Sequence[KeyCount], *, with_values: bool) -> list[tuple
     if with_values:
         return [(one.value, one.rows) for one in most]
     keys = Counter(one.rows for one in most)
-    return [(f"{count:,} {'key' if count == 1 else 'keys'}", rows) for rows, count in keys.items()]
+    return [(counted(count, "key"), rows) for rows, count in keys.items()]
 
 
 def whole_of(intervals: Sequence[Interval]) -> Interval:

@@ -58,7 +58,7 @@ def test_missing_companies_are_counted_the_most_frequent_first(tmp_path):
     assert (of_step.exit_code, of_step.links[0].faults) == (1, 1)
     of_step.is_step = True
     of_plan = "\n".join(screen(of_step, job.settings(), ["check", "a.csv"]))
-    assert "1  of 509 links lead to no record: " in of_plan
+    assert "1  of 509 links leads to no record: " in of_plan
     assert "gone (6)" not in of_plan
     assert "next: " not in of_plan
     assert "uploader upload" not in of_plan

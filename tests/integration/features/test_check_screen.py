@@ -1,5 +1,7 @@
 """What `check` prints fits one screen and reads from the top; `--details` says all of it."""
 
+import re
+
 import pytest
 
 from support.check_runs import check
@@ -156,3 +158,23 @@ def test_two_people_with_one_address_are_named_and_what_becomes_of_them(tmp_path
     assert line.startswith(f"       3  keys stand on rows with different values of {which}")
     assert "the later row overwrites the earlier one" in line
     assert line in lines(report, job.settings(), ["check"])
+
+
+_ONE_AS_SEVERAL = re.compile(
+    r"(?<![\w,.])1 +(?:[a-z]+ )?(?:rows|keys|values|cells|links|owners|options|requests|batches|columns)\b"
+)
+
+
+def test_what_there_is_one_of_is_told_in_the_singular(tmp_path):
+    rows = [
+        {"email": "a@x.com", "tier": "platinum", "owner": "", "city": "", "out": ""},
+        {"email": "A@x.com", "tier": "", "owner": "Zoe Gone", "city": "n/a", "out": ""},
+        {"email": "b@x.com", "tier": "", "owner": "", "city": "Berlin", "out": "yes"},
+    ]
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator())
+    more = {"mapped": {"owner": "hubspot_owner_id"}, "suppress_where": {"out": ()}}
+    report = check(job, **more)
+    for make in (screen, lines):
+        shown = make(report, job.settings(**more), WORDS, 100)
+        assert [line for line in shown if _ONE_AS_SEVERAL.search(line)] == []
+        assert any(" 1  key is repeated, in 1 further row" in line for line in shown)

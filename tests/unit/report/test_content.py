@@ -143,6 +143,7 @@ def test_the_verdict_is_one_sentence_with_the_shares_of_all_rows():
     assert verdict(tallies_of(created=9_999, invalid=1)) == (
         "Of 10,000 rows, 9,999 (> 99.9 %) are in HubSpot as the file has them; 1 (< 0.1 %) failed."
     )
+    assert verdict(tallies_of(created=1)).startswith("Of 1 row, 1 (100.0 %) ")
 
 
 @pytest.mark.parametrize(

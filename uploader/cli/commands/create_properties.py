@@ -30,6 +30,7 @@ from uploader.cli.typed_answer import answer
 from uploader.errors import SettingsError
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
+from uploader.model.counted import counted
 from uploader.model.foreign_texts import printable
 from uploader.option_files.text import read_text
 from uploader.properties.creation import Creation, Plan, Report
@@ -136,7 +137,7 @@ async def _approve(plan: Plan, *, yes: bool) -> bool:
         if account.may_be_production:
             raise SettingsError(refusal_text(account))
         return True
-    what = f"{count:,} {'property' if count == 1 else 'properties'}"
+    what = counted(count, "property", "properties")
     where = f"account {account.portal}, {kind_text(account)}"
     print_message(f"create {what} of {noun(plan.object_type).many} in {where}? [y/N] ", end="")
     return (await answer()).strip().lower() in {"y", "yes"}

@@ -26,6 +26,7 @@ from uploader.cli.work_display import Work, WorkDisplay
 from uploader.errors import UploaderError
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
+from uploader.model.counted import counted, numbered
 from uploader.model.foreign_texts import printable
 from uploader.properties import removal
 from uploader.storage.file_names import snapshot_path
@@ -206,8 +207,8 @@ def _introduce(run: Undo) -> None:
     account, report = run.session.account, run.report
     where = f"account {account.portal}" if account else "the account"
     goes_on = f", {report.left:,} left from an earlier undo" if run.is_resumed else ""
-    many = noun(run.settings.object_type).many
-    print_message(f"undo in {where}: {report.keys:,} {many} in {run.file.snapshot.name}{goes_on}")
+    keys = counted(report.keys, *noun(run.settings.object_type))
+    print_message(f"undo in {where}: {keys} in {run.file.snapshot.name}{goes_on}")
 
 
 def _work(run: Undo) -> Work:
@@ -215,11 +216,11 @@ def _work(run: Undo) -> Work:
     sender, report = run.session.sender, run.report
     trouble = f"PAUSED {duration(sender.pause_seconds)}: {sender.pausing}" if sender.pausing else ""
     if run.resolving:
-        trouble = trouble or f"looking up what the job created: {sender.tallies.requests:,} requests"
+        trouble = trouble or f"looking up what the job created: {counted(sender.tallies.requests, 'request')}"
     parts = [f"{part} (planned)" for part in _parts(report)] if run.dry else _parts(report)
     done = report.keys - report.left
     if not done and not trouble:  # all batches in flight are read before the first is undone
-        parts = [f"reading them first: {sender.tallies.requests:,} requests"]
+        parts = [f"reading them first: {counted(sender.tallies.requests, 'request')}"]
     return Work(noun(run.settings.object_type).many, done, report.keys, parts, trouble)
 
 
@@ -230,7 +231,8 @@ def _parts(report: Report) -> list[str]:
 def _print_kept(kept: KeptList) -> None:
     """Print the reasons of what was kept, and what to do."""
     if kept.unlisted:
-        print_message(f"{kept.unlisted:,} rows without a snapshot cannot be listed: {kept.why_unlisted}")
+        rows = counted(kept.unlisted, "row")
+        print_message(f"{rows} without a snapshot cannot be listed: {kept.why_unlisted}")
     for reason, count in kept.reasons.most_common(_REASONS):
         print_message(f"{count:>9,}  {printable(reason)}")
     if kept.hidden_scope:
@@ -245,7 +247,6 @@ def _print_kept(kept: KeptList) -> None:
 def _next_steps(touched: int, object_type: str, reasons: Iterable[str]) -> Iterator[str]:
     """What the user can do about kept records. `touched`: how many --archive-touched would archive."""
     reasons = list(reasons)
-    word = noun(object_type).one if touched == 1 else noun(object_type).many
     if any(BY_NEWER in reason for reason in reasons):
         yield (
             "what newer jobs have written is kept: undo those jobs first, as named above, then run this "
@@ -253,7 +254,8 @@ def _next_steps(touched: int, object_type: str, reasons: Iterable[str]) -> Itera
         )
     if touched:
         yield (
-            f"{touched:,} {word} that the job created {'is' if touched == 1 else 'are'} kept, because "
+            f"{counted(touched, *noun(object_type))} that the job created "
+            f"{numbered(touched, 'is', 'are')} kept, because "
             "others have worked with them since; to archive them, too, add --archive-touched"
         )
     if any(NOT_KNOWN in reason for reason in reasons):
@@ -309,10 +311,10 @@ def _lines(report: Report, *, dry_run: bool) -> list[str]:
     lines.append(f"values {restored}: {report.values_restored:,}, kept: {report.values_kept:,}")
     if count := report.twice_absent:
         lines.append(
-            f"{count:,} {'key' if count == 1 else 'keys'} matched no record before a request that got no "
+            f"{counted(count, 'key')} matched no record before a request that got no "
             "answer, nor before the next one: if the first request created a record whose key was changed "
             "since, that record is not undone"
         )
     lines += unkept_lines(report.unkept)
-    lines.append(f"{report.requests:,} requests, {duration(report.elapsed_seconds)}")
+    lines.append(f"{counted(report.requests, 'request')}, {duration(report.elapsed_seconds)}")
     return lines

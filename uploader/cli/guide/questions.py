@@ -27,6 +27,7 @@ from uploader.check.report import Column, Report
 from uploader.cli.guide.answers import Choice, Question
 from uploader.hubspot.schema import Option, Schema
 from uploader.model.column_names import folded
+from uploader.model.counted import counted
 from uploader.model.foreign_texts import printable
 from uploader.properties.draft import name_for
 from uploader.records.blank_words import words_of
@@ -258,7 +259,7 @@ def match_questions(report: Report, match: Sequence[str]) -> list[Question]:
     have = [f"{count:,} of them have {name}." for name, count in found.other_keys.most_common()]
     return [
         Question(
-            f"{_rows(found.keyless)} without {' or '.join(match)}",
+            f"{counted(found.keyless, 'row')} without {' or '.join(match)}",
             ("Rows are matched by it, so these are not sent.", *have),
             [Choice(f"match rows by {', else by '.join(names)}", write=partial(with_match, names=names))],
             is_proposed=True,
@@ -294,7 +295,7 @@ def blank_questions(report: Report, keys: Sequence[str], text: str) -> list[Ques
 
 
 def _blank_question(one: Candidate, of_keys: set[str]) -> Question:
-    counted = ", ".join(f"{printable(column, 60)} ({cells:,})" for column, cells in one.columns.items())
+    columns_text = ", ".join(f"{printable(column, 60)} ({cells:,})" for column, cells in one.columns.items())
     # For all columns, a project file takes `a=b` for a column and its word.
     is_for_all = one.is_for_all and "=" not in one.word
     columns = [] if is_for_all else list(one.columns)
@@ -303,7 +304,7 @@ def _blank_question(one: Candidate, of_keys: set[str]) -> Question:
     where = "in all columns" if is_for_all else "in this column" if len(columns) == 1 else "in these columns"
     return Question(
         f'"{printable(one.word, 60)}" may stand for no value: {_cells(one.cells)}',
-        (f"Columns: {counted}", *caution),
+        (f"Columns: {columns_text}", *caution),
         [Choice(f"it is a blank {where}", write=partial(with_blank_word, word=one.word, columns=columns))],
         is_proposed=True,
         letters={"s": Choice("it is a value")},
@@ -410,11 +411,7 @@ def _is_blank(text: str, column: str, file: MappingFile) -> bool:
 
 
 def _cells(count: int) -> str:
-    return f"{count:,} cell{'s' if count != 1 else ''}"
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'s' if count != 1 else ''}"
+    return counted(count, "cell")
 
 
 def _sentence(text: str) -> str:

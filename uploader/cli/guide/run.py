@@ -42,6 +42,7 @@ from uploader.errors import DeclinedError, SettingsError
 from uploader.jobs.column_rules import undecided_fields
 from uploader.jobs.summary import advice
 from uploader.model.column_names import folded
+from uploader.model.counted import counted
 from uploader.model.foreign_texts import printable
 from uploader.settings import Settings
 from uploader.storage.file_names import unused
@@ -124,7 +125,9 @@ class _Guide:
         problems = [f"PROBLEM: {printable(text, 600)}" for text in report.problems]
         left = sum(one.cells for one in report.bad_columns)
         left += sum(counts.total() for counts in report.unknown_owners.values())
-        is_complete = f"is complete, but for {left:,} cells to decide later" if left else "is complete"
+        is_complete = "is complete"
+        if left:
+            is_complete = f"is complete, but for {counted(left, 'cell')} to decide later"
         is_complete = "has what you decided, and check finds problems:" if problems else is_complete
         is_complete = f"{is_complete}, without {self._columns_text()}" if self._postponed else is_complete
         rows = [*self._unasked_lines(report), *rows_lines(report)]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from uploader.check.bad_columns import BadColumn, BadValue
+from uploader.model.counted import counted
 from uploader.model.foreign_texts import printable
 
 _SHOWN_VALUES, _SHOWN_OPTIONS = 20, 20
@@ -33,13 +34,13 @@ def bad_value_lines(one: BadColumn, rows: Mapping[str, str]) -> list[str]:
     """
     at_least = "" if one.is_complete else "more than "
     distinct = len(one.values) + one.others
-    values = f"{at_least}{distinct:,} value{'s' if distinct != 1 else ''}"
+    values = f"{at_least}{counted(distinct, 'value')}"
     texts = [f"{'':>18}{values} that {printable(one.property or 'the property', 60)} does not take:"]
     for value in one.values[:_SHOWN_VALUES]:
         where = f": {rows[value.text.casefold()]}" if value.text.casefold() in rows else ""
         texts.append(f"{value.cells:>22,}  {printable(value.text, 60)}{_meant(value)}{where}")
     if (hidden := distinct - _SHOWN_VALUES) > 0:
-        texts.append(f"{'':>24}and {hidden:,} rarer ones (--json lists {len(one.values):,})")
+        texts.append(f"{'':>24}and {counted(hidden, 'rarer one')} (--json lists {len(one.values):,})")
     if one.options:
         texts.append(f"{'':>18}it takes {_listed(one)}")
     return texts

@@ -8,6 +8,7 @@ from uploader.hubspot.account import PRODUCTION, Account
 from uploader.hubspot.missing_scopes import DETAILS
 from uploader.hubspot.object_types import Noun
 from uploader.model.canary import Canary
+from uploader.model.counted import counted, numbered
 from uploader.model.foreign_texts import printable
 
 _MOST_LINES = 20
@@ -33,10 +34,12 @@ def refusal_text(account: Account) -> str:
 
 
 def canary_text(canary: Canary, wait_seconds: float) -> str:
-    rows = f"the first {canary.rows:,} rows"
+    rows = f"the first {canary.rows:,} rows" if canary.rows > 1 else "the first row"
     if canary.waits:
-        return f"{rows} were sent before: they are read back again, and the others wait for your approval"
-    return f"{rows} are sent alone and read back after {wait_seconds:g} s; the others wait for your approval"
+        sent = numbered(canary.rows, "was sent before: it is", "were sent before: they are")
+        return f"{rows} {sent} read back again, and the others wait for your approval"
+    sent = numbered(canary.rows, "is sent", "are sent")
+    return f"{rows} {sent} alone and read back after {wait_seconds:g} s; the others wait for your approval"
 
 
 def review_lines(review: Review, noun: Noun) -> list[str]:
@@ -50,7 +53,8 @@ def review_lines(review: Review, noun: Noun) -> list[str]:
         ("missing from HubSpot's answers", review.unread),
     )
     summary = ", ".join(f"{count:,} {what}" for what, count in counts if count or what == "as sent")
-    lines = [f"canary: {review.rows:,} rows sent, {review.contacts:,} {noun.many} read back: {summary}"]
+    read = counted(review.contacts, *noun)
+    lines = [f"canary: {counted(review.rows, 'row')} sent, {read} read back: {summary}"]
     lines += _listed(
         f"  HubSpot adjusted {name}: {rule}{_occurrences_text(found, noun)}"
         for (name, rule), found in review.adjustments.items()
@@ -78,18 +82,23 @@ def _verdict(review: Review, noun: Noun) -> Iterator[str]:
     """What the review comes to: rows that were not written are another matter than records that differ."""
     others = review.changed + review.different + review.missing + review.unread
     if refused := sum(found.count for found in review.failed.values()):
-        rows = "row was" if refused == 1 else "rows were"
+        rows = counted(review.rows, "row")
         yield (
-            f"NOT WRITTEN: {refused:,} of {review.rows:,} {rows} not accepted, for the reasons above; "
+            f"NOT WRITTEN: {refused:,} of {rows} {numbered(refused, 'was', 'were')} not accepted, for the "
+            "reasons above; "
             "correct the file first if many of the other rows are like these"
         )
     if others:
         yield (
-            f"NOT AS SENT: {others:,} of {review.contacts:,} {noun.many} are not as they were sent; check "
-            "them before you approve"
+            f"NOT AS SENT: {others:,} of {counted(review.contacts, *noun)} "
+            f"{numbered(others, 'is not as it was', 'are not as they were')} sent; check before you approve"
         )
     elif review.contacts:
-        yield f"all {review.contacts:,} {noun.many} that were written are as they were sent"
+        yield (
+            f"all {review.contacts:,} {noun.many} that were written are as they were sent"
+            if review.contacts > 1
+            else f"the {noun.one} that was written is as it was sent"
+        )
 
 
 def approving_line(typed: Sequence[str], sources: Sequence[str]) -> str:
@@ -100,9 +109,9 @@ def approving_line(typed: Sequence[str], sources: Sequence[str]) -> str:
 
 def _listed(lines: Iterable[str]) -> list[str]:
     made = list(lines)
-    rest = [f"  and {len(made) - _MOST_LINES:,} more like these"] if len(made) > _MOST_LINES else []
+    rest = [f"  and {len(made) - _MOST_LINES:,} more of this kind"] if len(made) > _MOST_LINES else []
     return made[:_MOST_LINES] + rest
 
 
 def _occurrences_text(found: Occurrences, noun: Noun) -> str:
-    return f": {found.count:,} {noun.one if found.count == 1 else noun.many}, such as row {found.row}"
+    return f": {counted(found.count, *noun)}, such as row {found.row}"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from uploader.cli.text.numbers import about, duration
+from uploader.model.counted import numbered
 from uploader.pipeline.rate.daily_quota import DailyQuota
 from uploader.pipeline.rate.forecast import Forecast
 from uploader.settings import Settings
@@ -38,7 +39,9 @@ def forecast_lines(
         f"{duration(ahead.seconds)}, until about {clock(ahead.ends_at)}" if ahead.ends_at else "never ends"
     )
     number = f"{rows:,}" if is_exact else f"about {about(rows)}"
-    lines = [f"{number} rows left: {some} {about(ahead.requests)} requests{reads}, {takes}{latest}"]
+    left = f"{number} {numbered(rows, 'row')} left"
+    requests = f"{about(ahead.requests)} {numbered(ahead.requests, 'request')}"
+    lines = [f"{left}: {some} {requests}{reads}, {takes}{latest}"]
     if day.left is not None:
         reserved = day.reserve.of(day.limit)
         for_others = f" ({reserved:,} of them reserved for other apps)" if reserved else ""

@@ -11,6 +11,7 @@ from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import noun
 from uploader.jobs.scans.link_values import MissingEnd
 from uploader.jobs.summary import advice
+from uploader.model.counted import counted, numbered
 from uploader.model.foreign_texts import printable
 from uploader.model.outcomes import DEAD_LETTERS, Outcome
 from uploader.model.stop import Cause
@@ -50,7 +51,7 @@ def outlook_line(name: str, rows: int, settings: Settings, *, is_part: bool) -> 
     """
     many = noun(settings.object_type).many
     parts = [
-        f"{'at least ' if is_part else ''}{rows:,} rows into {many} by {', else '.join(settings.match)}",
+        f"{'at least ' * is_part}{counted(rows, 'row')} into {many} by {', else '.join(settings.match)}",
         _POLICIES[settings.policy] + (" (columns have rules of their own)" if settings.policies else ""),
         _ONLY[settings.only_records],
         f"blanks clear {', '.join(sorted(settings.cleared))}" if settings.cleared else "",
@@ -68,7 +69,8 @@ def links_in_plan_lines(found: Sequence[LinksInPlan], *, is_part: bool = False) 
     for one in found:
         what = f"{one.step}: links of {printable(one.column.column, 60)} to {association_words(one.column)}"
         if one.in_files:
-            lines.append(f"{what}: {one.in_files:,} lead to records that come with this plan")
+            lead = numbered(one.in_files, "leads to a record that comes", "lead to records that come")
+            lines.append(f"{what}: {one.in_files:,} {lead} with this plan")
         if one.shared:
             lines.append(
                 f"{what}: {one.shared:,} lead to several records of this plan, and are not made: "
@@ -77,8 +79,9 @@ def links_in_plan_lines(found: Sequence[LinksInPlan], *, is_part: bool = False) 
         if one.missing:
             rest = one.missing_values - len(one.most_missing)
             more = f" and {rest:,} more" if rest > 0 else ""
+            lead = numbered(one.missing, "leads", "lead")
             lines.append(
-                f"{what}: {one.missing:,} lead to nothing, neither in the account nor {nowhere}: "
+                f"{what}: {one.missing:,} {lead} to nothing, neither in the account nor {nowhere}: "
                 f"{_most(one.most_missing)}{more}"
             )
     return lines
@@ -98,10 +101,10 @@ def step_ending(title: str, end: StepEnd) -> str:
     tallies = summary.tallies
     counts = [f"{tallies.outcomes[one]:,} {one.value}" for one in Outcome if tallies.outcomes[one]]
     left = [f"{tallies.open:,} open"] if tallies.open else []
-    rows = f"{tallies.rows:,} rows: {', '.join([*counts, *left])}" if tallies.rows else "no rows"
+    rows = f"{counted(tallies.rows, 'row')}: {', '.join([*counts, *left])}" if tallies.rows else "no rows"
     reason = f": {printable(summary.reason)}" if summary.reason and summary.state != COMPLETE else ""
-    counted = {name: one.as_dict() for name, one in summary.follow_ups.items()}
-    texts = [rows, *(follow_up_text(name, one) for name, one in counted.items() if any(one.values()))]
+    follow_ups = {name: one.as_dict() for name, one in summary.follow_ups.items()}
+    texts = [rows, *(follow_up_text(name, one) for name, one in follow_ups.items() if any(one.values()))]
     return f"{title}: {summary.state}{reason}; {'; '.join(texts)}; {duration(summary.elapsed_seconds)}"
 
 
@@ -174,7 +177,7 @@ def plan_ending(end: PlanEnd, *, is_undone: bool = False) -> list[str]:
         return [printable(why, 2_000)]
     by, waiting = end.stopped_by, end.waiting
     wait = _names_text(waiting)
-    verb = "waits" if len(waiting) == 1 else "wait"
+    verb = numbered(len(waiting), "waits", "wait")
     if by is not None:
         cause = by.summary.cause if by.summary and not by.error else None
         what = advice(cause) if cause else "correct this, then run the same command again"

@@ -4,6 +4,7 @@ from uploader.cli.text.numbers import duration
 from uploader.hubspot.requests import MAX_INPUTS
 from uploader.jobs.summary import IMPORT_IT, Summary, advice
 from uploader.model.chain_of_rows import Chain
+from uploader.model.counted import counted, numbered
 from uploader.model.foreign_texts import printable
 from uploader.model.outcomes import Outcome
 from uploader.model.settled_rows import ONLY, Tallies
@@ -84,26 +85,26 @@ def _batches_text(tallies: Tallies) -> str:
     return f"batches {sum(tallies.batches.values()):,}" + (f", of them {', '.join(odd)}" if odd else "")
 
 
+_ONE_UNLISTED = "record that says so has no address in its row, and is"
+_UNLISTED = "records that say so have no address in their rows, and are"
+
+
 def opt_out_lines(tallies: Tallies, path: object) -> list[str]:
     """What to do about the rows that say "opted out", if they are listed. `path`: of the list."""
     lines = []
     if tallies.opt_outs:
-        lines.append(f"opt-outs: {_counted(tallies.opt_outs, 'address')} in {path}: {IMPORT_IT}")
+        lines.append(f"opt-outs: {counted(tallies.opt_outs, 'address', 'addresses')} in {path}: {IMPORT_IT}")
     if count := tallies.opt_outs_unlisted:
         lines.append(
-            f"opt-outs: {count:,} records that say so have no address in their rows, and are not in the "
-            "list: if HubSpot has an address of theirs, unsubscribe it there"
+            f"opt-outs: {counted(count, _ONE_UNLISTED, _UNLISTED)} not in the list: if HubSpot has an "
+            f"address of {numbered(count, 'it', 'theirs')}, unsubscribe it there"
         )
     return lines
 
 
-def _counted(count: int, one: str) -> str:
-    return f"{count:,} {one}" if count == 1 else f"{count:,} {one}es"
-
-
 def chain_text(chain: Chain) -> str:
     """A line if a chain of rows is all that is left, or keeps more rows from being read; else ""."""
-    if not chain.is_all and not chain.reading_waits:
+    if chain.rows < 2 or not (chain.is_all or chain.reading_waits):
         return ""
     pace = chain.seconds_per_row
     takes = f", {pace:.2g} s each: about {duration(chain.seconds)}" if pace else ""
@@ -134,7 +135,7 @@ def _unsettled_texts(summary: Summary) -> list[str]:
     tallies, tolerance = summary.tallies, summary.tolerance
     if tolerance and summary.unsettled:
         within = "no more" if summary.tolerated else "MORE"
-        return [f"{summary.unsettled:,} rows failed, {within} than --tolerate {tolerance}"]
+        return [f"{counted(summary.unsettled, 'row')} failed, {within} than --tolerate {tolerance}"]
     failed, pending = tallies.failed, tallies.outcomes[Outcome.PENDING]
-    texts = [f"{failed:,} {'row' if failed == 1 else 'rows'} failed"] if failed else []
+    texts = [f"{counted(failed, 'row')} failed"] if failed else []
     return [*texts, *([f"{pending:,} pending"] if pending else [])]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from uploader.cli.project_file import job_words
 from uploader.cli.text.next_command import account_words, command_line, given_account, seen_from
+from uploader.model.counted import counted
 from uploader.model.settings_periods import NotInSnapshot, Ranges
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path
@@ -27,9 +28,9 @@ def undone_text(checkpoint: Path, typed: Sequence[str] = ()) -> list[str]:
     others = sum(count for outcome, count in counts.items() if outcome not in UNDONE)
     when = f" on {undone.ended_at}" if undone.ended_at and not undone.left else ""
     parts = [
-        f"{counts[UndoOutcome.ARCHIVED]:,} created records are archived",
-        f"{counts[UndoOutcome.RESTORED]:,} changed records are restored",
-        *([f"{others:,} are not"] if others else []),
+        f"{counted(counts[UndoOutcome.ARCHIVED], 'created record is', 'created records are')} archived",
+        f"{counted(counts[UndoOutcome.RESTORED], 'changed record is', 'changed records are')} restored",
+        *([f"{counted(others, 'is', 'are')} not"] if others else []),
     ]
     lines = unkept_lines(unkept)
     if not undone.left:
@@ -41,10 +42,8 @@ def undone_text(checkpoint: Path, typed: Sequence[str] = ()) -> list[str]:
             f"the job was undone{when}: {', '.join(parts)}; to look at all of them again: {again}",
             *lines,
         ]
-    return [
-        (f"the job is partly undone, {undone.left:,} are left: {', '.join(parts)}; the same undo continues"),
-        *lines,
-    ]
+    left = f"the job is partly undone, {counted(undone.left, 'is', 'are')} left"
+    return [f"{left}: {', '.join(parts)}; the same undo continues", *lines]
 
 
 def newer_jobs_lines(file: UndoFile, typed: Sequence[str]) -> list[str]:
@@ -70,12 +69,11 @@ def unkept_lines(unkept: NotInSnapshot) -> list[str]:
     """Lines about rows that were written without a snapshot."""
     lines = []
     if unkept.written:
-        lines.append(
-            f"written without --snapshot, so not undone: {unkept.written:,} rows{_where(unkept.rows)}"
-        )
+        rows = counted(unkept.written, "row")
+        lines.append(f"written without --snapshot, so not undone: {rows}{_where(unkept.rows)}")
     if unkept.unsure:
         lines.append(
-            f"perhaps written without --snapshot, so not undone: up to {unkept.unsure:,} rows"
+            f"perhaps written without --snapshot, so not undone: up to {counted(unkept.unsure, 'row')}"
             f"{_where(unkept.unsure_rows)}"
         )
     if unkept.unknown:

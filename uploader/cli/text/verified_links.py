@@ -1,5 +1,6 @@
 """What `verify` found of links, as text."""
 
+from uploader.model.counted import counted
 from uploader.verify.link_judge import LinkVerdict
 from uploader.verify.links import LinksReport
 
@@ -25,7 +26,8 @@ def link_lines(links: LinksReport) -> list[str]:
         lines.append(f"{links.left:>12,}  left to read")
     lines.append(f"{links.compared:>12,}  links that the job made, found or had no answer for")
     if links.not_made:
-        lines.append(f"{links.not_made:,} links were not made (missing or rejected), and are not compared")
+        not_made = counted(links.not_made, "link was", "links were")
+        lines.append(f"{not_made} not made (missing or rejected), and not compared")
     if links.open:
-        lines.append(f"{links.open:,} links are still to be made, and are not compared")
+        lines.append(f"{counted(links.open, 'link is', 'links are')} still to be made, and not compared")
     return lines

@@ -9,6 +9,7 @@ from uploader.cli.text.canary import kind_text
 from uploader.cli.typed_answer import answer
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
+from uploader.model.counted import counted
 from uploader.model.foreign_texts import printable
 from uploader.undo.job.run import Approvals
 from uploader.undo.links import LinksReport
@@ -30,13 +31,13 @@ def approvals(aside: Aside) -> Approvals:
 
 async def _approve_list(account: Account, report: ListReport) -> bool:
     then = ", and delete the list if it is empty then" if report.is_made else ""
-    what = f"take {report.left:,} records out of the list {printable(report.name)!r}"
+    what = f"take {counted(report.left, 'record')} out of the list {printable(report.name)!r}"
     return await _is_approved(account, what, then)
 
 
 async def _approve_links(account: Account, report: LinksReport) -> bool:
     others = f" and archive up to {report.others_made:,} created for them" if report.others_made else ""
-    return await _is_approved(account, f"take back up to {report.left:,} links{others}")
+    return await _is_approved(account, f"take back up to {counted(report.left, 'link')}{others}")
 
 
 async def _approve_records(account: Account, created: int, others: int) -> bool:
@@ -48,14 +49,13 @@ async def _approve_records(account: Account, created: int, others: int) -> bool:
 
 
 def _what_is_done(created: int, others: int) -> str:
-    archived = f"archive up to {created:,} records that the job created"
+    archived = f"archive up to {counted(created, 'record')} that the job created"
     if not others:
         return archived
-    return (
-        f"{archived}, and restore values of up to {others:,} others"
-        if created
-        else (f"restore values of up to {others:,} records that were there before the job")
-    )
+    if created:
+        return f"{archived}, and restore values of up to {counted(others, 'other')}"
+    there = counted(others, "record that was", "records that were")
+    return f"restore values of up to {there} there before the job"
 
 
 async def _approve_properties(account: Account, names: Sequence[str]) -> bool:
@@ -63,7 +63,7 @@ async def _approve_properties(account: Account, names: Sequence[str]) -> bool:
         print_message(f"{name}: empty, to be archived")
     return await _is_approved(
         account,
-        f"archive {len(names):,} {'property' if len(names) == 1 else 'properties'}",
+        f"archive {counted(len(names), 'property', 'properties')}",
     )
 
 

@@ -5,6 +5,7 @@ links.
 from collections.abc import Iterator, Sequence
 
 from uploader.jobs.summary import advice
+from uploader.model.counted import counted
 from uploader.model.foreign_texts import printable
 from uploader.undo.job.run import JobReport
 from uploader.undo.link_plan import LinkUndo
@@ -24,11 +25,11 @@ def _list_lines(report: ListReport) -> Iterator[str]:
     what = f"list {printable(report.name)!r} (id {report.list_id})" if report.list_id else "the list"
     if report.is_dry and not report.is_gone:
         made = "; the job made it, so it is deleted if it is empty then" if report.is_made else ""
-        yield f"{what}: {report.left:,} records to be taken out{made}"
+        yield f"{what}: {counted(report.left, 'record')} to be taken out{made}"
     else:
         state = ", not there any more" if report.is_gone else ""
         left = f", {report.left:,} left" if report.left else ""
-        yield f"{what}{state}: {report.removed:,} records taken out{left}"
+        yield f"{what}{state}: {counted(report.removed, 'record')} taken out{left}"
     if report.why_kept:
         yield f"{what} stays: {printable(report.why_kept)}"
     if report.end is not None:

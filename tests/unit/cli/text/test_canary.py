@@ -37,3 +37,10 @@ def test_refused_rows_are_told_from_changed_contacts(review, wanted):
     verdict = [line for line in lines if not line.startswith(("canary: ", "  "))]
     assert len(verdict) == len(wanted)
     assert all(line.startswith(start) for line, start in zip(verdict, wanted, strict=True))
+
+
+def test_one_row_is_told_of_in_the_singular():
+    assert review_lines(Review(rows=1, as_sent=1), noun("contacts")) == [
+        "canary: 1 row sent, 1 contact read back: 1 as sent",
+        "the contact that was written is as it was sent",
+    ]

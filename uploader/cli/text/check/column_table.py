@@ -12,6 +12,7 @@ from uploader.cli.text.table import table_lines
 from uploader.jobs.scans.bad_values import REPLACEABLE
 from uploader.jobs.scans.column_counts import ColumnCounts
 from uploader.jobs.scans.row_findings import LOST_ZEROS, SHORT_ID
+from uploader.model.counted import counted
 from uploader.model.foreign_texts import printable
 from uploader.records.columns import Rules
 from uploader.records.values.top_level_domains import TOP_LEVEL_DOMAIN
@@ -149,7 +150,7 @@ def _found(report: Report) -> Iterator[tuple[str, str]]:
         counts = Counter[str]()
         for (category, column), group in groups.items():
             if category in REPLACEABLE:
-                yield column, f"{group.count:,} bad options"
+                yield column, counted(group.count, "bad option")
             else:
                 counts[column] += group.count
         for column, count in counts.items():
@@ -157,7 +158,7 @@ def _found(report: Report) -> Iterator[tuple[str, str]]:
     for (category, column), group in findings.remarks.items():
         yield column, f"{group.count:,} {_LABELS.get(category, category)}"
     for (_, column), group in findings.date_numbers.items():
-        yield column, f"{group.count:,} numbers as dates"
+        yield column, counted(group.count, "number as date", "numbers as dates")
     words: dict[str, list[str]] = {}
     for one in report.blank_candidates:
         for column in one.columns:

@@ -22,6 +22,7 @@ from uploader.jobs.scans.bad_values import REPLACEABLE
 from uploader.jobs.scans.row_findings import SHORT_ID, Example, Group
 from uploader.jobs.summary import IMPORT_IT
 from uploader.lists.named_list import plan_text
+from uploader.model.counted import counted, numbered
 from uploader.model.foreign_texts import printable
 from uploader.pipeline.rate.forecast import CHAIN_SECONDS
 from uploader.records.headers.recognition import Recognized
@@ -78,11 +79,13 @@ def opt_out_lines(report: Report, settings: Settings) -> list[str]:
     if not found.opt_outs:
         return []
     note = f" of the first {report.sample:,}" if report.sample else ""
-    rows = f"OPT-OUTS: {found.opt_outs:,} rows{note} say so, with {found.opt_out_addresses:,} addresses"
+    rows = f"OPT-OUTS: {counted(found.opt_outs, 'row')}{note} {numbered(found.opt_outs, 'says', 'say')} so"
+    rows += f", with {counted(found.opt_out_addresses, 'address', 'addresses')}"
     path = settings.opt_outs_path
     texts = [f"{rows}: upload writes the list {path}; {IMPORT_IT}" if path else f"{rows}; see the problem"]
     if found.opt_outs_unlisted:
-        texts.append(f"{'':>10}{found.opt_outs_unlisted:,} of them have no address that could be listed")
+        have = numbered(found.opt_outs_unlisted, "has", "have")
+        texts.append(f"{'':>10}{found.opt_outs_unlisted:,} of them {have} no address that could be listed")
     return texts
 
 
@@ -98,7 +101,7 @@ def other_key_lines(report: Report, settings: Settings) -> list[str]:
         what = f"write match = {json.dumps(match)} in {Path(paths[0]).name}"
     else:
         what = f"add --match {','.join(match)}"
-    rows = _counted(found.keyless, "row has", "rows have")
+    rows = counted(found.keyless, "row has", "rows have")
     return [f"KEYS: {rows} no {' or '.join(settings.match)}; of these, {counts}: to send these, too, {what}"]
 
 
@@ -109,11 +112,7 @@ def list_lines(report: Report, settings: Settings) -> list[str]:
         return []
     rules = settings.rules
     is_known = settings.reads_first or rules.is_by_own_id or rules.is_searched or not reads
-    more = (
-        ""
-        if is_known
-        else f"; up to {_counted(reads, 'request', 'requests')} more read the ids of updated ones"
-    )
+    more = "" if is_known else f"; up to {counted(reads, 'request')} more read the ids of updated ones"
     return [f"{plan_text(one.name, one.found)}{more}"]
 
 
@@ -183,7 +182,7 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
     found = report.findings
     of_each = " of each source" if len(report.sources) > 1 else ""
     note = f" (only the first {report.sample:,}{of_each} were read)" if report.sample else ""
-    texts = [f"{found.rows:>12,}  rows{note}"]
+    texts = [f"{found.rows:>12,}  {numbered(found.rows, 'row')}{note}"]
     if found.rows and not found.sendable + found.invalid + found.skipped:
         return [*texts, f"{'':>14}not checked: first decide what the columns mean"]
     texts.append(f"{found.sendable:>12,}  can be sent")
@@ -192,7 +191,8 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
             f"{found.suppressed:>12,}  skipped: suppressed (--suppress, --suppress-where, --opt-outs)"
         )
     if not_rows := found.not_rows.count:
-        texts.append(f"{not_rows:>12,}  lines that are no rows, and are skipped")
+        what = numbered(not_rows, "line that is no row, and is", "lines that are no rows, and are")
+        texts.append(f"{not_rows:>12,}  {what} skipped")
         texts += _group_lines({(NOT_A_ROW, ""): found.not_rows}, report)
     if later := found.skipped - found.suppressed - not_rows:
         texts.append(f"{later:>12,}  skipped: superseded by a later row with the same key")
@@ -208,9 +208,10 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
         texts.append(f"{'':>14}{share} of the rows; upload stops at more than --max-failures {limit}{where}")
     texts += _group_lines(found.faults, report)
     if found.values_dropped:
-        texts.append(f"{found.values_dropped:>12,}  values left out")
+        texts.append(f"{found.values_dropped:>12,}  {numbered(found.values_dropped, 'value')} left out")
         texts += _group_lines(found.dropped, report)
-    texts.append(f"{found.repeated_keys:>12,}  keys are repeated, in {found.repeated_rows:,} further rows")
+    keys, further = numbered(found.repeated_keys, "key is", "keys are"), found.repeated_rows
+    texts.append(f"{found.repeated_keys:>12,}  {keys} repeated, in {counted(further, 'further row')}")
     texts += _repeat_lines(report)
     texts += [
         f"{one.rows:>16,}  {printable(one.value, 60)}: would become one {noun(settings.object_type).one}"
@@ -220,7 +221,8 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
     texts += split_lines(report)
     texts += _shared_lines(report)
     texts += [
-        f"{count:>12,}  blank cells clear {printable(column, 60)}" for column, count in found.cleared.items()
+        f"{count:>12,}  {numbered(count, 'blank cell clears', 'blank cells clear')} {printable(column, 60)}"
+        for column, count in found.cleared.items()
     ]
     return [
         *texts,
@@ -256,7 +258,9 @@ def _blank_lines(report: Report, settings: Settings) -> list[str]:
     if not found:
         return []
     shown = found[:_SHOWN_OWNERS]
-    texts = [f"{sum(one.cells for one in found):>12,}  cells hold a text that may stand for no value:"]
+    cells = sum(one.cells for one in found)
+    hold = numbered(cells, "cell holds", "cells hold")
+    texts = [f"{cells:>12,}  {hold} a text that may stand for no value:"]
     for one in shown:
         columns = ", ".join(f"{printable(column, 60)} ({n:,})" for column, n in one.columns.items())
         texts.append(f"{one.cells:>16,}  {printable(one.word, 40)} in {columns}")
@@ -274,12 +278,15 @@ def _owner_lines(report: Report) -> list[str]:
     texts = []
     for name, counts in report.findings.owners.items():
         unknown = report.unknown_owners.get(name, Counter())
-        texts.append(f"{counts.total():>12,}  rows have {name}, with {len(counts):,} owners")
+        have = numbered(counts.total(), "row has", "rows have")
+        texts.append(f"{counts.total():>12,}  {have} {name}, with {counted(len(counts), 'owner')}")
         texts += _most_common(counts - unknown)
         if unknown:
             texts.append(
-                f"{unknown.total():>12,}  of them name {len(unknown):,} owners that this account does not "
-                "have" + " (including skipped rows)" * bool(report.findings.skipped)
+                f"{unknown.total():>12,}  of them {numbered(unknown.total(), 'names', 'name')} "
+                f"{counted(len(unknown), 'owner')} that this account does not have"
+                + " (including skipped rows)"
+                * bool(report.findings.skipped)
             )
             texts += _most_common(unknown)
     return texts
@@ -357,9 +364,9 @@ def _shared_lines(report: Report) -> list[str]:
     found = report.findings
     if not found.shared_rows:
         return []
-    texts = [
-        f"{found.shared_rows:>12,}  rows have a unique value of a row with another key, and may be refused:"
-    ]
+    have = numbered(found.shared_rows, "row has", "rows have")
+    what = f"{have} a unique value of a row with another key, and may be refused:"
+    texts = [f"{found.shared_rows:>12,}  {what}"]
     for one in found.shared:
         first = _row_text(str(one.first_row), one.first_source, report)
         texts.append(f"{'':>18}{_row_text(str(one.row), one.source, report)}: {one.name} as {first}")
@@ -379,7 +386,7 @@ def split_lines(report: Report) -> list[str]:
         pairs.append(f"{first} and {_row_text(later, one.source, report)}")
     names = " and ".join(dict.fromkeys(one.name for one in found.split)) or "another unique property"
     such_as = f", such as {', '.join(pairs)}" if pairs else ""
-    verb = "key stands" if found.split_keys == 1 else "keys stand"
+    verb = numbered(found.split_keys, "key stands", "keys stand")
     text = (
         f"{found.split_keys:>8,}  {verb} on rows with different values of {names}{such_as}: they become one "
         "record, in which the later row overwrites the earlier one. If they are two, correct the key of one "
@@ -406,7 +413,7 @@ def forecast_lines(report: Report, settings: Settings) -> list[str]:
         *(f"  {text}" for text in chain_texts(work)),
     ]
     shares = "; ".join(
-        f"of {share:.1%} {other.requests:,} requests, {_seconds_text(other.seconds)}"
+        f"of {share:.1%} {counted(other.requests, 'request')}, {_seconds_text(other.seconds)}"
         for share, other in work.halved.items()
     )
     return [*texts, f"  if HubSpot does not name the rows it refuses (no multi-status): {shares}"]
@@ -418,8 +425,8 @@ def cost_text(work: Workload, report: Report, settings: Settings) -> str:
     pauses = f", with {ahead.pauses} pauses until the account's midnight" if ahead.pauses else ""
     quota = "" if report.quota else ", assuming the quota of larger accounts"
     most = "at most " if settings.may_spare_rows else ""
-    requests = f"{most}{_counted(ahead.requests, 'request', 'requests')}{reads_text(settings)}"
-    batches = _counted(work.batches, "batch", "batches")
+    requests = f"{most}{counted(ahead.requests, 'request')}{reads_text(settings)}"
+    batches = counted(work.batches, "batch", "batches")
     return f"{batches}: {requests}, {_seconds_text(ahead.seconds)}{pauses}{quota}"
 
 
@@ -439,10 +446,6 @@ def _unseen_lines(report: Report) -> list[str]:
     if not report.unseen:
         return []
     return [f"Not visible to uploader: {'; '.join(report.unseen)} (`uploader help live-portal`)"]
-
-
-def _counted(count: int, one: str, more: str) -> str:
-    return f"{count:,} {one if count == 1 else more}"
 
 
 def _seconds_text(seconds: float) -> str:

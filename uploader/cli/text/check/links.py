@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from uploader.check.report import Report
 from uploader.jobs.scans.link_values import LinkCounts
+from uploader.model.counted import counted, numbered
 from uploader.model.foreign_texts import printable
 from uploader.records.associations.link_columns import association_words
 
@@ -19,15 +20,15 @@ def notice_lines(report: Report) -> list[str]:
 def link_lines(report: Report) -> Iterator[str]:
     """The links of each column, with the values that name no record."""
     for one in report.links:
-        yield f"{one.links:>12,}  links of {_what(one)}{_different(one)}"
+        yield f"{one.links:>12,}  {numbered(one.links, 'link')} of {_what(one)}{_different(one)}"
         if one.faults:
             yield f"{one.faults:>16,}  name no record: {printable(one.fault)}"
         if one.missing:
-            yield f"{one.missing:>16,}  are not in the account, of {one.missing_values:,} values:"
+            yield f"{one.missing:>16,}  are not in the account, of {counted(one.missing_values, 'value')}:"
         for missing in one.most_missing:
             yield f"{missing.links:>20,}  {printable(missing.value, 60)}{_unusual(missing.why)}"
         if (rest := one.missing_values - len(one.most_missing)) > 0:
-            yield f"{'':>22}and {rest:,} more values"
+            yield f"{'':>22}and {counted(rest, 'more value')}"
         if one.unknown:
             yield f"{one.unknown:>16,}  were not looked up"
 
@@ -35,7 +36,8 @@ def link_lines(report: Report) -> Iterator[str]:
 def short_link_lines(report: Report) -> list[str]:
     """The columns of which some links cannot be made, a line each."""
     return [
-        f"{one.missing + one.faults:>8,}  of {one.links:,} links lead to no record: "
+        f"{one.missing + one.faults:>8,}  of {counted(one.links, 'link')} "
+        f"{numbered(one.missing + one.faults, 'leads', 'lead')} to no record: "
         f"{_what(one)}: {_most(one)}"
         for one in report.links
         if one.missing or one.faults
@@ -47,7 +49,7 @@ def _what(one: LinkCounts) -> str:
 
 
 def _different(one: LinkCounts) -> str:
-    return f" ({one.values:,} different values)" if one.values else ""
+    return f" ({counted(one.values, 'different value')})" if one.values else ""
 
 
 def _unusual(why: str) -> str:

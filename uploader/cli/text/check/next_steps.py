@@ -13,6 +13,7 @@ from uploader.cli.text.next_command import (
     upload_line,
     without,
 )
+from uploader.model.counted import counted
 from uploader.settings import Settings
 from uploader.sources.names import STDIN, stem
 from uploader.storage.file_names import unused
@@ -25,8 +26,7 @@ def verdict(report: Report) -> str:
     if report.exit_code == 0:
         return "no problem found"
     if report.problems:
-        count = len(report.problems)
-        return f"upload cannot start: {count:,} {'problem' if count == 1 else 'problems'}, see below"
+        return f"upload cannot start: {counted(len(report.problems), 'problem')}, see below"
     if report.would_stop:
         return f"upload would stop before the end: {report.would_stop}"
     found = report.findings

@@ -23,6 +23,7 @@ from uploader.cli.text.check.next_steps import next_steps, verdict
 from uploader.cli.text.check.screen import row_text
 from uploader.jobs.scans.bad_values import REPLACEABLE
 from uploader.jobs.scans.row_findings import Group
+from uploader.model.counted import counted
 from uploader.model.foreign_texts import printable
 from uploader.records.associations.link_columns import association_words
 from uploader.settings import Settings
@@ -44,6 +45,7 @@ class Kind(NamedTuple):
 def page_content(report: Report, settings: Settings, typed: Sequence[str]) -> Mapping[str, Any]:
     """The variables of the template `check.html`. `typed`: the command after the program's name."""
     found = report.findings
+    further = counted(found.repeated_rows, "further row")
     return {
         "names": [printable(source.name) for source in report.sources],
         "verdict": verdict(report).replace(", see below", ""),
@@ -74,7 +76,7 @@ def page_content(report: Report, settings: Settings, typed: Sequence[str]) -> Ma
             ("May stand for no value", list(_blanks(report))),
         ],
         "keys": report.most_repeated_keys(),
-        "repeated": f"{found.repeated_keys:,} repeated keys, in {found.repeated_rows:,} further rows.",
+        "repeated": f"{counted(found.repeated_keys, 'repeated key')}, in {further}.",
         "split": [line.strip() for line in split_lines(report)],
         "cost": forecast_lines(report, settings),
     }
@@ -103,7 +105,8 @@ def _bad_values(report: Report) -> Iterator[Kind]:
     for name, owners in report.unknown_owners.items():
         if owners:
             shown = [f"{printable(who, 60)} ({count:,})" for who, count in owners.most_common(_NAMED)]
-            yield Kind(owners.total(), name, f"{len(owners):,} owners that the account does not have", shown)
+            what = f"{counted(len(owners), 'owner')} that the account does not have"
+            yield Kind(owners.total(), name, what, shown)
 
 
 def _of_options(one: BadColumn) -> Kind:
@@ -138,7 +141,7 @@ def _links(report: Report) -> Iterator[Kind]:
         values += [f"and {rest:,} more"] if rest > 0 else []
         values += [f"{one.faults:,} name no record: {printable(one.fault)}"] if one.faults else []
         if values:
-            what = f"of {one.links:,} links to {association_words(one.column)}"
+            what = f"of {counted(one.links, 'link')} to {association_words(one.column)}"
             yield Kind(one.missing + one.faults, printable(one.column.column, 60), what, values)
 
 

@@ -25,6 +25,7 @@ from uploader.cli.text.check.next_steps import next_steps, verdict
 from uploader.cli.text.folding import cut_at_word, folded, folded_command
 from uploader.jobs.scans.bad_values import REPLACEABLE
 from uploader.jobs.scans.row_findings import Group
+from uploader.model.counted import counted, numbered
 from uploader.model.foreign_texts import printable
 from uploader.records.columns import Rules
 from uploader.settings import Settings
@@ -143,7 +144,7 @@ def _column_lines(report: Report, rules: Rules, width: int, room: int) -> list[s
     if rest := [one for one in found if one not in shown]:
         undecided = sum(one.is_undecided for one in rest)
         which = f", {undecided:,} of them undecided" if undecided else ""
-        lines.append(f"and {len(rest):,} more columns{which} (--details lists all)")
+        lines.append(f"and {counted(len(rest), 'more column')}{which} (--details lists all)")
     for what, names in out.items():
         lines.append(f"{what}: {cut_at_word(', '.join(names), width - len(what) - 2)}")
     return ["", *lines, ""] if lines else []
@@ -155,7 +156,7 @@ def row_text(report: Report) -> str:
     of_each = " of each source" if len(report.sources) > 1 else ""
     note = f" (the first{of_each})" if report.sample else ""
     not_rows = found.not_rows.count
-    rows = f"{_rows(found.rows - not_rows)}{note}"
+    rows = f"{counted(found.rows - not_rows, 'row')}{note}"
     if found.rows and not found.sendable + found.invalid + found.skipped:
         return f"{rows}, not checked: first decide what the columns mean"
     counts = [(found.sendable, "can be sent"), (found.invalid, "invalid")]
@@ -166,13 +167,9 @@ def row_text(report: Report) -> str:
         kinds = [(found.suppressed, "suppressed"), (skipped - found.suppressed, "superseded")]
         parts.append(f"{skipped:,} skipped ({_kinds_text([kind for kind in kinds if kind[0]])})")
     if found.values_dropped:
-        parts.append(f"{found.values_dropped:,} values left out")
-    lines = f"{not_rows:,} more {'line is no row' if not_rows == 1 else 'lines are no rows'}"
+        parts.append(f"{counted(found.values_dropped, 'value')} left out")
+    lines = counted(not_rows, "more line is no row", "more lines are no rows")
     return f"{rows}: {', '.join(parts)}{f'; {lines}' if not_rows else ''}"
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} {'row' if count == 1 else 'rows'}"
 
 
 def _kinds_text(kinds: Sequence[tuple[int, str]]) -> str:
@@ -198,22 +195,21 @@ def _bad_value_lines(report: Report) -> list[str]:
     kinds += [(one.cells, _option_lines(one)) for one in by_column.values()]  # of columns that are undecided
     for name, owners in report.unknown_owners.items():
         who = _most(owners.most_common())
-        what = "unknown owners" if len(owners) > 1 else "unknown owner"
-        text = f"{_counted(owners.total())}{name}: {len(owners):,} {what}: {who}"
+        text = f"{_number(owners.total())}{name}: {counted(len(owners), 'unknown owner')}: {who}"
         kinds.append((owners.total(), [text]))
     kinds.sort(key=lambda kind: -kind[0])
     lines = [line for _, texts in kinds[:_MOST_KINDS] for line in texts]
     rest = len(kinds) - _MOST_KINDS
-    return [*lines, *([f"{'':>10}and {rest:,} more kinds"] if rest > 0 else [])]
+    return [*lines, *([f"{'':>10}and {counted(rest, 'more kind')}"] if rest > 0 else [])]
 
 
 def _kind_line(category: str, column: str, group: Group, report: Report) -> str:
     if not group.examples:
-        return f"{_counted(group.count)}{kind_words(category)} in {printable(column, 60)}"
+        return f"{_number(group.count)}{kind_words(category)} in {printable(column, 60)}"
     one = group.examples[0]
     of = f" of {report.sources[one.source].name}" if len(report.sources) > 1 else ""
     such_as = "such as " if group.count > 1 else ""
-    return f"{_counted(group.count)}{such_as}row {one.row}{of}: {printable(one.reason, 160)}"
+    return f"{_number(group.count)}{such_as}row {one.row}{of}: {printable(one.reason, 160)}"
 
 
 def _option_lines(one: BadColumn) -> list[str]:
@@ -222,7 +218,7 @@ def _option_lines(one: BadColumn) -> list[str]:
     taken = [f"{'':>10}{printable(one.property or one.column, 60)} takes {options}"] if options else []
     rest = len(one.values) + one.others - _NAMED
     more = f" and {rest:,} more" if rest > 0 else ""
-    return [f"{_counted(one.cells)}{printable(one.column, 60)}: {values}{more}", *taken]
+    return [f"{_number(one.cells)}{printable(one.column, 60)}: {values}{more}", *taken]
 
 
 def _with_near(value: BadValue) -> str:
@@ -235,7 +231,7 @@ def _most(counts: Sequence[tuple[str, int]]) -> str:
     return f"{shown} and {rest:,} more" if rest > 0 else shown
 
 
-def _counted(count: int) -> str:
+def _number(count: int) -> str:
     return f"{count:>8,}  "
 
 
@@ -248,15 +244,16 @@ def _key_lines(report: Report) -> list[str]:
             if is_doubtful or key.rows > _FEW_ROWS
         ]
         named = f": {_most(most)}" if most else ""
-        keys = "keys are" if found.repeated_keys > 1 else "key is"
-        rows = "rows" if found.repeated_rows > 1 else "row"
-        further = f"{found.repeated_rows:,} further {rows}"
-        lines.append(f"{_counted(found.repeated_keys)}{keys} repeated, in {further}{named}")
+        keys = numbered(found.repeated_keys, "key is", "keys are")
+        further = counted(found.repeated_rows, "further row")
+        lines.append(f"{_number(found.repeated_keys)}{keys} repeated, in {further}{named}")
     lines += [] if report.doubtful_keys else split_lines(report)
     if found.shared_rows:
-        lines.append(f"{_counted(found.shared_rows)}rows have a unique value of a row with another key")
+        have = numbered(found.shared_rows, "row has", "rows have")
+        lines.append(f"{_number(found.shared_rows)}{have} a unique value of a row with another key")
     for column, count in found.cleared.items():
-        lines.append(f"{_counted(count)}blank cells clear {printable(column, 60)}")
+        clear = numbered(count, "blank cell clears", "blank cells clear")
+        lines.append(f"{_number(count)}{clear} {printable(column, 60)}")
     return lines
 
 
@@ -271,14 +268,17 @@ def _blank_lines(report: Report, rules: Rules) -> list[str]:
     if report.project:
         entries = ", ".join(mapping_lines(found[:_NAMED], report.names, rules))
         options = f"{entries} in {report.project}"
-    return [f"{_counted(sum(one.cells for one in found))}cells may stand for no value: {words}: {options}"]
+    cells = sum(one.cells for one in found)
+    return [f"{_number(cells)}{numbered(cells, 'cell')} may stand for no value: {words}: {options}"]
 
 
 def _cost_lines(report: Report, settings: Settings) -> list[str]:
     if report.workload is None:
         return []
     quota = report.quota
-    left = f"; {quota.day_left:,} requests are left today" if quota and quota.day_left is not None else ""
+    left = ""
+    if quota and quota.day_left is not None:
+        left = f"; {counted(quota.day_left, 'request is', 'requests are')} left today"
     chains = [] if report.doubtful_keys else chain_texts(report.workload)
     return [f"{cost_text(report.workload, report, settings)}{left}", *chains]
 
