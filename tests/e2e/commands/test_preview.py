@@ -91,7 +91,7 @@ def test_rows_that_would_fail_make_it_1_and_are_shown(place):
     place.write([*ROWS, "nobody,A,,", "x@example.com,\x1b[31mRed,,", "y@example.com,A,,2025-02-30"])
     ended = place.run()
     assert ended.code == 1, ended
-    assert "row 302: email 'nobody' is not an e-mail address" in ended.out
+    assert "row 302: 'nobody' is not an e-mail address" in ended.out
     assert "row 304: renewal_date: '2025-02-30'" in ended.out
     assert "row 2: firstname: Old -> F0" in ended.out
     assert "of email, the key that a row is matched by is not counted unless it is refused" in ended.out

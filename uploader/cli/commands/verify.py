@@ -21,8 +21,9 @@ from uploader.cli.text.numbers import duration
 from uploader.cli.text.undo_state import undone_text
 from uploader.cli.text.verified_links import link_lines
 from uploader.cli.work_display import Work, WorkDisplay
-from uploader.hubspot.object_types import noun
+from uploader.hubspot.object_types import Noun, noun
 from uploader.jobs.summary import advice
+from uploader.model.counted import counted, numbered
 from uploader.model.foreign_texts import printable
 from uploader.sources.names import is_pattern
 from uploader.system.stop_signals import stop_on_signals
@@ -139,7 +140,7 @@ def _work(run: Verification, rows: int) -> Work | None:
 
 
 def _parts(counts: dict[Verdict, int]) -> list[str]:
-    return [f"{count:,} {verdict.value}" for verdict, count in counts.items() if count]
+    return [f"{count:,} {_SHORT.get(verdict, verdict.value)}" for verdict, count in counts.items() if count]
 
 
 def _print_examples(examples: Examples) -> None:
@@ -157,7 +158,8 @@ def _print_examples(examples: Examples) -> None:
 def _example(finding: Finding) -> str:
     """A finding as one line, without values, which are in the file."""
     note = f" ({finding.note})" if finding.note else ""
-    return f"  row {finding.row}: {finding.verdict.value}: {printable(finding.property, 60)}{note}"
+    verdict = _SHORT.get(finding.verdict, finding.verdict.value)
+    return f"  row {finding.row}: {verdict}: {printable(finding.property, 60)}{note}"
 
 
 def _print_report(
@@ -175,7 +177,7 @@ def _print_report(
         if as_json:
             print_json(as_dict(report, undone_dict(undone_before(checkpoint))))
         else:
-            print_lines(_lines(report, noun(job.settings.object_type).many))
+            print_lines(_lines(report, noun(job.settings.object_type)))
     if end is not None:
         print_message(f"stopped: {printable(end.reason)}; {advice(end.cause)}")
     elif any(counts[verdict] for verdict in _LISTED) or (report.links and report.links.listed):
@@ -184,6 +186,8 @@ def _print_report(
         print_message(f"list of the differences: {job.output}")
 
 
+#: What a verdict is called, where not by its own name.
+_SHORT = {Verdict.ADJUSTED: "adjusted by HubSpot"}
 _LISTED = (Verdict.ADJUSTED, Verdict.DIFFERS, Verdict.MISSING)
 _WORDS = {
     Verdict.EQUAL: "equal",
@@ -197,14 +201,17 @@ _WORDS = {
 def _corrected_line(report: Report) -> str:
     """How many failed rows later jobs have written."""
     written = sum(one.rows_written for one in report.corrected)
-    names = ", ".join(f"{one.name} ({one.rows_written:,} of {one.rows:,} rows)" for one in report.corrected)
+    names = ", ".join(
+        f"{one.name} ({one.rows_written:,} of {counted(one.rows, 'row')})" for one in report.corrected
+    )
     return (
         f"{written:,} of {report.rows_failed:,} failed rows were written later, from {names}, and are "
         f"compared above; {max(0, report.rows_failed - written):,} are left"
     )
 
 
-def _lines(report: Report, many: str) -> list[str]:
+def _lines(report: Report, words: Noun) -> list[str]:
+    many = numbered(report.records, *words)
     lines = [f"{count:>12,}  {_WORDS[verdict]}" for verdict, count in report.counts.items()]
     lines += [f"{'':>12}    {count:,}: {why}" for why, count in report.doubts.items()]
     if report.left:
@@ -213,8 +220,9 @@ def _lines(report: Report, many: str) -> list[str]:
     if report.rows and not report.is_sample:
         written_later = sum(one.rows_written for one in report.corrected)
         again = report.rows_written + written_later - report.records
+        was = numbered(report.rows_written, "was", "were")
         lines.append(
-            f"{report.rows_written:,} of {report.rows:,} rows were written"
+            f"{report.rows_written:,} of {counted(report.rows, 'row')} {was} written"
             + (f", {again:,} of them with a key of an earlier row" if again > 0 else "")
             + f"; {report.rows - report.rows_written - report.rows_open:,} were not (rejected, invalid or "
             "skipped)"
@@ -226,5 +234,5 @@ def _lines(report: Report, many: str) -> list[str]:
     if not report.is_finished:
         read = f"{report.rows_open:,} of the rows read are" if report.rows_open else "the others are"
         lines.append(f"the job has not sent all rows: {read} still to be sent, and not compared")
-    lines.append(f"{report.requests:,} requests, {duration(report.elapsed_seconds)}")
+    lines.append(f"{counted(report.requests, 'request')}, {duration(report.elapsed_seconds)}")
     return lines

@@ -7,6 +7,7 @@ from uploader.cli.text.numbers import duration
 from uploader.cli.text.table import number_table, table_lines
 from uploader.hubspot.object_types import noun
 from uploader.jobs.summary import advice
+from uploader.model.counted import counted
 from uploader.model.foreign_texts import printable
 from uploader.model.outcomes import Outcome
 from uploader.model.stop import Cause
@@ -27,7 +28,7 @@ _MEANING = {
     REWRITTEN: "the value of an earlier row is replaced by that of a later row",
     Change.PRESERVED.value: "HubSpot's value is kept: --write, --fill or --create-only",
     Change.KEPT.value: "sent, and HubSpot may keep its value, such as a later lifecycle stage",
-    REFUSED: "invalid: never sent",
+    REFUSED: "not a value of the property: never sent",
 }
 
 
@@ -43,16 +44,17 @@ def lines(report: Report, width: int) -> list[str]:
         "",
         "not visible in a preview:",
         *(f"  {text}" for text in NOT_SEEN),
-        f"{report.requests:,} requests, {duration(report.summary.elapsed_seconds)}",
+        f"{counted(report.requests, 'request')}, {duration(report.summary.elapsed_seconds)}",
     ]
 
 
 def _head(report: Report) -> Iterator[str]:
     rows = report.summary.tallies.rows
     if report.end is not None:
-        yield f"PARTIAL: only {rows - report.summary.tallies.open:,} rows were previewed"
+        seen = rows - report.summary.tallies.open
+        yield f"PARTIAL: only {counted(seen, 'row was', 'rows were')} previewed"
     if report.sample is not None:
-        yield f"sample: only the first {report.sample:,} rows were previewed"
+        yield f"sample: only the first {counted(report.sample, 'row was', 'rows were')} previewed"
 
 
 def _outcome_lines(report: Report) -> Iterator[str]:
@@ -113,9 +115,9 @@ def _example_lines(report: Report) -> Iterator[str]:
 
 
 def _what(one: Example) -> str:
-    name = printable(one.property, 60)
     if one.kind == REFUSED:
-        return printable(one.reason, 160) if one.reason.startswith(name) else f"{name} {_text(one.reason)}"
+        return printable(one.reason, 160)
+    name = printable(one.property, 60)
     before, asked, after = (_text(text) for text in (one.before, one.asked, one.after))
     if one.kind in {Change.PRESERVED, Change.KEPT}:
         return f"{name}: {before} {'may be' if one.kind == Change.KEPT else 'is'} kept; the row has {asked}"
@@ -135,7 +137,7 @@ def _row_lines(one: RowDetail, report: Report, width: int) -> Iterator[str]:
     yield from (f"  {line}" for line in table)
     yield from (f"  link by {_link_text(link)}" for link in one.links)
     if blank := len(one.cells) - len(shown):
-        yield f"  and {blank:,} blank {'cell' if blank == 1 else 'cells'}, not sent"
+        yield f"  and {counted(blank, 'blank cell')}, not sent"
 
 
 def _link_text(one: LinkDetail) -> str:
