@@ -9,7 +9,7 @@ from pathlib import Path
 
 from uploader.cli.progress import bar, fit, live_display
 from uploader.cli.text.control_characters import json_line
-from uploader.cli.text.numbers import duration, percent
+from uploader.cli.text.numbers import about, duration, percent
 from uploader.errors import CheckpointError
 from uploader.jobs.summary import Summary
 from uploader.model.outcomes import Outcome
@@ -34,6 +34,10 @@ class Looks:
     @property
     def has_seen(self) -> bool:
         return bool(self._seen)
+
+    @property
+    def has_pace(self) -> bool:
+        return len(self._seen) > 1
 
     def add(self, now: float, summary: Summary) -> None:
         tallies = summary.tallies
@@ -156,10 +160,12 @@ def _estimate(path: Path) -> int | None:
 def _parts(summary: Summary, looks: Looks, rows: int | None) -> list[str]:
     tallies, rate = summary.tallies, looks.per_second(1)
     parts = [percent(_share(summary, rows))] if rows else []
-    parts.append(f"{tallies.settled:,} rows")
+    of = f" of {about(rows)}" if rows and rows > tallies.settled else ""
+    parts.append(f"{tallies.settled:,}{of} rows")
     if rows and rate and rows > tallies.settled:
-        parts.append(f"about {duration((rows - tallies.settled) / rate)} left")
-    parts += [f"{rate:,.0f} rows/s", f"{looks.per_second(2):.1f} requests/s"]
+        parts.append(f"{duration((rows - tallies.settled) / rate)} left")
+    if looks.has_pace:
+        parts += [f"{rate:,.0f} rows/s", f"{looks.per_second(2):.1f} requests/s"]
     return parts + [f"{tallies.outcomes[o]:,} {o.value}" for o in Outcome if tallies.outcomes[o]]
 
 

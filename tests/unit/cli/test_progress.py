@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from uploader.cli.progress import Pace, figures, fit, lines, share_done
+from uploader.cli.text.summary import chain_text
 from uploader.jobs.progress_view import View
 from uploader.model.chain_of_rows import Chain
 from uploader.model.outcomes import Outcome
@@ -111,6 +112,16 @@ def test_it_is_said_if_all_that_is_left_waits_for_the_search(in_doubt, says):
     shown = " ".join(lines(view, Pace(), 200))
     assert ("waiting for HubSpot's search: 3 rows may have created records" in shown) == says
     assert ("no request succeeded" in shown) != says
+
+
+def test_what_slows_a_run_is_said_to_its_end():
+    view = view_of(Tallies(rows=64))
+    view.chain = Chain(64, 77.0, True, False)
+    text = chain_text(view.chain)
+    assert text.endswith("(--on-duplicate last writes only the last row of a key)")
+    assert text in " ".join(" ".join(lines(view, Pace(), 80)).split())
+    view.chain = Chain(1, 1.2, True, False)
+    assert "only these are left" not in " ".join(lines(view, Pace(), 80))
 
 
 def test_nothing_to_say_is_an_empty_line():

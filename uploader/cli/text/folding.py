@@ -5,7 +5,8 @@ from itertools import pairwise
 
 from rich.cells import cell_len
 
-_WORD = re.compile(r"\S+")
+#: A word; a number stays beside its unit.
+_WORD = re.compile(r"\d\S* (?:s|min|h|%)(?!\w)\S*|\S+")
 #: A word; a value in double quotes stays in one piece, and so does an option with it.
 _WORD_OR_QUOTED = re.compile(r'(?:--[a-z-]+ (?="))?(?:"[^"]*"|\S)+')
 #: A word of a shell: a value in quotes of either kind stays in one piece, and so does an escaped character.

@@ -34,6 +34,13 @@ def test_a_question_keeps_the_blank_behind_it():
     ]
 
 
+def test_a_number_stays_beside_its_unit():
+    assert broken_lines("batches 80; 1 min 46 s, 7 % of it", 19) == [
+        *("batches 80; 1 min", "  46 s, 7 % of it"),
+    ]
+    assert broken_lines("about 40 rows, 16 s, until", 19) == ["about 40 rows,", "  16 s, until"]
+
+
 def test_a_width_that_is_not_known_breaks_nothing():
     assert broken_lines("a " * 300, 0) == ["a " * 300]
 
