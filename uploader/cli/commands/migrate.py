@@ -137,9 +137,6 @@ def _step_lines(step: Step, end: StepEnd, summary: Summary) -> Iterator[str]:
     checkpoint, tallies = step.settings.checkpoint_path, summary.tallies
     if end.results and Path(end.results).exists():
         yield f"{step.name}: outcome of each row: {end.results}"
-    for progress in summary.follow_ups.values():
-        if progress.failed:
-            yield f"{step.name}: {progress.line}"
     for line in opt_out_lines(tallies, opt_outs_path(checkpoint)):
         yield f"{step.name}: {line}"
     if tallies.failed:
