@@ -30,7 +30,7 @@ def workload_of(report: Report, settings: Settings, session: Session | None) -> 
     batches = max(-(-sent // MAX_INPUTS), -(-bytes_sent // MAX_BATCH_BYTES))
     searches = 2 * batches if settings.rules.is_searched else 0  # what is not there is searched twice
     reads = searches + (batches if settings.reads_first else 0)
-    for_links = sum(map(_requests_for_links, report.links))
+    rest = reads + sum(map(_requests_for_links, report.links))
     searches += sum(_lookups(one) for one in report.links if is_searched(one.column))
 
     def forecast(requests: int) -> Forecast:
@@ -44,9 +44,11 @@ def workload_of(report: Report, settings: Settings, session: Session | None) -> 
     return Workload(
         batches,
         longest_chain,
-        with_chain(forecast(batches + reads + for_links), longest_chain),
+        with_chain(forecast(batches + rest), longest_chain),
         {
-            share: forecast(reads + for_links + round(batches * requests_by_halving(per_batch, share)))
+            share: with_chain(
+                forecast(rest + round(batches * requests_by_halving(per_batch, share))), longest_chain
+            )
             for share in REFUSED_SHARES
         },
     )
