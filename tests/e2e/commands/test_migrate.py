@@ -361,6 +361,15 @@ def test_an_error_of_a_step_names_it_and_no_line_of_another_step(tmp_path):
     assert "set by line" not in refused.err
 
 
+def test_steps_that_were_checked_without_a_token_are_checked_again_before_they_are_uploaded(tmp_path):
+    write_plan(tmp_path, "http://127.0.0.1:1")
+    checked = run("check", "-f", "plan.toml", cwd=tmp_path, env=environment(HUBSPOT_ACCESS_TOKEN=""))
+    assert checked.code in {0, 1}
+    assert checked.err.endswith(
+        "set HUBSPOT_ACCESS_TOKEN to the token, then check all steps again: uploader check -f plan.toml\n"
+    )
+
+
 def test_a_plan_is_followed_with_its_steps_until_it_is_killed(tmp_path, hubspot_mock):
     mock = hubspot_mock(quota="100000/10", latency_seconds=0.0, scenario=holding(1))
     write_plan(tmp_path, mock.url)

@@ -182,6 +182,7 @@ def _compare_links(steps: Sequence[tuple[Project, Path]], options: Mapping[str, 
             except UploaderError as error:
                 error.args = (f"step {step.step}: {error}",)
                 raise
+    context.meta[_LACKS_TOKEN] = any(one.offline for _, one in settings)
     if options["sample"] is None and any(one.associations for _, one in settings):
         others = OtherFiles(steps[0][1].absolute().parent, settings)
         context.meta[_OTHER_FILES] = others
@@ -203,15 +204,18 @@ def _say_next(plan: Plan, options: Mapping[str, Any], code: int) -> int:
     if not options["as_json"]:
         if lines := links_in_plan_lines(links):
             print_lines([f"--- {plan.path.name}", *lines])
-        if code in {0, 1}:
+        lacks_token = click.get_current_context().meta[_LACKS_TOKEN]
+        if code in {0, 1} and not lacks_token:
             print_message(migrate_line(plan, sys.argv[1:]))
-        elif code == 2:
+        elif code in {0, 1, 2}:
+            first = f"set {TOKEN_VARIABLE} to the token" if code != 2 else "correct what is said above"
             again = next_command(sys.argv[1:], "check")
-            print_message(f"next: correct what is said above, then check all steps again: {again}")
+            print_message(f"next: {first}, then check all steps again: {again}")
     return code
 
 
 _OTHER_FILES = "uploader.other_files"
+_LACKS_TOKEN = "uploader.lacks_token"  # noqa: S105  # a name
 _MOST_VALUES = 10
 
 
