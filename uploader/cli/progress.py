@@ -15,7 +15,6 @@ from typing import TextIO
 
 from uploader.cli.logs import is_json, note_event, print_message
 from uploader.cli.terminal import has_colours
-from uploader.cli.text.folding import wrapped
 from uploader.cli.text.numbers import about, duration, percent
 from uploader.cli.text.summary import chain_text
 from uploader.cli.text.terminal_lines import coloured
@@ -143,6 +142,9 @@ def lines(view: View, pace: Pace, width: int, words: Words = _NO_WORDS) -> list[
         first = f"{bar(done, _BAR)} {percent(done):>4}  {first}"
     elif done is not None:
         first = fit([percent(done), *head], width)
+    # Imported here: only terminals need it.
+    from uploader.cli.text.folding import wrapped  # noqa: PLC0415
+
     troubles = [line for text in _troubles(view) for line in wrapped(text, width, "", "  ")]
     found = [first, *(fit([line], width) for line in troubles)]
     found.append(fit([*_rates(view, pace), *_frictions(view)], width))

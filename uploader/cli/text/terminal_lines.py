@@ -9,10 +9,6 @@ Rules A command that may be pasted stays whole, on a line of its own. Outcomes a
 
 import re
 
-from rich.cells import cell_len
-
-from uploader.cli.text.folding import wrapped
-
 _COMMAND = re.compile(r"(?<= )uploader [a-z-]+ \S.*$")
 _GREEN, _YELLOW, _RED, _BOLD, _PLAIN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[1m", "\x1b[0m"
 _COLOURS = {
@@ -40,7 +36,12 @@ _CAUTION = re.compile(r"^ *(?:CAUTION|OPT-OUTS|NOT CHECKED)\b(?=:)")
 
 def broken_lines(line: str, width: int) -> list[str]:
     """The line in as many lines as it needs, without a broken word."""
-    if not width or cell_len(line) <= width:
+    if not width or (line.isascii() and len(line) <= width):
+        return [line]
+    # Imported here: a start does without it.
+    from rich.cells import cell_len  # noqa: PLC0415
+
+    if cell_len(line) <= width:
         return [line]
     command = _COMMAND.search(line)
     if command is None:
@@ -52,6 +53,8 @@ def broken_lines(line: str, width: int) -> list[str]:
 def _wrapped(line: str, width: int) -> list[str]:
     if not (text := line.strip()):
         return [line]
+    from uploader.cli.text.folding import wrapped  # noqa: PLC0415  # as above
+
     indent, _, end = line.partition(text)  # `end`: behind a question
     lines = wrapped(text, width, indent, f"{indent}  " if len(indent) + 2 < width // 2 else "")
     return [*lines[:-1], lines[-1] + end]
