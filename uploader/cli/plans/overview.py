@@ -19,8 +19,8 @@ from uploader.cli.text.undo_state import undone_text
 from uploader.plans.earlier_jobs import earlier_job
 from uploader.plans.ending import PlanEnd, StepEnd
 from uploader.settings import Settings
-from uploader.sources.names import STDIN
 from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.file_names import CHECKPOINT_ENDING
 from uploader.undo.job.state import is_undone
 
 
@@ -66,4 +66,5 @@ def account_of(end: PlanEnd) -> str:
 
 def _of_job(checkpoint: Path) -> Settings:
     """Settings by which the files of a job are found."""
-    return Settings(sources=(STDIN,), checkpoint=checkpoint, token="", offline=True)
+    source = str(checkpoint).removesuffix(CHECKPOINT_ENDING)  # its other files are named after it
+    return Settings(sources=(source,), checkpoint=checkpoint, token="", offline=True)
