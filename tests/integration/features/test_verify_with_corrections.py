@@ -11,6 +11,7 @@ from support.undo_runs import undo
 from support.verify_runs import change_records, counts, verify
 from uploader.cli import main
 from uploader.cli.commands.verify import _lines
+from uploader.hubspot.object_types import noun
 from uploader.pipeline.failure_limits import FailureLimit
 
 LOOSE = {"max_failures": FailureLimit(share=1.0), "snapshot": True}
@@ -122,7 +123,7 @@ def test_the_later_job_may_match_rows_by_more_properties(tmp_path):
     later.run_virtual()
     report, findings = verify(job)
     assert (counts(report), findings) == ({"equal": 2}, [])
-    (line,) = (line for line in _lines(report, "contacts") if "failed rows" in line)
+    (line,) = (line for line in _lines(report, noun("contacts")) if "failed rows" in line)
     assert line.startswith(f"2 of 2 failed rows were written later, from {later.source} (2 of 2 rows), and")
     assert line.endswith("; 0 are left")
 
