@@ -215,9 +215,9 @@ def test_an_answer_that_is_no_text_anywhere_is_unreadable(where, bad, shown):
 
 @pytest.mark.parametrize("shown", ["email", ALL_PROPERTIES, None])
 def test_an_answer_nested_without_end_is_unreadable(shown):
-    for depth in (3_000, 200_000):
-        body = b'{"results":[],"x":%b%b}' % (b"[" * depth, b"]" * depth)
-        assert not decode(200, {}, body, shown).readable
+    depth = 200_000  # how much less can be read depends on the version of Python
+    body = b'{"results":[],"x":%b%b}' % (b"[" * depth, b"]" * depth)
+    assert not decode(200, {}, body, shown).readable
 
 
 @pytest.mark.parametrize("count", [-1, 0, True, 1.5, "3", None, [3], 2**64 - 1])

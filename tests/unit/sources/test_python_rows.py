@@ -397,7 +397,7 @@ def test_scalars_of_numpy_are_spelled_as_what_they_are(raw, spelled):
     [
         np.timedelta64(5, "ns"),
         np.timedelta64(5, "s"),
-        np.datetime64("NaT"),
+        np.datetime64("NaT", "D"),
         np.datetime64("NaT", "ns"),
         np.float64("nan"),
         np.longdouble("1.5"),

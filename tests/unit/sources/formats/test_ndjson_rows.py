@@ -111,7 +111,7 @@ def test_a_field_that_appears_twice_is_unreadable(case, field, nested):
         ('{"a":' + "[" * 40 + "]" * 40 + "}", "levels deep"),
         ('{"b":1.5,"a":' + "[" * 40 + "]" * 40 + "}", "levels deep"),
         ('{"b":1.5,"a":' + "[" * 1000 + "]" * 1000 + "}", "levels deep"),
-        ('{"a":' + "[" * 5000 + "]" * 5000 + "}", "depth"),
+        ('{"a":' + "[" * 200_000 + "]" * 200_000 + "}", "depth"),
     ],
 )
 def test_unreadable_lines(line, says):
