@@ -5,10 +5,12 @@ from itertools import pairwise
 
 from rich.cells import cell_len
 
+#: An entry of a TOML file, which means nothing in two lines; of an array, its begin.
+_ENTRY = r'(?:"[^"]*"|[\w-]+) = (?:\{[^{}]*\}\S*|"[^"]*"\S*|\S+)'
 #: A word; a number stays beside its unit.
-_WORD = re.compile(r"\d\S* (?:s|min|h|%)(?!\w)\S*|\S+")
+_WORD = re.compile(rf"{_ENTRY}|\d\S* (?:s|min|h|%)(?!\w)\S*|\S+")
 #: A word; a value in double quotes stays in one piece, and so does an option with it.
-_WORD_OR_QUOTED = re.compile(r'(?:--[a-z-]+ (?="))?(?:"[^"]*"|\S)+')
+_WORD_OR_QUOTED = re.compile(rf'{_ENTRY}|(?:--[a-z-]+ (?="))?(?:"[^"]*"|\S)+')
 #: A word of a shell: a value in quotes of either kind stays in one piece, and so does an escaped character.
 _SHELL_WORD = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s"'])+""")
 #: What stands before the text of a line: blanks, and a count.

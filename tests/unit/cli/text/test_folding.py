@@ -5,7 +5,7 @@ import shlex
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.cli.text.folding import cut, cut_at_word, folded, folded_command
+from uploader.cli.text.folding import cut, cut_at_word, folded, folded_command, wrapped
 from uploader.cli.text.next_command import command_line
 
 WORDS = st.lists(st.text("abc", min_size=1, max_size=12), min_size=1, max_size=30)
@@ -26,6 +26,21 @@ def test_an_option_stays_beside_its_quoted_value():
     text = 'to take them for blanks: --blank-value "Mailing Country=not known" --blank-value "n/a"'
     for width in range(42, 90):
         assert sum('--blank-value "Mailing Country=not known"' in line for line in folded(text, width)) == 1
+
+
+@pytest.mark.parametrize("fold", [lambda text, width: wrapped(text, width, "", "  "), folded])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '"Email" = { property = "email", blank_values = ["none@none.com"] }',
+        '"Contact ID" = "external_id"',
+        'blank_values = ["n/a",',
+    ],
+)
+def test_an_entry_of_a_file_stays_in_one_line(fold, entry):
+    text = f"1,522 cells may stand for no value: none@none.com (1,522): {entry} in contacts.toml"
+    for width in range(40, 120):
+        assert sum(entry in line for line in fold(text, width)) == 1
 
 
 @given(ARGUMENTS, st.integers(40, 100))
