@@ -5,7 +5,7 @@ where the columns would not fit with whole ones.
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len
 
 _GAP = 2
 #: The first column, of names that are one word, takes at most this share of a line that is too short for all.
@@ -86,10 +86,21 @@ def _row_lines(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
 def _fold(cell: str, width: int) -> list[str]:
     """The words of a cell in lines of this width, as terminals count it; a longer word is broken."""
     lines = [""]
-    for part in (part for word in cell.split() for part in chop_cells(word, width)):
+    for part in (part for word in cell.split() for part in _pieces(word, width)):
         longer = f"{lines[-1]} {part}" if lines[-1] else part
         if lines[-1] and cell_len(longer) > width:
             lines.append(part)
         else:
             lines[-1] = longer
     return lines
+
+
+def _pieces(word: str, width: int) -> Iterator[str]:
+    """A word in pieces of this width. `rich.cells.chop_cells` turns them round in rich 12."""
+    piece = ""
+    for character in word:
+        if piece and cell_len(piece + character) > width:
+            yield piece
+            piece = ""
+        piece += character
+    yield piece
