@@ -85,8 +85,7 @@ def _verdict(review: Review, noun: Noun) -> Iterator[str]:
         rows = counted(review.rows, "row")
         yield (
             f"NOT WRITTEN: {refused:,} of {rows} {numbered(refused, 'was', 'were')} not accepted, for the "
-            "reasons above; "
-            "correct the file first if many of the other rows are like these"
+            "reasons above; correct the file first if many of the other rows are like these"
         )
     if others:
         yield (

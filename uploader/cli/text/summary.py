@@ -96,8 +96,8 @@ def opt_out_lines(tallies: Tallies, path: object) -> list[str]:
         lines.append(f"opt-outs: {counted(tallies.opt_outs, 'address', 'addresses')} in {path}: {IMPORT_IT}")
     if count := tallies.opt_outs_unlisted:
         lines.append(
-            f"opt-outs: {counted(count, _ONE_UNLISTED, _UNLISTED)} not in the list: if HubSpot has an "
-            f"address of {numbered(count, 'it', 'theirs')}, unsubscribe it there"
+            f"opt-outs: {counted(count, _ONE_UNLISTED, _UNLISTED)} not in the list: if HubSpot has "
+            f"{numbered(count, 'its address, unsubscribe it', 'their addresses, unsubscribe them')} there"
         )
     return lines
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from uploader.errors import DeclinedError, SettingsError, UploaderError
 from uploader.jobs.session import Seams
+from uploader.model.counted import counted
 from uploader.properties import removal
 from uploader.properties.creation_record import is_record, read_record
 from uploader.properties.removal import Removal
@@ -78,8 +79,8 @@ class JobReport:
         removed = self.list.removed if self.list else 0
         ended = self.links.counts[LinkUndo.UNLINKED] if self.links else 0
         parts = {
-            f"{removed:,} records were taken out of the list": removed,
-            f"{ended:,} links were taken back": ended,
+            f"{counted(removed, 'record was', 'records were')} taken out of the list": removed,
+            f"{counted(ended, 'link was', 'links were')} taken back": ended,
         }
         return " and ".join(text for text, count in parts.items() if count)
 

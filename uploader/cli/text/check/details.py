@@ -282,11 +282,11 @@ def _owner_lines(report: Report) -> list[str]:
         texts.append(f"{counts.total():>12,}  {have} {name}, with {counted(len(counts), 'owner')}")
         texts += _most_common(counts - unknown)
         if unknown:
+            name_them = numbered(unknown.total(), "names", "name")
+            note = " (including skipped rows)" if report.findings.skipped else ""
             texts.append(
-                f"{unknown.total():>12,}  of them {numbered(unknown.total(), 'names', 'name')} "
-                f"{counted(len(unknown), 'owner')} that this account does not have"
-                + " (including skipped rows)"
-                * bool(report.findings.skipped)
+                f"{unknown.total():>12,}  of them {name_them} {counted(len(unknown), 'owner')} that this "
+                f"account does not have{note}"
             )
             texts += _most_common(unknown)
     return texts
