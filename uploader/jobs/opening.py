@@ -227,6 +227,12 @@ def _find_checkpoint(
                 "HubSpot and move it away, put the checkpoint back, or start over with --restart, which "
                 "renames it"
             )
+        if (links := associations_path(path)).exists():
+            raise CheckpointError(
+                f"there is the file of links {links}, which the undo of an earlier job needs, but no "
+                f"checkpoint {path}: put the checkpoint back, move the file away, or start over with "
+                "--restart, which renames it"
+            )
         return None
     checkpoint = Checkpoint.open(path)
     stack.callback(checkpoint.close)
@@ -273,7 +279,7 @@ def open_job(
         checkpoint.job_id(),
         checkpoint.rows_not_in_results(),
         OptOutsFile(settings.opt_outs_path, checkpoint) if settings.opt_outs_path else None,
-        _open_associations(settings, checkpoint, stack, is_new=found.checkpoint is None),
+        _open_associations(settings, checkpoint, stack),
         _open_created(settings, stack, is_new=found.checkpoint is None),
     )
     if found.checkpoint is None:
@@ -362,22 +368,24 @@ def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack)
 
 
 def _open_associations(
-    settings: Settings, checkpoint: Checkpoint, stack: ExitStack, *, is_new: bool
+    settings: Settings, checkpoint: Checkpoint, stack: ExitStack
 ) -> AssociationsFile | None:
     """Open the file of links, also for those of settled rows by settings that were changed since."""
-    if is_new:
-        remove_database(associations_path(checkpoint.path))
     if not settings.associations and not checkpoint.has_links_file():
         return None
     file = AssociationsFile(checkpoint.path)
     stack.callback(file.close)
-    if not checkpoint.has_links_file():
-        file.create(checkpoint.job_id(), settings.associations)
-        checkpoint.note_links_file()
-    else:
-        file.open(checkpoint.job_id())
+    job, account = checkpoint.job_id(), (checkpoint.identity().portal, settings.object_type)
+    if checkpoint.has_links_file():
+        file.open(job)
+        file.note_account(*account)  # an earlier token may not have read it
         file.note_columns(settings.associations)
         file.forget_open(checkpoint.state().progress)
+        return file
+    number = snapshot.free_number(*_kept(checkpoint.path))
+    snapshot.put_aside(file.path, number=number)  # of another job, or nothing is in it
+    file.create({"job": job, "portal": account[0], "object_type": account[1]}, settings.associations)
+    checkpoint.note_links_file()
     return file
 
 

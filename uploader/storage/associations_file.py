@@ -105,15 +105,14 @@ class AssociationsFile(sqlite.Database):
         self._added: list[RowLinks] = []
         self._numbers: Sequence[int] = ()  # of the columns of this invocation
 
-    def create(self, job: str, columns: Sequence[LinkColumn]) -> None:
-        """Create the file of a new job. StorageError."""
+    def create(self, about: Mapping[str, str], columns: Sequence[LinkColumn]) -> None:
+        """Create the file of a job, where there is none. `about`: job, portal, object type. StorageError."""
         with self._storing():
-            sqlite.remove_database(self.path)
-            self._connection = sqlite.connect(self.path, "replace", synchronous=_SYNCHRONOUS)
+            self._connection = sqlite.connect(self.path, "create", synchronous=_SYNCHRONOUS)
             self._connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
         with self._transaction() as connection:
-            about = {"job": job, "columns": orjson.dumps(columns).decode()}
-            connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
+            noted = {**about, "columns": orjson.dumps(columns).decode()}
+            connection.executemany("INSERT INTO about VALUES (?, ?)", noted.items())
         self._numbers = range(len(columns))
 
     def open(self, job: str, *, read_only: bool = False) -> None:
@@ -144,7 +143,7 @@ class AssociationsFile(sqlite.Database):
         return about
 
     def note_account(self, portal: str, object_type: str) -> None:
-        """Note what only the checkpoint tells, which is about to be removed. StorageError."""
+        """Note what else only the checkpoint tells, which may be removed. StorageError."""
         with self._transaction() as connection:
             about = {"portal": portal, "object_type": object_type}
             connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about.items())

@@ -332,10 +332,10 @@ def free_number(*paths: Path) -> str:
     return next(n for n in numbers if not any(path.with_name(path.name + n).exists() for path in paths))
 
 
-def put_aside(*paths: Path) -> None:
+def put_aside(*paths: Path, number: str = "") -> None:
     """Rename a former job's snapshot and what else it needs to be undone; all get the same number."""
     there = [path for path in paths if path.exists()]
-    number = free_number(*paths)
+    number = number or free_number(*paths)
     for path in there:
         aside = path.with_name(f"{path.name}{number}")
         for ending in (*sqlite.ENDINGS, ""):  # the file itself last: without its log it would be incomplete

@@ -2,6 +2,7 @@
 
 import json
 import random
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from uploader.errors import CheckpointError
 from uploader.model.associations import LinkColumn
 from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.checkpoint import Checkpoint
+from uploader.undo.job.parts import find_links
 
 _COLUMNS = (
     LinkColumn("account", "companies", "external_id"),
@@ -171,6 +173,41 @@ def test_a_job_begun_anew_keeps_the_links_of_the_former_one_under_another_name(j
     job.run_virtual(restart=True)
     assert _on_disk(job.source)[0] == _expected(job.rows)
     assert Path(f"{job.source}.checkpoint.links.1").exists()
+
+
+def _remove_checkpoint_and_results(source):
+    for path in [*source.parent.glob("*.checkpoint*"), *source.parent.glob("*.results.csv")]:
+        if ".links" not in path.name:
+            path.unlink()
+
+
+@pytest.mark.parametrize("has_links", [True, False], ids=["with links", "without links"])
+def test_links_of_a_job_whose_checkpoint_is_gone_are_not_overwritten(job, has_links):
+    """They have what was there before: without them nothing can be taken back."""
+    job.run_virtual()
+    _remove_checkpoint_and_results(job.source)
+    links = Path(f"{job.source}.checkpoint.links")
+    before = links.read_bytes()
+    options = {} if has_links else {"ignored": frozenset({"account", "deals"}), "associations": ()}
+    with pytest.raises(CheckpointError, match=r"file of links .*a\.csv\.checkpoint\.links.*--restart"):
+        job.run_virtual(**options)
+    assert links.read_bytes() == before
+    assert not Path(f"{job.source}.checkpoint").exists()
+    job.run_virtual(restart=True, **options)
+    kept = find_links(Path(f"{links}.1"), "")
+    assert (kept.portal, kept.object_type) == (str(job.simulator.scenario.account.portal_id), "contacts")
+
+
+def test_a_file_of_links_that_the_checkpoint_does_not_know_is_renamed(job):
+    """Such as that of a job whose checkpoint was replaced by an earlier copy."""
+    nothing = {"ignored": frozenset({"account", "deals"}), "associations": ()}
+    _stop_halfway(job, **nothing)
+    foreign = AssociationsFile(Path(f"{job.source}.checkpoint"))
+    foreign.create({"job": "another"}, _COLUMNS)
+    foreign.close()
+    job.run_virtual(accept_changed_settings=True)
+    with closing(AssociationsFile(foreign.path.with_suffix(""), ".1")) as kept:
+        kept.open("another")
 
 
 def test_rows_of_json_and_of_a_limit_have_their_links(job):

@@ -41,7 +41,7 @@ _rows = st.lists(
 
 def _file(rows, folder):
     file = AssociationsFile(Path(folder) / "a.checkpoint")
-    file.create("job", _COLUMNS)
+    file.create({"job": "job"}, _COLUMNS)
     for position, (_, values) in enumerate(rows):
         links = tuple(LinkValue(column, at, str(to)) for at, (column, to) in enumerate(values))
         if links:

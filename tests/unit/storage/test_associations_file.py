@@ -18,7 +18,7 @@ _COLUMNS = [LinkColumn("accountid", "companies", "sf_account_id", label="Primary
 @pytest.fixture
 def file(tmp_path):
     made = AssociationsFile(tmp_path / "a.csv.checkpoint")
-    made.create("job", _COLUMNS)
+    made.create({"job": "job"}, _COLUMNS)
     yield made
     made.close()
 
@@ -136,7 +136,7 @@ def test_what_is_forgotten_are_the_links_of_the_rows_that_are_read_again(
         position += length
     progress = Progress(position, watermark, tuple(ranges))
     file = AssociationsFile(tmp_path_factory.mktemp("links") / "a.csv.checkpoint")
-    file.create("job", _COLUMNS)
+    file.create({"job": "job"}, _COLUMNS)
     try:
         file.add([_links(one, "a") for one in range(position + 3)])
         file.commit([])
