@@ -105,6 +105,7 @@ class LinksFollowUp:
         columns = await run(self._follow_columns)
         followers = [follower(one, settings.associations) for one in columns]
         try:
+            await run(partial(self._file.note_list_due, is_due=True))
             if any(one not in self._types for one in followers):
                 self._types = await create_labels(followers, settings.object_type, tools)
             types = [self._types[one] for one in followers]
@@ -112,7 +113,8 @@ class LinksFollowUp:
             await _Pass(self, columns, work_list, tools, is_final=is_final).run()
         finally:
             await self.count(tools)
-            await self._write_list(tools, checkpoint)
+            if settings.links_path is not None:
+                await run(partial(self._write_list, settings.links_path, checkpoint))
         if is_final and self.progress.open:
             raise AccountingError(f"{self.progress.open:,} links have no outcome")
 
@@ -127,11 +129,17 @@ class LinksFollowUp:
         self._file.move_open({before: after for before, after in followers.items() if before != after})
         return columns
 
-    async def _write_list(self, tools: Tools, checkpoint: Checkpoint) -> None:
-        path, main = self.settings.links_path, self.settings.id_property
-        if path is not None:
-            names = [one.name for one in checkpoint.identity().sources]
-            await tools.writer.run(partial(write_links_list, path, self._file, names, main))
+    def write_due_list(self, checkpoint: Checkpoint) -> None:
+        """SettingsError if another file is in its place."""
+        path = self.settings.links_path
+        if path is not None and self._file.is_open and self._file.list_is_due():
+            check_place(path)
+            self._write_list(path, checkpoint)
+
+    def _write_list(self, path: Path, checkpoint: Checkpoint) -> None:
+        names = [one.name for one in checkpoint.identity().sources]
+        write_links_list(path, self._file, names, self.settings.id_property)
+        self._file.note_list_due(is_due=False)
 
     async def count(self, tools: Tools) -> None:
         self.progress = await tools.writer.run(self._counted)

@@ -193,6 +193,8 @@ class Run:
             await unless_ended(self._parts.outcome_queue.add_earlier(settings, found.checkpoint, reader))
         is_left = not self._only_rows and any(one.progress.open for one in self.follow_ups)
         if found.state.state == "complete" and not is_left:
+            for one in self.follow_ups:
+                await unless_ended(reader.run(partial(one.write_due_list, found.checkpoint)))
             identity = found.checkpoint.identity()
             self.finished_before = FinishedBefore(identity.portal, changed_settings_text(settings, identity))
         return found

@@ -111,6 +111,9 @@ class ListAddition:
         except SettingsError as error:  # someone has changed the list since `check`
             raise StopRun(Cause.LIST, str(error)) from error
 
+    def write_due_list(self, checkpoint: Checkpoint) -> None:
+        """It has none."""
+
     def _begin(self, checkpoint: Checkpoint) -> None:
         """Create the file, or take another list if that of an earlier invocation is gone."""
         if not self._recorded:

@@ -70,3 +70,6 @@ class FollowUp(Protocol):
         Rows may still be open, where the job stops at --limit. When the run ends, it is cancelled
         after the time for requests in flight.
         """
+
+    def write_due_list(self, checkpoint: Checkpoint) -> None:
+        """Write its list of a finished job, if it has one that a kill has left unwritten. StorageError."""

@@ -248,6 +248,18 @@ class AssociationsFile(sqlite.Database):
         with self._storing():
             yield from map(ListedLink._make, self._open.execute(_LISTED))
 
+    def list_is_due(self) -> bool:
+        """Whether outcomes may have changed since the list of links was written."""
+        return "list_is_due" in self._about()
+
+    def note_list_due(self, *, is_due: bool) -> None:
+        """Note whether the list of links is to be written. StorageError."""
+        with self._transaction() as connection:
+            if is_due:
+                connection.execute("INSERT OR REPLACE INTO about VALUES ('list_is_due', '')")
+            else:
+                connection.execute("DELETE FROM about WHERE name = 'list_is_due'")
+
     # --- for the pass over links, whose tables and order `associations.work_list` knows ---
 
     @property
