@@ -120,7 +120,8 @@ _FIND = (
 )
 #: `repeats`: links that an earlier row asks for, too, or another one whose request may have been carried out;
 #: without a label, between records of one type, in either direction. Of a label that one record alone can
-#: have, only if no other record got it in between. What `undo` has taken back is there for no later row.
+#: have, only if no other record got it in between. What `undo` has taken back is there for no later row, nor
+#: is what failed in an earlier pass, whose reason may be gone.
 #: `plan`: the others, in the order in which they are made. Links of one wave may be made side by side, those
 #: of the next one after them; no wave joins two records twice. A record's first link goes before its others,
 #: since a first company becomes the primary one by itself; links that make a company the primary one go one
@@ -157,15 +158,15 @@ INSERT INTO repeats
 SELECT id, first FROM (
     SELECT id, outcome, waits, first_value(id) OVER (
         PARTITION BY object_type, one, other, type ORDER BY may_be_made DESC, position, number, ordinal
-    ) AS first FROM located WHERE NOT is_single
+    ) AS first FROM located WHERE NOT is_single AND outcome IN ('', 'linked', 'already')
 ) WHERE outcome = '' AND NOT waits AND first != id
 UNION ALL
 SELECT id, former FROM (
     SELECT id, outcome, waits, from_id || ',' || to_id AS pair, lag(id) OVER singles AS former,
-        lag(from_id || ',' || to_id) OVER singles AS former_pair
+        lag(from_id || ',' || to_id) OVER singles AS former_pair, lag(outcome) OVER singles AS former_outcome
     FROM located WHERE is_single
     WINDOW singles AS (PARTITION BY object_type, bearer ORDER BY position, number, ordinal)
-) WHERE outcome = '' AND NOT waits AND pair = former_pair;
+) WHERE outcome = '' AND NOT waits AND pair = former_pair AND former_outcome IN ('', 'linked', 'already');
 DROP TABLE IF EXISTS temp.plan;
 CREATE TEMP TABLE plan AS
 SELECT id, object_type, from_id, turn, row_number() OVER (

@@ -253,3 +253,23 @@ def test_a_conflict_of_a_link_alone_is_tried_once_more(tmp_path):
         tmp_path / "a.csv", [{"email": "a@x.com", "account": "A"}], account(["A"], faults=[fault]), [PLAIN]
     )
     assert counts(job.run_virtual()) == {"linked": 1}
+
+
+@pytest.mark.parametrize("column", [PLAIN, PRIMARY], ids=["plain", "primary"])
+@pytest.mark.parametrize(("status", "outcome"), [(400, "rejected"), (500, "pending")])
+def test_a_link_that_failed_in_an_earlier_run_is_tried_again_for_a_later_row(
+    tmp_path, monkeypatch, status, outcome, column
+):
+    """What is wrong may be mended meanwhile. Rows of one run share the outcome of the first one."""
+    monkeypatch.setattr("uploader.associations.link_writer.MOST_LINKS", 1)
+    simulator = account(["A", "B"])
+    ids = {one["properties"]["sf_id"]: one["id"] for one in simulator.objects(1e9, "companies")}
+    fault = {"kind": "status", "status": status, "endpoint": "associate", "match": {"to": ids["B"]}}
+    simulator.change_scenario(Scenario.parse({**_scenario(), "faults": [fault]}))
+    people = ["a@x.com", "b@x.com", "a@x.com", "c@x.com", "a@x.com", "a@x.com"]
+    rows = [{"email": one, column.column: "A" if one[0] in "bc" else "B"} for one in people]
+    job = make_job(tmp_path / "a.csv", rows, simulator, [column])
+    assert counts(job.run_virtual(limit=4)) == {outcome: 2, "linked": 2}
+    simulator.change_scenario(Scenario.parse(_scenario()))
+    assert counts(job.run_virtual()) == {outcome: 2, "linked": 3, "already": 1}
+    assert ("a@x.com", "B") in labels(simulator)
