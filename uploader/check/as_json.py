@@ -53,8 +53,8 @@ from uploader.check.report import Column, Report
 from uploader.jobs.scans.column_counts import ColumnCounts
 from uploader.jobs.scans.link_values import LinkCounts
 from uploader.jobs.scans.row_findings import Group
+from uploader.model.chain_of_rows import CHAIN_SECONDS
 from uploader.model.foreign_texts import printable
-from uploader.pipeline.rate.forecast import CHAIN_SECONDS
 from uploader.records.duplicates import SharedValue
 from uploader.records.not_a_row import NOT_A_ROW
 from uploader.storage.duplicates_file import source_of

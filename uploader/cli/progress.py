@@ -69,8 +69,11 @@ class Pace:
         During a pause, the rate from before it is used.
         """
         left = self._seconds_of_all(view)
+        if left is None:
+            return None
         # A chain of rows takes its time, however few rows are left.
-        return left if left is None else max(left, view.chain.seconds + view.pause_seconds)
+        to_come = max(0.0, (_rows_in_all(view) or 0.0) - view.tallies.rows)
+        return max(left, view.chain.seconds_with(to_come, left - view.pause_seconds) + view.pause_seconds)
 
     def _seconds_of_all(self, view: View) -> float | None:
         """The seconds until all rows are settled; None while there is no rate."""

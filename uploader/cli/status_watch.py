@@ -158,12 +158,15 @@ def _estimate(path: Path) -> int | None:
 
 
 def _parts(summary: Summary, looks: Looks, rows: int | None) -> list[str]:
-    tallies, rate = summary.tallies, looks.per_second(1)
+    tallies, rate, chain = summary.tallies, looks.per_second(1), summary.chain
+    if rows:  # an estimate, until all are read
+        rows = tallies.rows if chain.is_all else max(rows, tallies.rows)
     parts = [percent(_share(summary, rows))] if rows else []
     of = f" of {about(rows)}" if rows and rows > tallies.settled else ""
     parts.append(f"{tallies.settled:,}{of} rows")
     if rows and rate and rows > tallies.settled:
-        parts.append(f"{duration((rows - tallies.settled) / rate)} left")
+        left = (rows - tallies.settled) / rate
+        parts.append(f"{duration(max(left, chain.seconds_with(rows - tallies.rows, left)))} left")
     if looks.has_pace:
         parts += [f"{rate:,.0f} rows/s", f"{looks.per_second(2):.1f} requests/s"]
     return parts + [f"{tallies.outcomes[o]:,} {o.value}" for o in Outcome if tallies.outcomes[o]]

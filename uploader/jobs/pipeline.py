@@ -280,7 +280,7 @@ class Pipeline:
             pausing = str(sender.pausing or "")
             timeline.tick(wall_clock().timestamp(), pausing=pausing, per_second=sender.log.slowest.per_second)
             timeline.note_day(sender.day.limit, sender.day.remaining)
-            self.collector.note_chain(self.feed.chain())
+            self.collector.note_chain(self.feed.chain(sender.reply_seconds))
             await asyncio.sleep(_TICK_SECONDS)
 
     async def _list_identity_conflicts(self) -> None:
@@ -331,7 +331,7 @@ class Pipeline:
         reason = "" if is_done else stop_reason(ending, self._session)
         clean_below = None if self.feed.batcher.has_in_doubt() else self.feed.taken_below
         is_committed = True
-        collector.note_chain(self.feed.chain())
+        collector.note_chain(self.feed.chain(self._session.sender.reply_seconds))
         try:
             await collector.commit(state=state, reason=reason, clean_below=clean_below)
         except StorageError as error:

@@ -34,8 +34,8 @@ from uploader.jobs.scans.before_sending import (
     Passes,
     decide_orders,
     find_repeated_keys,
+    look_at_first_keys,
     notices_of,
-    refuse_doubtful_keys,
     remarks_notice,
 )
 from uploader.jobs.scans.older_keys import compare_keys
@@ -43,6 +43,7 @@ from uploader.jobs.session import Connection, Seams, Session, exact_clock, sleep
 from uploader.jobs.summary import JobState, Summary
 from uploader.model.associations import KnownRecords
 from uploader.model.canary import Canary
+from uploader.model.chain_of_rows import Chain
 from uploader.model.stop import Cause, StopRun
 from uploader.pipeline.follow_up import FollowUp, Tools
 from uploader.pipeline.requests.contact_reader import Reader
@@ -98,6 +99,7 @@ class Run:
         self.sources: Sequence[Source] = ()
         self.notices: list[str] = []  #: about the sources, for the user, a line each
         self.rows_estimated: int | None = None  #: of all sources; None if not known
+        self.chain = Chain()  #: the rows that are expected to be written one after the other, before they are
         self.canary: Canary | None = None  #: whose approval the other rows wait for
         self.reads_back_at: float | None = None  #: when the canary is read back, by the loop's clock
         self.finished_before: FinishedBefore | None = None
@@ -248,10 +250,12 @@ class Run:
         settings = await decide_orders(
             self.settings, found.sources, found.checkpoint, account, passes=self.passes, reader=reader
         )
+        self.chain = found.state.chain
         if found.checkpoint is None:
-            await refuse_doubtful_keys(
+            share = await look_at_first_keys(
                 settings, found.sources, account, self.rows_estimated, passes=self.passes, reader=reader
             )
+            self.chain = Chain(share=share)
         if not settings.accept_changed_settings:
             await self.passes.read(compare_keys(found), reader)
         if found.checkpoint is None and settings.restart:

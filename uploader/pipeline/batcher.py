@@ -18,7 +18,7 @@ from operator import attrgetter
 
 from uploader.hubspot.requests import MAX_INPUTS
 from uploader.model.records import Record
-from uploader.pipeline.conflict_groups import Groups
+from uploader.pipeline.conflict_groups import Group, Groups
 
 #: Of a body. Real answers weigh about as much again; HubSpot documents no limit of its own.
 MAX_BATCH_BYTES = 2 * 1024 * 1024
@@ -81,8 +81,8 @@ class Batcher:
         return self._groups.waiting + len(self._waiting)
 
     @property
-    def longest_chain(self) -> int:
-        """The number of open records in the largest conflict group; 0 if none waits for another."""
+    def longest_chain(self) -> Group:
+        """The largest conflict group of open records; it has none if none waits for another."""
         return self._groups.largest
 
     @property

@@ -13,8 +13,17 @@ Rule  Each unique value of an open row belongs to a group, and a group has one t
 """
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from uploader.model.records import Record
+
+
+class Group(NamedTuple):
+    """A group of several open rows."""
+
+    open_rows: int = 0
+    all_rows: int = 0  #: that have ever joined it
+    newest: int = 0  #: position of the row that joined it last
 
 
 class Groups:
@@ -28,6 +37,7 @@ class Groups:
         self._later: dict[int, Record] = {}  # position -> a later row of its group: a short way to the tail
         self._awaited: dict[int, int] = {}  # position of a waiting row -> how many rows it waits for
         self._sizes: dict[int, int] = {}  # position of a tail -> open rows of its group, if several
+        self._joined: dict[int, int] = {}  # the same: rows of its group that are open or were
         self._settled: set[int] = set()  # positions of rows that are settled and have not left
 
     @property
@@ -36,9 +46,10 @@ class Groups:
         return len(self._awaited)
 
     @property
-    def largest(self) -> int:
-        """Open rows of the largest group; 0 where no row waits for another."""
-        return max(self._sizes.values(), default=0)
+    def largest(self) -> Group:
+        """The group with most open rows; one of none where no row waits for another."""
+        size, tail = max(((size, tail) for tail, size in self._sizes.items()), default=(0, 0))
+        return Group(size, self._joined[tail], tail) if size else Group()
 
     @property
     def linked(self) -> int:
@@ -86,15 +97,16 @@ class Groups:
     def _follow(self, record: Record, touched: Iterable[Record]) -> bool:
         """Make the row the tail of all groups that it touches. Returns whether it has to wait."""
         tails = {tail.position: tail for tail in map(self._tail, touched)}
-        size = 1
+        size = joined = 1
         for position, tail in tails.items():
             is_settled = position in self._settled
             size += self._sizes.pop(position, 0 if is_settled else 1)
+            joined += self._joined.pop(position, 1)
             self._later[position] = record
             if not (is_settled and _have_same_key(tail, record)):
                 self._next[position] = record
                 self._awaited[record.position] = self._awaited.get(record.position, 0) + 1
-        self._sizes[record.position] = size
+        self._sizes[record.position], self._joined[record.position] = size, joined
         return record.position in self._awaited
 
     def settle(self, records: Sequence[Record]) -> list[Record]:
@@ -133,6 +145,7 @@ class Groups:
             self._count_off(record)
         if self._later.pop(position, None) is None:
             self._sizes.pop(position, None)  # the tail is the last one
+            self._joined.pop(position, None)
         return self._release(position) if position in self._next else ()
 
     def _count_off(self, record: Record) -> None:

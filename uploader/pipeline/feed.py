@@ -5,7 +5,7 @@ The batcher holds the open records; the feed decides when it takes more and when
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from uploader.hubspot.requests import MAX_INPUTS
@@ -15,6 +15,7 @@ from uploader.model.settled_rows import Settlement
 from uploader.pipeline.batcher import Batcher
 from uploader.pipeline.linked_keys import Links
 from uploader.pipeline.write_queue import QueuedWrite, WriteQueue
+from uploader.records.repeated_keys import share_to_come
 
 #: Memory for all open records, in flight or waiting. It does not depend on the size of the sources.
 MAX_OPEN_BYTES = 48 * 1024 * 1024
@@ -67,6 +68,7 @@ class Feed:
         self.exhausted = False  #: the sources have ended, and all they held is here
         self.bytes_read = 0
         self.taken_below = 0  #: of the rows before it none is still to come
+        self._taken_rows = 0  # by this run: a resumed one begins in the middle
         self.allowance: int | None = None  #: so many records may still leave; None: all
         self.reads_first = reads_first
         self.write_queue = WriteQueue(batcher.max_records, batcher.max_bytes, batcher.is_awaited, request_of)
@@ -78,8 +80,10 @@ class Feed:
         self._ask_for_commit = ask_for_commit
         self._links = links
         self._rejected: dict[int, Rejected] = {}  # and not for good so far
-        self._released_at: dict[int, float] = {}  # by position: when a row that had waited could leave
-        self._link_seconds = 0.0  # from then until it is settled, of the last ones
+        # By position: when a row that had waited could leave, and whether no others were left then.
+        self._released_at: dict[int, tuple[float, bool]] = {}
+        # From then until it is settled, of the last ones, by whether no others were left.
+        self._link_seconds = {False: 0.0, True: 0.0}
         self._linger_until = math.inf  # when records that may leave do so, in whatever batch
         self._changed = asyncio.Event()
         self._clock = asyncio.get_running_loop().time
@@ -148,9 +152,10 @@ class Feed:
         released = self.batcher.settle(records, keeps_locks=keeps_locks)
         for record in records if self._rejected or self._released_at else ():
             self._rejected.pop(record.position, None)
-            if (since := self._released_at.pop(record.position, None)) is not None:
-                before = self._link_seconds or now - since
-                self._link_seconds = before + (now - since - before) * _NEWEST_SHARE
+            if (released_at := self._released_at.pop(record.position, None)) is not None:
+                since, is_alone = released_at
+                before = self._link_seconds[is_alone] or now - since
+                self._link_seconds[is_alone] = before + (now - since - before) * _NEWEST_SHARE
         self._release(released)
         return records if keeps_locks else ()
 
@@ -158,9 +163,12 @@ class Feed:
         """Note a commit. It may have made room for more settled rows, and ends the locks of these records."""
         self._release(self.batcher.commit(records))
 
-    def _release(self, records: Iterable[Record]) -> None:
+    def _release(self, records: Collection[Record]) -> None:
         """Note records that had waited and may leave now."""
-        self._released_at |= dict.fromkeys((record.position for record in records), self._clock())
+        if records:
+            others_follow = self.batcher.ready > len(records) or not (self.exhausted or self.is_full)
+            noted = self._clock(), not others_follow and self._under_way <= MAX_INPUTS
+            self._released_at |= dict.fromkeys((record.position for record in records), noted)
         self._changed.set()
 
     def queue_writes(self, writes: Iterable[QueuedWrite]) -> None:
@@ -187,14 +195,19 @@ class Feed:
         """Note that a slice is in the queue."""
         self._changed.set()
 
-    def chain(self) -> Chain:
-        """Return the longest chain of open records that are written one after the other."""
-        batcher = self.batcher
+    def chain(self, reply_seconds: float) -> Chain:
+        """Return the longest chain of open records that are written one after the other.
+
+        `reply_seconds`: what a request takes.
+        """
+        batcher, longest = self.batcher, self.batcher.longest_chain
         return Chain(
-            batcher.longest_chain,
-            self._link_seconds,
+            longest.open_rows,
+            self._link_seconds[True] or reply_seconds * (1 + self.reads_first),
             is_all=self.exhausted and batcher.has_only_chains,
             reading_waits=self.is_full and not self.exhausted and bool(batcher.waiting_records),
+            share=share_to_come(longest.all_rows, self._taken_rows, self.taken_below - longest.newest),
+            seconds_beside_others=self._link_seconds[False],
         )
 
     @property
@@ -241,6 +254,7 @@ class Feed:
             self.bytes_read = slice_.bytes_read
             self._count_waiting(self.batcher.add(slice_.records))
             self.taken_below = slice_.first + slice_.rows
+            self._taken_rows += slice_.rows
 
     def _worth_sending(self) -> bool:
         """Whether a batch of newly read records should leave now."""

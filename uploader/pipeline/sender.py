@@ -42,6 +42,8 @@ _THERE = frozenset({423, 429, 477})
 #: How often a long pause looks at the wall clock: a suspended machine's own clock stands still.
 _LOOK_SECONDS = 60.0
 _MOMENT_SECONDS = 0.05
+#: The mean time to a reply is that of about so many.
+_RECENT_REPLIES = 20
 #: After a longer pause, contacts that were read before it are read again.
 FRESH_SECONDS = 60.0
 #: Length of a pause whose end the server does not name.
@@ -92,6 +94,8 @@ class Sender:
         self.failing_since: float | None = None  #: when the first request left of those that failed in a row
         self._writes_fail = False  # of those in a row, some were about records to be written
         self.ever_answered = False
+        self.reply_seconds = 0.0  #: the mean time to a reply, of the last ones; 0: none came yet
+        self._replies = 0
         self.last_failure = ""
         self.tallies = tallies
         self.timeline: Timeline | None = None  #: records each reply
@@ -369,6 +373,8 @@ class Sender:
     def _learn(self, reply: Reply, sent_at: float, left_at: float, in_flight: int) -> None:
         """Learn from a reply: requests in flight, timeline, the day."""
         now = self._clock()
+        self._replies += 1
+        self.reply_seconds += (now - left_at - self.reply_seconds) / min(self._replies, _RECENT_REPLIES)
         if reply.status in _OVERLOADED and reply.maybe_applied:
             self.cap.overloaded(now, sent_at, is_explicit=reply.status == _LOCKED)
         else:

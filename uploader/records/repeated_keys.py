@@ -26,6 +26,10 @@ _MOST_KEYS = 4_000
 _MOST_PLACEHOLDERS, _SHOWN, _MOST_NAMED = 1_000, 10, 3
 
 
+#: After so many times the usual number of rows between two of a key, no other is expected.
+_MOST_GAPS = 10
+
+
 class KeyCount(NamedTuple):
     property: str
     value: str
@@ -85,6 +89,17 @@ class RepeatedKeys:
 def most_of_one_key(rows: int) -> int:
     """Return how many of so many rows may have one key before it is doubtful."""
     return max(FEW_ROWS, int(SHARE * rows))
+
+
+def share_to_come(rows_of_key: int, rows: int, rows_since: int) -> float:
+    """Return which share of the rows to come is expected to have a key, by the rows so far. `rows_since`: the
+    rows since the last one that has it.
+
+    0 for a key of few rows, and for one that is not seen any more: in a sorted file, its rows stand together.
+    """
+    if rows_of_key <= most_of_one_key(rows) or rows_since * rows_of_key > _MOST_GAPS * rows:
+        return 0.0
+    return rows_of_key / rows
 
 
 def question(

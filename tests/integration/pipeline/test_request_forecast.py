@@ -6,8 +6,11 @@ import pytest
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_simulator
+from uploader.cli.commands.status import read_summary
 from uploader.cli.commands.upload import introduction
 from uploader.cli.progress import Pace
+from uploader.cli.status_watch import Looks, _parts
+from uploader.records.duplicates import OnDuplicate
 
 
 @pytest.mark.parametrize("reads", [False, True])
@@ -62,6 +65,63 @@ def test_the_requests_are_the_most_until_it_is_seen_how_many_rows_are_written(tm
     sent = requests[1] - requests[0]
     assert abs(int(some[1]) - sent) <= 0.1 * sent + 5  # a few at the start, and rows that are read once more
     assert "latest" not in shown[1]
+
+
+def chain_job(folder):
+    """Every hundredth row has one key, and takes longer than all the others together."""
+    rows = contacts(30_000)
+    for row in rows[::100]:
+        row["email"] = "none@none.com"
+    simulator = make_simulator(latency_seconds=0.3, quota="100/10")
+    return Job(write_csv(folder / "a.csv", rows), simulator, {"on_duplicate": OnDuplicate.IN_ORDER})
+
+
+def test_the_forecast_counts_rows_of_one_key(tmp_path):
+    """They are written one after the other. A resumed job knows how many there are still."""
+    job, shown = chain_job(tmp_path), []
+    job.run_virtual(on_start=lambda run: shown.append(introduction(run)[1:4]), stop_after=40.0)
+    assert 60 < _seconds(shown[0][0]) < 90  # a quarter of a second for each of 300 rows
+    assert re.match(
+        r"about 3\d\d rows share one key and are written one after the other: about 1 min ", shown[0][2]
+    )
+    middle = job._clock
+    job.run_virtual(on_start=lambda run: shown.append(introduction(run)[1:4]))
+    assert _is_near(_seconds(shown[1][0]), job._clock - middle)
+
+
+@pytest.mark.parametrize("resumes", [False, True])
+def test_the_time_left_counts_rows_of_one_key_that_are_not_read_yet(tmp_path, resumes):
+    """`status --watch` says the same."""
+    job, pace, looks, shown = chain_job(tmp_path), Pace(), Looks(), []
+    if resumes:
+        job.run_virtual(stop_after=3.0)
+
+    def look(run) -> None:
+        now, view = run.session.clocks.loop(), run.view()
+        pace.add(now, view)
+        summary = read_summary(job.settings().checkpoint_path)
+        looks.add(now, summary)
+        watched = next((one for one in _parts(summary, looks, run.rows_estimated) if "left" in one), "")
+        shown.append((now, pace.seconds_left(view), watched, view.tallies.rows))
+
+    job.run_virtual(on_tick=look)
+    begin, end = shown[0][0], job._clock
+    assert end - begin > 100  # without the key's rows it takes 30 seconds
+    judged = [one for one in shown if end - one[0] > 8 and one[0] > begin + (13 if resumes else 3)]
+    assert judged[0][3] < 27_000  # the others are not read yet
+    for now, left, watched, _ in judged:
+        assert _is_near(left, end - now)
+        assert _is_near(_seconds(watched), end - now)
+
+
+def _is_near(foretold: float, real: float) -> bool:
+    return real / 2 - 2 < foretold < 2 * real + 2
+
+
+def _seconds(text: str) -> int:
+    """Of a duration of at least some seconds."""
+    minutes, seconds = re.search(r"(?:(\d+) min )?(\d+) s\b", text).groups()
+    return 60 * int(minutes or 0) + int(seconds)
 
 
 @pytest.mark.soak

@@ -6,7 +6,7 @@ from collections import Counter
 from hypothesis import given, strategies as st
 
 from uploader.records.duplicates import Keyed, OnDuplicate
-from uploader.records.repeated_keys import KeyCount, RepeatedKeys, most_of_one_key, question
+from uploader.records.repeated_keys import KeyCount, RepeatedKeys, most_of_one_key, question, share_to_come
 from uploader.storage.duplicates_file import KeySorter
 
 SLICE = 500
@@ -98,3 +98,10 @@ def test_rows_of_several_buckets_are_counted(tmp_path):
     sorter.add(Keyed(keys, range(1_000), range(1_000)))
     assert sorter.count(["id=1", "id=2", "id=none"]) == {"id=1": 25, "id=2": 25, "id=none": 0}
     sorter.close()
+
+
+def test_a_key_is_expected_again_only_if_it_has_many_rows_that_do_not_stand_together():
+    assert share_to_come(200, 5_000, 30) == 0.04
+    assert share_to_come(20, 5_000, 30) == 0.0
+    assert share_to_come(200, 5_000, 4_000) == 0.0  # a sorted file: its rows are over
+    assert share_to_come(0, 0, 0) == 0.0

@@ -32,7 +32,7 @@ from uploader.cli.text.canary import (
     refusal_text,
     review_lines,
 )
-from uploader.cli.text.forecast import forecast_lines, reads_text
+from uploader.cli.text.forecast import chain_lines, forecast_lines, reads_text
 from uploader.cli.text.next_command import command_line
 from uploader.cli.text.numbers import about
 from uploader.cli.text.summary import ending_text, opt_out_lines, summary_text
@@ -43,9 +43,11 @@ from uploader.hubspot.object_types import noun
 from uploader.hubspot.requests import MAX_INPUTS
 from uploader.jobs.summary import Summary
 from uploader.jobs.upload import Run
+from uploader.model.chain_of_rows import CHAIN_SECONDS
 from uploader.model.foreign_texts import printable
 from uploader.model.settled_rows import Tallies
 from uploader.model.stop import Cause
+from uploader.pipeline.rate.forecast import with_chain
 from uploader.settings import Settings
 from uploader.settings.safety import parse_tolerance
 from uploader.settings.source import SourceSettings
@@ -359,9 +361,9 @@ def _interrupt(run: Run, number: signal.Signals) -> None:
     print_message(f"stopping: {what} (interrupt again to stop at once)")
 
 
-def introduction(run: Run, rows: int | None = None) -> list[str]:
+def introduction(run: Run, rows: int | None = None, longest_chain: int | None = None) -> list[str]:
     """The first lines of a run: account, key, rows, requests, duration, files. `rows`: their number, if it is
-    known and not only estimated.
+    known and not only estimated. `longest_chain`: the number of those with the most frequent key, if known.
     """
     account, settings = run.account, run.settings
     kind = f" ({account.kind})" if account.kind else ""
@@ -369,14 +371,14 @@ def introduction(run: Run, rows: int | None = None) -> list[str]:
     where = f"{noun(settings.object_type).many} into account {account.portal or 'unknown'}{kind}"
     key = f"by {', else '.join(settings.match)}"
     lines = [f"{where}, {key}{f'; {about}' if about else ''}"]
-    lines += _forecast(run, rows) or ["number of rows: unknown until they are read"]
+    lines += _forecast(run, rows, longest_chain) or ["number of rows: unknown until they are read"]
     lines += [f"checkpoint {settings.checkpoint_path}", *run.notices]
     if run.canary is not None and not run.canary.approved:
         lines.append(canary_text(run.canary, settings.canary_wait_seconds))
     return lines
 
 
-def _forecast(run: Run, known_rows: int | None) -> list[str]:
+def _forecast(run: Run, known_rows: int | None, longest_chain: int | None = None) -> list[str]:
     session, settings = run.session, run.settings
     all_rows = run.rows_estimated if known_rows is None else known_rows
     if session is None or all_rows is None:
@@ -384,13 +386,18 @@ def _forecast(run: Run, known_rows: int | None) -> list[str]:
     view, reads_first = run.view(), settings.reads_first
     settled = view.tallies.settled if view else 0
     share = view.share_written if view and reads_first else None
-    rows = max(0, min(all_rows, settings.limit or all_rows) - settled)
+    last = min(all_rows, settings.limit or all_rows)
+    rows = max(0, last - settled)
     reads, writes = rows if reads_first else 0, rows if share is None else share * rows
     searches = 2 * math.ceil(rows / MAX_INPUTS) if settings.rules.is_searched else 0
     requests = searches + math.ceil(reads / MAX_INPUTS) + math.ceil(writes / MAX_INPUTS)
-    return forecast_lines(
+    chain, to_come = run.chain, max(0, last - (view.tallies.rows if view else 0))
+    # How much of a chain an earlier run has written is known by its checkpoint alone.
+    chain_rows = round(chain.rows_with(to_come)) if settled or longest_chain is None else longest_chain
+    chain_rows, pace = min(chain_rows, rows), chain.seconds_per_row or CHAIN_SECONDS
+    lines = forecast_lines(
         rows,
-        session.forecast(requests, searches=searches),
+        with_chain(session.forecast(requests, searches=searches), chain_rows, pace),
         session.sender.day,
         session.day.clock_text,
         waits=settings.on_long_pause is OnLongPause.WAIT,
@@ -398,6 +405,7 @@ def _forecast(run: Run, known_rows: int | None) -> list[str]:
         is_most=share is None and settings.may_spare_rows,
         is_exact=known_rows is not None,
     )
+    return lines + chain_lines(f"about {about(chain_rows)}", chain_rows * pace)
 
 
 def lines_after(run: Run, summary: Summary) -> list[str]:

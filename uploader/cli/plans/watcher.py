@@ -51,7 +51,8 @@ class Watcher:
         self._checking: asyncio.Task[None] | None = None
         self._is_introduced = False
         self._are_rows_done = False  # of the step at work
-        self._rows: dict[int, int] = {}  # of steps whose rows were all read by the check
+        #: Of steps whose rows were all read by the check: their number, and that of the most frequent key.
+        self._rows: dict[int, tuple[int, int]] = {}
         self._is_part = any(one.settings.limit is not None for one in steps)
 
     def _title(self, number: int) -> str:
@@ -67,7 +68,8 @@ class Watcher:
             await asyncio.gather(self._checking, return_exceptions=True)
         if report is not None and report.end is None:
             if report.sample is None:
-                self._rows[number] = report.findings.rows
+                chain = report.workload.longest_chain if report.workload else 0
+                self._rows[number] = report.findings.rows, chain
             first, *others = brief(report)
             print_message(f"{self._title(number)}: {first}")
             for line in others:
@@ -100,8 +102,8 @@ class Watcher:
         def introduce() -> None:
             note_job(run.job_id, run.account.portal)
             print_message(f"{self._title(number)}:{' links and the like' if are_rows_done else ''}")
-            rows = self._rows.get(number)
-            for line in introduction(run, rows) if not are_rows_done else ():
+            rows = self._rows.get(number, ())
+            for line in introduction(run, *rows) if not are_rows_done else ():
                 print_message(f"  {line}")
 
         self._display = RunDisplay(run, introduce, self._title(number))

@@ -9,6 +9,9 @@ from uploader.pipeline.rate.daily_quota import DailyQuota
 from uploader.pipeline.rate.forecast import Forecast
 from uploader.settings import Settings
 
+#: A chain of rows of one key is mentioned if it takes longer than this.
+_SHOWN_CHAIN_SECONDS = 10.0
+
 
 def reads_text(settings: Settings) -> str:
     """Why there are more requests than batches of rows; "" if there are not."""
@@ -17,6 +20,17 @@ def reads_text(settings: Settings) -> str:
     if settings.may_spare_rows:
         return " (each batch is read first, and only what differs is written)"
     return " (each batch is read before it is written)" if settings.reads_first else ""
+
+
+def chain_lines(rows: str, seconds: float) -> list[str]:
+    """How long the rows of one key take, if that is long. `rows`: their number."""
+    if seconds < _SHOWN_CHAIN_SECONDS:
+        return []
+    text = (
+        f"{rows} rows share one key and are written one after the other: about {duration(seconds)} "
+        "(--on-duplicate last writes only the last of them)"
+    )
+    return [text]
 
 
 def forecast_lines(

@@ -134,7 +134,7 @@ async def decide_orders(
     return replace(settings, date_orders=orders_by_column, decimals=dict(rules.decimals))
 
 
-async def refuse_doubtful_keys(
+async def look_at_first_keys(
     settings: Settings,
     sources: list[Source],
     account: Account,
@@ -142,14 +142,21 @@ async def refuse_doubtful_keys(
     *,
     passes: Passes,
     reader: Offload,
-) -> None:
-    """SettingsError if a key stands for very many of the first rows, and no setting decides on that."""
-    if settings.on_duplicate is not None:
-        return
+) -> float:
+    """Return which share of the rows is expected to have one key, and is written one row after the other.
+
+    SettingsError if a key stands for very many of the first rows, and no setting decides on that.
+    """
+    if settings.duplicate_rule is not OnDuplicate.IN_ORDER:
+        return 0.0
+    is_decided = settings.on_duplicate is not None
+    if is_decided and any(source.size_bytes is None for source in sources):
+        return 0.0  # a forecast is not worth a query of its own
     first = FirstKeys(sources, resolve_mappers(settings, sources, account))
     await passes.read(first.steps(), reader)
-    if question := first.question(rows_estimated):
+    if not is_decided and (question := first.question(rows_estimated)):
         raise SettingsError(question)
+    return first.share_to_come
 
 
 async def find_repeated_keys(

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-#: What a request of one row takes, about, before any was sent.
-CHAIN_SECONDS = 0.25
+from uploader.model.chain_of_rows import CHAIN_SECONDS
+
 #: A forecast beyond that is none.
 _MOST_DAYS = 400
 
@@ -73,15 +73,15 @@ def forecast(
     return Forecast(requests, before_pause, pauses_at, goes_on_at, pauses, None, float("inf"))
 
 
-def with_chain(ahead: Forecast, rows: int) -> Forecast:
+def with_chain(ahead: Forecast, rows: int, seconds_per_row: float = CHAIN_SECONDS) -> Forecast:
     """Return a forecast that allows for a chain of so many rows written one after the other."""
-    seconds = rows * CHAIN_SECONDS
+    seconds = rows * seconds_per_row
     more = seconds - ahead.seconds
     if more <= 0:
         return ahead
     return replace(
         ahead,
-        requests=ahead.requests + int(more / CHAIN_SECONDS),
+        requests=ahead.requests + int(more / seconds_per_row),
         ends_at=ahead.ends_at + timedelta(seconds=more) if ahead.ends_at else None,
         seconds=seconds,
     )

@@ -102,13 +102,14 @@ def read(connection: sqlite3.Connection) -> State:
         ),
         named["elapsed_seconds"],
         _known(connection),
-        Chain(*of_job(connection, "chain", ())),
+        Chain(*of_job(connection, "chain", ()), *of_job(connection, "chain_ahead", ())),
     )
 
 
 def write(connection: sqlite3.Connection, state: State) -> None:
     """Store the state, except for `known`."""
     progress, mark = state.progress, state.progress.resume.mark
+    *chain, share, beside = astuple(state.chain)
     connection.execute(
         _WRITE,
         (
@@ -133,7 +134,8 @@ def write(connection: sqlite3.Connection, state: State) -> None:
         [
             ("results_digest", json.dumps(state.results.digest)),
             ("results_version", json.dumps(state.results.version)),
-            ("chain", json.dumps(astuple(state.chain))),
+            ("chain", json.dumps(chain)),
+            ("chain_ahead", json.dumps([share, beside])),  # which earlier versions do not know
             ("resume_key", json.dumps(mark.key if mark else "")),
         ],
     )

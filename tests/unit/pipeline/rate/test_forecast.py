@@ -6,8 +6,9 @@ from itertools import product
 import pytest
 from hypothesis import example, given, strategies as st
 
+from uploader.model.chain_of_rows import CHAIN_SECONDS
 from uploader.pipeline.rate.calendar import next_midnight
-from uploader.pipeline.rate.forecast import CHAIN_SECONDS, Today, forecast, requests_by_halving, with_chain
+from uploader.pipeline.rate.forecast import Today, forecast, requests_by_halving, with_chain
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from uploader.cli.text.check.column_table import NO_TERMINAL, column_lines, full
 from uploader.cli.text.check.links import link_lines, notice_lines
 from uploader.cli.text.check.next_steps import next_steps, verdict
 from uploader.cli.text.folding import folded, folded_command
-from uploader.cli.text.forecast import reads_text
+from uploader.cli.text.forecast import chain_lines, reads_text
 from uploader.cli.text.numbers import duration
 from uploader.hubspot.account import PRODUCTION
 from uploader.hubspot.object_types import noun
@@ -22,9 +22,9 @@ from uploader.jobs.scans.bad_values import REPLACEABLE
 from uploader.jobs.scans.row_findings import SHORT_ID, Example, Group
 from uploader.jobs.summary import IMPORT_IT
 from uploader.lists.named_list import plan_text
+from uploader.model.chain_of_rows import CHAIN_SECONDS
 from uploader.model.counted import counted, numbered
 from uploader.model.foreign_texts import printable
-from uploader.pipeline.rate.forecast import CHAIN_SECONDS
 from uploader.records.headers.recognition import Recognized
 from uploader.records.not_a_row import NOT_A_ROW
 from uploader.records.values.top_level_domains import TOP_LEVEL_DOMAIN
@@ -36,8 +36,6 @@ _SHOWN_OWNERS, _SHOWN_SIGNS = 20, 3
 _OF_MAPPING = " " * 20
 #: A key is mentioned if more rows than this have it, although it is not doubtful.
 _MENTIONED_ROWS = 2
-#: A chain of rows of one key is mentioned if it takes longer than this.
-_SHOWN_CHAIN_SECONDS = 10.0
 
 
 def lines(report: Report, settings: Settings, typed: Sequence[str], width: int | None = None) -> list[str]:
@@ -432,14 +430,7 @@ def cost_text(work: Workload, report: Report, settings: Settings) -> str:
 
 def chain_texts(work: Workload) -> list[str]:
     """How long the rows of one key take, if that is long."""
-    seconds = work.longest_chain * CHAIN_SECONDS
-    if seconds < _SHOWN_CHAIN_SECONDS:
-        return []
-    text = (
-        f"{work.longest_chain:,} rows share one key and are written one after the other: about "
-        f"{duration(seconds)} (--on-duplicate last writes only the last of them)"
-    )
-    return [text]
+    return chain_lines(f"{work.longest_chain:,}", work.longest_chain * CHAIN_SECONDS)
 
 
 def _unseen_lines(report: Report) -> list[str]:
