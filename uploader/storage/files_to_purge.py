@@ -1,6 +1,7 @@
 """Finds and removes the files of a job that hold personal data; never the source.
 
-A name is not enough: the content of a file must show that a job wrote it.
+A name is not enough: the content of a file must show that a job wrote it, or there is none, since a kill
+leaves files before anything is in them.
 """
 
 import sqlite3
@@ -26,6 +27,7 @@ from uploader.storage.file_names import (
 from uploader.storage.opt_outs_file import HEADER
 from uploader.system import sqlite
 from uploader.system.private_files import open_plain
+from uploader.system.whole_file import drafts
 
 _OPT_OUTS = f"{HEADER}\n".encode()
 #: CSV files beside the sources: ending, description, first bytes.
@@ -57,17 +59,11 @@ class JobFile:
 def find(checkpoint: Path) -> list[JobFile]:
     """The files, in the order of removal: the checkpoint last, so that purge can be repeated."""
     found = [one for one in _databases(checkpoint) if _is_database(one.path)]
-    for path, what, head in _lists(checkpoint):
-        if _begins_with(path, head):
-            is_result = head.startswith(b"row,key")
-            found.append(JobFile(path, what, is_result, is_to_import=head == _OPT_OUTS))
-    if _begins_with(shared := duplicates_path(checkpoint), b"{"):
-        found.append(JobFile(shared, "which rows share a key"))
-    if _begins_with(verified := verified_path(checkpoint), VERIFIED_HEAD):
-        found.append(JobFile(verified, "the result of verify"))
-    report = checkpoint.with_name(f"{checkpoint.name}.report.html")
-    if is_report(report):
-        found.append(JobFile(report, "the report"))
+    for path, what, head in _texts(checkpoint):
+        for one in (path, *drafts(path)):
+            if _is_empty(one) or _begins_with(one, head, anywhere=head == _REPORT):
+                is_result = head.startswith(b"row,key")
+                found.append(JobFile(one, what, is_result, is_to_import=head == _OPT_OUTS))
     return [*found, JobFile(checkpoint, "the checkpoint, with all failed rows")]
 
 
@@ -122,12 +118,17 @@ def _databases(checkpoint: Path) -> Iterator[JobFile]:
         yield JobFile(kept, "the snapshot: values before the job")
 
 
-def _lists(checkpoint: Path) -> Iterator[tuple[Path, str, bytes]]:
+def _texts(checkpoint: Path) -> Iterator[tuple[Path, str, bytes]]:
     stem = checkpoint.name.removesuffix(CHECKPOINT_ENDING)
     for ending, what, head in _LISTS:
         for name in dict.fromkeys((f"{stem}{ending}", f"{checkpoint.name}{ending}")):
             for path in _numbered(checkpoint.with_name(name)):
                 yield path, what, head
+    shared = duplicates_path(checkpoint)
+    for path in (shared, shared.with_name(f"{shared.name}.new")):
+        yield path, "which rows share a key", b"{"
+    yield verified_path(checkpoint), "the result of verify", VERIFIED_HEAD
+    yield checkpoint.with_name(f"{checkpoint.name}.report.html"), "the report", _REPORT
 
 
 def _numbered(path: Path) -> Iterator[Path]:
@@ -145,13 +146,13 @@ def _escaped(name: str) -> str:
 
 def _is_database(path: Path) -> bool:
     if not _begins_with(path, b"SQLite format 3\0"):
-        return False
+        return _is_empty(path)
     with (
         suppress(sqlite3.Error),
         closing(sqlite.connect(path, "ro", lock_seconds=sqlite.SHORT_LOCK_SECONDS)) as found,
     ):
         tables = {name for (name,) in found.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        return bool(tables & _OUR_TABLES)
+        return not tables or bool(tables & _OUR_TABLES)
     return False
 
 
@@ -166,6 +167,14 @@ def _begins_with(path: Path, head: bytes, *, anywhere: bool = False) -> bool:
     except OSError:
         return False
     return head in begin if anywhere else begin.removeprefix(b"\xef\xbb\xbf").startswith(head)
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        with open_plain(path) as file:
+            return not file.read(1)
+    except OSError:
+        return False
 
 
 def remove(file: JobFile) -> None:

@@ -1,6 +1,7 @@
 """Writes a file completely or not at all: under another name, flushed, then renamed."""
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -50,6 +51,14 @@ def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
         flush_folder(path.absolute().parent)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}") from error
+
+
+def drafts(path: Path) -> list[Path]:
+    """What kills have left of a file that was being written."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}")  # as `mkstemp` chooses them
+    with suppress(OSError):
+        return sorted(one for one in path.absolute().parent.iterdir() if name.fullmatch(one.name))
+    return []
 
 
 def _draft(path: Path) -> tuple[int, Path]:

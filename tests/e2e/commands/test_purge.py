@@ -87,8 +87,7 @@ def test_a_job_that_runs_or_has_open_rows_is_left_alone(tmp_path, hubspot_mock):
     source = write_csv(tmp_path / "contacts.csv", contacts(60_000))
     checkpoint = tmp_path / "contacts.csv.checkpoint"
     uploading = start("upload", source, "--base-url", hubspot_mock(quota="190/10").url, "--yes", cwd=tmp_path)
-    results = tmp_path / "contacts.csv.results.csv"  # begun with its header, else it is nobody's
-    wait_until(lambda: results.exists() and results.stat().st_size > 0, uploading)
+    wait_until((tmp_path / "contacts.csv.results.csv").exists, uploading)
     running = run("purge", checkpoint, "--yes", "--unfinished", cwd=tmp_path)
     assert (running.code, "is using" in running.err) == (2, True)
     kill(uploading)
@@ -96,4 +95,17 @@ def test_a_job_that_runs_or_has_open_rows_is_left_alone(tmp_path, hubspot_mock):
     assert (open_rows.code, "--unfinished" in open_rows.err) == (2, True)
     assert checkpoint.exists()
     assert run("purge", checkpoint, "--yes", "--unfinished", cwd=tmp_path).code == 0
+    assert names(tmp_path) == {"contacts.csv"}
+
+
+def test_a_job_that_was_killed_before_its_first_answer_leaves_nothing(tmp_path, hubspot_mock):
+    source = write_csv(tmp_path / "contacts.csv", contacts(10))
+    never = {"faults": [{"kind": "delay", "seconds": 600, "endpoint": "upsert"}]}
+    way = ("--base-url", hubspot_mock(scenario=never).url, "--yes")
+    uploading = start("upload", source, *way, "--snapshot", cwd=tmp_path)
+    results = tmp_path / "contacts.csv.results.csv"
+    wait_until(results.exists, uploading)
+    kill(uploading)
+    assert results.read_bytes() == b""
+    assert run("purge", f"{source}.checkpoint", "--yes", "--unfinished", cwd=tmp_path).code == 0
     assert names(tmp_path) == {"contacts.csv"}
