@@ -342,16 +342,13 @@ def open_created_by_others(
 ) -> Sequence[CreatedRecordsFile]:
     """What other jobs have created by the same property. `known`: their records."""
     same = (type_id(settings.object_type), settings.id_property)
-    found = [
-        CreatedRecordsFile(Path(one.checkpoint), read_only=True)
+    return [
+        stack.enter_context(closing(CreatedRecordsFile(Path(one.checkpoint), read_only=True)))
         for one in known
         if settings.rules.is_searched
         and (type_id(one.object_type), one.by) == same
         and Path(one.checkpoint) != settings.checkpoint_path
     ]
-    for one in found:
-        stack.callback(one.close)
-    return found
 
 
 def _open_snapshot(settings: Settings, checkpoint: Checkpoint, stack: ExitStack) -> SnapshotFile | None:

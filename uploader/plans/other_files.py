@@ -96,7 +96,8 @@ class OtherFiles:
         self._is_checked = [False] * len(steps)
         with self._storing():
             self._connection = sqlite.connect_temporary(folder)
-            self._connection.executescript(_SCHEMA)
+            with sqlite.closed_on_error(self._connection):
+                self._connection.executescript(_SCHEMA)
 
     def __enter__(self) -> Self:
         return self

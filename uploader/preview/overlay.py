@@ -27,9 +27,10 @@ class Overlay:
         self.path = path
         with self._storing():
             self._connection = sqlite.connect(path, "replace")
-            for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_CACHE_KILOBYTES}"):
-                self._connection.execute(f"PRAGMA {pragma}")
-            self._connection.executescript(_SCHEMA)
+            with sqlite.closed_on_error(self._connection):
+                for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_CACHE_KILOBYTES}"):
+                    self._connection.execute(f"PRAGMA {pragma}")
+                self._connection.executescript(_SCHEMA)
 
     def owners(self, values: Collection[str]) -> dict[str, str]:
         """By lock key, the id of the contact that would have it; "" if no contact would. Lock keys that the

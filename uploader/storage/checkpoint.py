@@ -13,7 +13,7 @@ off the event loop.
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -105,19 +105,20 @@ class Checkpoint:
         """Create a new job's checkpoint. It is written under another name, then renamed: never incomplete."""
         draft = path.with_name(path.name + ".new")
         try:
-            checkpoint = cls(sqlite.connect(draft, "replace", isolation_level=None), draft)
-            # In one transaction: each of several would wait for the disk.
-            checkpoint._connection.executescript(
-                f"BEGIN; {_SCHEMA} {_LATER} {settings_periods.SCHEMA} "
-                f"PRAGMA application_id={_APPLICATION_ID}; PRAGMA user_version={_FORMAT};"
-            )
-            checkpoint._put_job(identity)
-            checkpoint._connection.execute("INSERT INTO job VALUES ('id', ?)", (json.dumps(str(uuid4())),))
-            checkpoint._connection.execute("COMMIT")
-            if canary is not None:
-                checkpoint.note_canary(canary)
-            checkpoint.commit(State(), ())
-            checkpoint.close()
+            connection = sqlite.connect(draft, "replace", isolation_level=None)
+            checkpoint = cls(connection, draft)
+            with closing(checkpoint):
+                # In one transaction: each of several would wait for the disk.
+                connection.executescript(
+                    f"BEGIN; {_SCHEMA} {_LATER} {settings_periods.SCHEMA} "
+                    f"PRAGMA application_id={_APPLICATION_ID}; PRAGMA user_version={_FORMAT};"
+                )
+                checkpoint._put_job(identity)
+                connection.execute("INSERT INTO job VALUES ('id', ?)", (json.dumps(str(uuid4())),))
+                connection.execute("COMMIT")
+                if canary is not None:
+                    checkpoint.note_canary(canary)
+                checkpoint.commit(State(), ())
             # Else SQLite would replay another job's log into the new file.
             for ending in sqlite.ENDINGS:
                 path.with_name(path.name + ending).unlink(missing_ok=True)
@@ -144,14 +145,16 @@ class Checkpoint:
             )
         try:
             connection = sqlite.connect(path, "ro" if read_only else "rw", isolation_level=None)
-            version = _check_format(connection, path)
+            with sqlite.closed_on_error(connection):
+                version = _check_format(connection, path)
+                if not read_only:
+                    _prepare_for_writing(connection, path, version)
             if read_only:
                 connection = sqlite.reading_connection(connection, path)
-            else:
-                _prepare_for_writing(connection, path, version)
-            checkpoint = cls(connection, path)
-            checkpoint.identity()
-            checkpoint.state()
+            with sqlite.closed_on_error(connection):
+                checkpoint = cls(connection, path)
+                checkpoint.identity()
+                checkpoint.state()
         except OSError as error:
             raise CheckpointError(f"cannot use {error.filename}: {error.strerror}") from error
         except (sqlite3.Error, ValueError, KeyError, TypeError) as error:

@@ -45,7 +45,8 @@ class CreatedRecordsFile:
                 self.path, "ro" if read_only else "create", synchronous=None if read_only else "FULL"
             )
             if not read_only:
-                self._connection.execute(_SCHEMA)
+                with sqlite.closed_on_error(self._connection):
+                    self._connection.execute(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise CheckpointError(f"cannot use {self.path} ({error})") from error
 

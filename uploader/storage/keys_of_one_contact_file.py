@@ -135,12 +135,13 @@ class KeysOfOneContactFile:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite.connect(self._path, "create", synchronous="FULL")
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS links (key TEXT PRIMARY KEY, keys BLOB NOT NULL) WITHOUT ROWID"
-        )
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS answers (number INTEGER PRIMARY KEY, body BLOB NOT NULL)"
-        )
+        with sqlite.closed_on_error(connection):
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS links (key TEXT PRIMARY KEY, keys BLOB NOT NULL) WITHOUT ROWID"
+            )
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS answers (number INTEGER PRIMARY KEY, body BLOB NOT NULL)"
+            )
         return connection
 
     def _seen(self, connection: sqlite3.Connection) -> Iterator[tuple[str, int]]:

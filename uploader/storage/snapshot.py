@@ -108,14 +108,16 @@ class SnapshotFile:
         self.path = snapshot_path(checkpoint)
         with _storing(self.path):
             self._connection = _open(self.path, "create")
+        with sqlite.closed_on_error(self._connection):
+            self._begin_or_resume(about)
+
+    def _begin_or_resume(self, about: Mapping[str, str]) -> None:
+        with _storing(self.path), self._connection as connection:
             if not self.about():
-                with self._connection as connection:
-                    connection.executemany("INSERT INTO about VALUES (?, ?)", sorted(about.items()))
+                connection.executemany("INSERT INTO about VALUES (?, ?)", sorted(about.items()))
         if self.about()["job"] != about["job"]:
-            self.close()
             raise CheckpointError(f"{self.path} is the snapshot of another job; move it elsewhere")
         if (before := self.about().get("object_type")) != (now := about.get("object_type")):
-            self.close()
             raise CheckpointError(
                 f"{self.path} is a snapshot of {before} and cannot hold {now}; use --object-type {before}, "
                 "or run a separate job with another --checkpoint"
@@ -290,10 +292,11 @@ def decide_open_readings_for_undo(path: Path, checkpoint: Path, noted: int) -> N
 def _open(path: Path, mode: sqlite.Mode) -> sqlite3.Connection:
     """Open the file, and add what earlier versions lack."""
     connection = sqlite.connect(path, mode, synchronous="FULL")
-    connection.executescript(_SCHEMA)
-    if "seen_at" not in sqlite.columns(connection, "main", "contacts"):  # begun by 0.6.2
-        connection.execute("ALTER TABLE contacts ADD COLUMN seen_at REAL")
-    snapshot_entry_origins.upgrade(connection)
+    with sqlite.closed_on_error(connection):
+        connection.executescript(_SCHEMA)
+        if "seen_at" not in sqlite.columns(connection, "main", "contacts"):  # begun by 0.6.2
+            connection.execute("ALTER TABLE contacts ADD COLUMN seen_at REAL")
+        snapshot_entry_origins.upgrade(connection)
     return connection
 
 

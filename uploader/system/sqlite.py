@@ -51,12 +51,19 @@ def connect(
         timeout=lock_seconds,
     )
     if synchronous is not None:
-        try:
+        with closed_on_error(connection):
             set_journal(connection, path, synchronous)
-        except BaseException:
-            connection.close()
-            raise
     return connection
+
+
+@contextmanager
+def closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+    """Close a connection that was just opened if what is within fails."""
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
 
 
 def connect_unnamed(
@@ -66,7 +73,8 @@ def connect_unnamed(
     connection = sqlite3.connect(
         "", uri=True, isolation_level=isolation_level, check_same_thread=False, timeout=LOCK_SECONDS
     )
-    set_temporary_folder(connection, beside)
+    with closed_on_error(connection):
+        set_temporary_folder(connection, beside)
     return connection
 
 
@@ -98,19 +106,20 @@ def set_journal(connection: sqlite3.Connection, path: Path, synchronous: Literal
 
 
 def reading_connection(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
-    """A connection for slow reads that do not block the writer. Replaces the given connection.
+    """A connection for slow reads that do not block the writer. Replaces the given connection, which is
+    closed if that fails.
 
     WAL gives readers their own view. With a rollback journal a reader holds a lock that blocks writing,
     so this reads from an unnamed copy, and holds the lock only while the copy is made.
     """
-    if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
-        set_temporary_folder(connection, path)
-        return connection
-    try:
+    with closed_on_error(connection):
+        if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+            set_temporary_folder(connection, path)
+            return connection
         copy = connect_unnamed(path, isolation_level=None)
-        connection.backup(copy)
-    finally:
-        connection.close()
+        with closed_on_error(copy):
+            connection.backup(copy)
+    connection.close()
     return copy
 
 

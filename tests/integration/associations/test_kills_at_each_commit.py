@@ -14,7 +14,6 @@ from support.model.running import KillableTransport, KillableWriter, Killed
 from uploader.errors import UploaderError
 from uploader.storage.associations_file import AssociationsFile
 from uploader.storage.checkpoint import Checkpoint
-from uploader.system import sqlite
 
 _COMPANIES = ["A", "B", "C"]
 #: Links that two rows ask for, rows that are refused once and for good, an end that is not there.
@@ -69,7 +68,6 @@ def _kill_in_commits(patch: pytest.MonkeyPatch, kill: _Kill) -> None:
 
     for name in ("commit", "note_links_file", "note_repeated_options"):
         patch.setattr(Checkpoint, name, killable(getattr(Checkpoint, name)))
-    patch.setattr(sqlite, "set_journal", _set_fast_journal)
     transaction = AssociationsFile._transaction
 
     @contextmanager
@@ -80,13 +78,6 @@ def _kill_in_commits(patch: pytest.MonkeyPatch, kill: _Kill) -> None:
         kill.end()
 
     patch.setattr(AssociationsFile, "_transaction", killable_transaction)
-
-
-def _set_fast_journal(connection, path, synchronous):
-    """No waiting for the disk, whose power stays on here."""
-    del path, synchronous
-    connection.execute("PRAGMA synchronous=OFF")
-    connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _job(folder, **options) -> Job:

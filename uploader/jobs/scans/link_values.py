@@ -111,7 +111,8 @@ class LinkValues:
         self._faults = [Counter[str]() for _ in columns]
         with self._storing():
             self._connection = sqlite.connect_temporary(folder)
-            self._connection.executescript(_SCHEMA)
+            with sqlite.closed_on_error(self._connection):
+                self._connection.executescript(_SCHEMA)
 
     def __enter__(self) -> Self:
         return self
