@@ -219,6 +219,19 @@ def test_each_version_of_python_that_is_named_is_tested():
     assert [part for part in parts if not (ROOT / part).is_file()] == []
 
 
+def test_each_system_that_is_named_is_tested():
+    """Of macOS the newest Python alone: the others differ from it as they do on Linux."""
+    workflow = text_of(ROOT / ".github/workflows/tests.yml")
+    runners = {"macos": "MacOS", "ubuntu": "POSIX :: Linux"}
+    classifiers = (one.partition("Operating System :: ") for one in PROJECT["project"]["classifiers"])
+    named = {system for _, found, system in classifiers if found}
+    assert {runners[one] for one in re.findall(r"runs-on: (\w+)-latest", workflow)} == named
+    newest = re.findall(r'"(3\.\d+)"', re.search(r"python: \[(.*)\]", workflow)[1])[-1]
+    (job,) = [one for one in re.split(r"\n  (?=\w+:\n)", workflow) if "runs-on: macos" in one]
+    assert f'python-version: "{newest}"' in job
+    assert "run: bash .ci/suite" in job
+
+
 def test_the_outcomes_are_those_of_the_program():
     table = re.search(r"## Outcomes of a row\n(.*?)\n## ", text_of(PAGES / "migration.md"), re.DOTALL)[1]
     cells = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)

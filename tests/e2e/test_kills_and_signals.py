@@ -241,7 +241,10 @@ def test_the_token_is_found_nowhere_and_files_are_for_their_owner(tmp_path, hubs
     few = ("--max-in-flight", "4")  # of the file much is left when it is looked at
     process = start_python("upload", "contacts.csv", "--base-url", mock.url, *few, "--verbose", cwd=tmp_path)
     wait_until(lambda: settled(tmp_path) > 100, process)
-    assert TOKEN not in Path(f"/proc/{process.pid}/cmdline").read_text(encoding="utf-8")
+    words = subprocess.run(
+        ["ps", "-ww", "-o", "args=", "-p", str(process.pid)], capture_output=True, text=True, check=True
+    ).stdout
+    assert ("contacts.csv" in words, TOKEN in words) == (True, False)
     for file in tmp_path.glob("contacts.csv.*"):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
     ended = end(process)
@@ -420,6 +423,7 @@ def test_without_arguments_the_help_is_shown(tmp_path):
     assert "uploader: Usage" not in ended.err
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="caught signals are read from /proc")
 def test_a_signal_ends_a_run_that_waits_for_a_pipe(tmp_path):
     command = ("upload", "-", "--checkpoint", "job.checkpoint", "--base-url", "http://127.0.0.1:9", "--json")
     process = start_python(*command, cwd=tmp_path, stdin=subprocess.PIPE)
