@@ -152,7 +152,7 @@ def judge_sensitive_properties(report: Report, settings: Settings) -> None:
 def unknown_owners(
     owners: Mapping[str, Counter[str]], schema: Schema | None, rules: Rules
 ) -> dict[str, Counter[str]]:
-    """By property, the owners in the rows that are not owners in the account."""
+    """By property, the owners in the rows that name no owner of the account, or several of them."""
     found: dict[str, Counter[str]] = {}
     for name, counts in owners.items():
         convert = converter(name, name, schema, rules)

@@ -26,7 +26,9 @@ The keys of `--json`, which others script against:
                     near: the option that may have been meant, or null), other_values (how many more),
                     complete (false: rare values were forgotten, and counts may be too low), options (value,
                     label)
-    owners, unknown_owners  property -> value -> rows; the second: of owners that the account does not have
+    owners, unknown_owners  property -> value -> rows; the second: of owners that the account does not have,
+                    or has several of
+    ambiguous_owners        of these, property -> name -> the ids of the owners that have it
     cleared         column -> blanks that clear
     remarks                 the same, of texts that are sent and may have been changed on their way
     date_numbers            the same, of numbers that are read as dates
@@ -145,6 +147,10 @@ def _findings_dict(report: Report, names: list[str]) -> dict[str, object]:
         "bad_values": bad_value_dicts(report.bad_columns),
         "owners": {column: dict(counts.most_common()) for column, counts in found.owners.items()},
         "unknown_owners": {name: dict(who.most_common()) for name, who in report.unknown_owners.items()},
+        "ambiguous_owners": {
+            name: {who: [owner.id for owner in several] for who, several in names.items()}
+            for name, names in report.ambiguous_owners.items()
+        },
         "cleared": dict(found.cleared),
         "remarks": _groups(found.remarks, names),
         "date_numbers": _groups(found.date_numbers, names),

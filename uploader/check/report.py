@@ -10,6 +10,7 @@ from uploader.check.blank_candidates import Candidate
 from uploader.check.mapping_draft import Draft, Drafted
 from uploader.hubspot.account import Account
 from uploader.hubspot.lists import RecordList
+from uploader.hubspot.owner_lookup import Owner
 from uploader.hubspot.schema import Schema
 from uploader.jobs.preflight import TokenAndLimits
 from uploader.jobs.scans.link_values import LinkCounts
@@ -75,7 +76,8 @@ class Report:
     blank_candidates: list[Candidate] = field(default_factory=list)  #: those of most cells first
     doubtful_keys: list[KeyCount] = field(default_factory=list)  #: those that stand for very many rows
     open_readings: dict[str, str] = field(default_factory=dict)  #: by column, how to read it, as a problem
-    unknown_owners: dict[str, Counter[str]] = field(default_factory=dict)  #: by property
+    #: By property: owners that the account does not have, or has several of.
+    unknown_owners: dict[str, Counter[str]] = field(default_factory=dict)
     starts: list[int] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
     origins: list[Recognized] = field(default_factory=list)  #: of each source
@@ -105,6 +107,16 @@ class Report:
     is_undone: bool = False  #: the job was uploaded and undone, and has to begin anew
     would_stop: str = ""  #: why `upload` would stop before its end
     is_step: bool = False  #: of a plan, which does not begin if a step would stop
+
+    @property
+    def ambiguous_owners(self) -> dict[str, dict[str, tuple[Owner, ...]]]:
+        """Of the unknown owners, by property, the names that several owners have, with these."""
+        owners = self.schema.owners if self.schema else None
+        found = {
+            name: {who: several for who in counts if (several := owners.namesakes(who))} if owners else {}
+            for name, counts in self.unknown_owners.items()
+        }
+        return {name: names for name, names in found.items() if names}
 
     @property
     def schema(self) -> Schema | None:

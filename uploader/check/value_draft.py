@@ -127,8 +127,9 @@ def owner_map_rows(unknown: Mapping[str, Counter[str]]) -> list[tuple[str, str, 
 def owner_map_toml(unknown: Mapping[str, Counter[str]]) -> str:
     """Return an owner map as TOML, with all of its lines commented out."""
     lines = [
-        "# Owners in the file that the account does not have. Write the e-mail address or the id of an owner",
-        f'# of the account in place of {OWNER_TO_FILL_IN} ("": no owner), and remove the # of the line.',
+        "# Owners in the file that the account does not have, or has several of. Write the e-mail address or",
+        f'# the id of an owner of the account in place of {OWNER_TO_FILL_IN} ("": no owner), and remove the',
+        "# # of the line.",
         "",
         *(
             f"# {toml_text(who)} = {toml_text(OWNER_TO_FILL_IN)}  # {counted(count, 'row')}"

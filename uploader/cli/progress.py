@@ -28,12 +28,29 @@ from uploader.model.settled_rows import Tallies
 from uploader.model.stop import Cause
 
 _LIVE_SECONDS, _PLAIN_SECONDS = 0.5, 5.0
+#: How often a line without news is printed, to show that something still runs.
+_SAME_SECONDS = 60.0
 #: Rates are averages over this time: long enough to be steady, short enough to follow a change.
 _RATE_SECONDS = 30.0
 #: For this long after a pause, the rate from before the pause is used.
 _STEADY_SECONDS = 3.0
 #: A longer remaining time is not shown.
 _AGES_SECONDS = 400 * 86_400.0
+
+
+class PlainLines:
+    """Which of the lines at intervals are printed: one that says nothing new only from time to time."""
+
+    def __init__(self) -> None:
+        self._last = ""
+        self._again_at = 0.0
+
+    def is_due(self, line: str, now: float) -> bool:
+        """Whether to print a line now. One that is due counts as printed."""
+        if line == self._last and now < self._again_at:
+            return False
+        self._last, self._again_at = line, now + _SAME_SECONDS
+        return True
 
 
 class Pace:
@@ -313,7 +330,7 @@ async def show(run: Run, words: Words = _NO_WORDS, step: str = "") -> None:
 
 
 async def _plain(run: Run, words: Words, step: str) -> None:
-    pace, clock = Pace(), asyncio.get_running_loop().time
+    pace, plain, clock = Pace(), PlainLines(), asyncio.get_running_loop().time
     due = clock() + _PLAIN_SECONDS
     while True:
         await asyncio.sleep(_LIVE_SECONDS)
@@ -324,7 +341,7 @@ async def _plain(run: Run, words: Words, step: str) -> None:
             if is_json():
                 of_step = {"step": step} if step else {}
                 note_event("progress", text, of_step | (figures(view, pace) if view is not None else {}))
-            else:
+            elif plain.is_due(text, clock()):
                 print_message(f"{step} | {text}" if step else text)
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Self
 
 from uploader.cli.logs import is_json, print_message
-from uploader.cli.progress import bar, fit, live_display
+from uploader.cli.progress import PlainLines, bar, fit, live_display
 from uploader.cli.text.numbers import duration, percent
 
 _LIVE_SECONDS, _PLAIN_SECONDS = 0.5, 5.0
@@ -156,13 +156,14 @@ class WorkDisplay:
 
     async def _plain(self) -> None:
         clock = asyncio.get_running_loop().time
-        due = clock() + _PLAIN_SECONDS
+        due, plain = clock() + _PLAIN_SECONDS, PlainLines()
         while True:
             await asyncio.sleep(_LIVE_SECONDS)
             work = self._seen()  # more often than it is printed, to measure the pace
             if work is not None and clock() >= due:
                 due += _PLAIN_SECONDS
-                print_message(line(work, self._pace.left_text()))
+                if plain.is_due(text := line(work, self._pace.left_text()), clock()):
+                    print_message(text)
 
     def _seen(self) -> Work | None:
         work = self._look()

@@ -8,13 +8,16 @@ Rules A name that two people share finds none. Of two entries with one address t
 From  https://developers.hubspot.com/docs/api-reference/latest/crm/owners/guide
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from uploader.model.rows import Fault
 
 #: Stands in a drafted owner map for the owner that the user has to fill in.
 OWNER_TO_FILL_IN = "OWNER"
+
+#: Owners of one name that are listed.
+_MOST_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,30 @@ class Owners:
         if "@" in text:
             owner = self._by_address.get(text.casefold())
             return owner.id if owner else Fault("is not the address of an owner", "OWNER")
+        if several := self.namesakes(text):
+            who = owners_text(several)
+            return Fault(
+                f"is the name of several owners ({who}): map it to one of them with --owner-map", "OWNER"
+            )
         named = self._by_name.get(_bare(text), [])
-        if len({owner.email.casefold() or owner.id for owner in named}) > 1:
-            return Fault("is the name of several owners: map it to an address with --owner-map", "OWNER")
         return named[0].id if named else Fault("is not the name of an owner", "OWNER")
+
+    def namesakes(self, text: str) -> tuple[Owner, ...]:
+        """The owners that a name may mean, if there are several."""
+        found: dict[str, Owner] = {}
+        for owner in self._by_name.get(_bare(text), []):
+            found.setdefault(owner.email.casefold() or owner.id, owner)
+        return tuple(found.values()) if len(found) > 1 else ()
+
+
+def owners_text(owners: Sequence[Owner]) -> str:
+    """Owners by their ids and addresses, such as `4711 ann@x.com, 4712 ann@y.com`."""
+    shown = (
+        " ".join(filter(None, (one.id, one.email, "(archived)" if one.archived else "")))
+        for one in owners[:_MOST_SHOWN]
+    )
+    more = f" and {len(owners) - _MOST_SHOWN} more" if len(owners) > _MOST_SHOWN else ""
+    return ", ".join(shown) + more
 
 
 def decode_owners(body: Mapping[str, object]) -> tuple[list[Owner], str]:

@@ -422,7 +422,8 @@ class Session:
 
 def reason_of(ending: Ending, session: Session | None) -> str:
     """Why a job ends early; "" if it does not."""
-    reason = ": ".join(part for part in (ending.cause, ending.reason) if part)
+    said = ending.reason if ending.reason.endswith("...") else ending.reason.removesuffix(".")
+    reason = ": ".join(part for part in (ending.cause, said) if part)  # which stands within a sentence
     if ending.cause is Cause.DAILY and session is not None:
         day = session.day
         reason += f"; the account's next day begins at {day.clock_text(day.ends_at)}"

@@ -178,3 +178,33 @@ def test_what_there_is_one_of_is_told_in_the_singular(tmp_path):
         shown = make(report, job.settings(**more), WORDS, 100)
         assert [line for line in shown if _ONE_AS_SEVERAL.search(line)] == []
         assert any(" 1  key is repeated, in 1 further row" in line for line in shown)
+
+
+def test_an_owner_of_whose_name_there_are_several_is_not_called_unknown(tmp_path):
+    """The ids to choose from are named."""
+    owners = [
+        {"id": number, "email": f"{number}@x.com", "first_name": "Ann", "last_name": "Lee"}
+        for number in ("4711", "4712")
+    ]
+    rows = [{"email": f"c{n}@x.com", "hubspot_owner_id": ("Ann Lee", "Zoe Gone")[n % 2]} for n in range(5)]
+    job = Job(write_csv(tmp_path / "a.csv", rows), make_simulator(owners=owners))
+    report, settings = check(job), job.settings()
+    several = "Ann Lee is the name of several owners: 4711 4711@x.com, 4712 4712@x.com"
+    shown = screen(report, settings, WORDS, 120)
+    assert f"       3  hubspot_owner_id: {several}" in shown
+    assert "       2  hubspot_owner_id: 1 unknown owner: Zoe Gone (2)" in shown
+    full = "\n".join(lines(report, settings, WORDS))
+    assert several in full
+    assert "2  of them name 1 owner that this account does not have" in full
+    found = as_dict(report)
+    assert found["unknown_owners"] == {"hubspot_owner_id": {"Ann Lee": 3, "Zoe Gone": 2}}
+    assert found["ambiguous_owners"] == {"hubspot_owner_id": {"Ann Lee": ["4711", "4712"]}}
+
+
+def test_remarks_on_one_value_are_in_the_singular(tmp_path):
+    rows = [{"email": f"c{n}@example.{'con' if n == 3 else 'com'}"} for n in range(9)]
+    job = Job(write_csv(tmp_path / "a.csv", rows), make_simulator())
+    assert any(
+        "1 odd domain" in line and "domains" not in line
+        for line in screen(check(job), job.settings(), WORDS, 120)
+    )

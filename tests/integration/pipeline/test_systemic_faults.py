@@ -7,6 +7,7 @@ import pytest
 
 from support.jobs import Job, contacts
 from support.mock_transport import make_simulator
+from uploader.cli.text.summary import ending_text
 from uploader.model.stop import Cause
 
 #: A token that may write contacts, and not look at their properties.
@@ -67,3 +68,10 @@ def test_a_name_that_nothing_can_have_is_told_like_any_other(tmp_path):
     rows[300]['na"me'] = "x"
     summary = ndjson(tmp_path, rows, **WRITING_ONLY).run_virtual()
     assert (summary.exit_code, summary.tallies.failed, summary.tallies.confirmed) == (1, 1, 599)
+
+
+def test_a_reason_that_is_a_sentence_of_hubspot_ends_without_its_full_stop(tmp_path):
+    """What to do follows it."""
+    faults = [{"kind": "status", "status": 401, "endpoint": "any"}]
+    text = ending_text(ndjson(tmp_path, contacts(3), faults=faults).run_virtual())
+    assert " ago; provide a valid token" in text

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from uploader.cli.progress import Pace, figures, fit, lines, share_done
+from uploader.cli.progress import Pace, PlainLines, figures, fit, lines, share_done
 from uploader.cli.text.summary import chain_text
 from uploader.jobs.progress_view import View
 from uploader.model.chain_of_rows import Chain
@@ -143,3 +143,10 @@ def test_rows_that_are_settled_unsent_have_an_end_too():
         view = view_of(Tallies(rows=1_000 * second, outcomes=invalid), share_read=second / 10)
         pace.add(float(second), view)
     assert pace.seconds_left(view) == pytest.approx(6.0)
+
+
+def test_a_line_without_news_is_printed_once_a_minute():
+    plain = PlainLines()
+    texts = {second: "waiting" if second < 150 else "linking" for second in range(5, 181, 5)}
+    printed = [second for second, text in texts.items() if plain.is_due(text, second)]
+    assert printed == [5, 65, 125, 150]

@@ -1,8 +1,9 @@
 """The values that options do not take, as text and as JSON, and what may have been meant."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from uploader.check.bad_columns import BadColumn, BadValue
+from uploader.hubspot.owner_lookup import Owner, owners_text
 from uploader.model.counted import counted
 from uploader.model.foreign_texts import printable
 
@@ -26,6 +27,11 @@ _KINDS = {
 def kind_words(category: str) -> str:
     """What is wrong with values of a category, in words."""
     return _KINDS.get(category, category.replace("_", " ").lower())
+
+
+def namesakes_text(text: str, owners: Sequence[Owner]) -> str:
+    """That a name is that of several owners, with their ids."""
+    return f"{printable(text, 40)} is the name of several owners: {printable(owners_text(owners))}"
 
 
 def bad_value_lines(one: BadColumn, rows: Mapping[str, str]) -> list[str]:

@@ -24,42 +24,74 @@ _SENTENCES = (
 )
 _WORDS = NOTHINGS | {spelled for word in (*_LISTED.split(), *_SENTENCES) for spelled in spellings(word)}
 
-#: What stands before the @ of an address of nobody, whatever its domain. Parts may be joined by signs.
-_NOBODY = (
-    *("none", "unknown", "null", "undefined", "dummy", "fake", "placeholder", "unbekannt"),
-    *("no email", "no e mail", "no mail", "no address", "no email address", "no email provided", "no emails"),
-    *(
-        "not provided",
-        "not available",
-        "not applicable",
-        "not given",
-        "keine email",
-        "keine mail",
-        "kein email",
+#: What stands before the @ of an address of nobody, whatever its domain, by language. Parts may be joined by
+#: signs. None is a name of people.
+_NOBODY = {
+    "en": (
+        *(
+            "none",
+            "unknown",
+            "null",
+            "undefined",
+            "dummy",
+            "fake",
+            "placeholder",
+            "email unknown",
+            "no email",
+        ),
+        *(
+            "no email",
+            "no e mail",
+            "no mail",
+            "no address",
+            "no email address",
+            "no email provided",
+            "no emails",
+        ),
+        *("no email given", "no email available", "have no email", "has no email", "without email"),
+        *("not provided", "not available", "not applicable", "not given", "not known"),
     ),
-    *("sin email", "sin correo", "no tiene", "pas de mail", "pas d email", "sans email", "email unknown"),
+    "de": (
+        *("keine", "unbekannt", "keine email", "keine e mail", "keine mail", "kein email", "keine adresse"),
+        *("keine mailadresse", "keine emailadresse", "keine angabe", "ohne email", "ohne mail"),
+        *("nicht vorhanden", "nicht bekannt", "hat keine", "hat keine email", "hat keine mail"),
+    ),
+    "es": (*("ninguno", "ninguna", "sin email", "sin e mail", "sin mail", "sin correo", "no tiene"),),
+    "fr": (
+        *("aucun", "aucune", "inconnu", "pas de mail", "pas d email", "pas de mel", "pas d adresse"),
+        *("sans email", "sans mail", "non renseigne", "non communique", "aucun mail", "aucun email"),
+    ),
+    "it": (
+        "nessuno",
+        "nessuna",
+        "senza email",
+        "senza mail",
+        "nessuna email",
+        "nessuna mail",
+        "non ha email",
+    ),
+    "nl": ("geen", "onbekend", "geen email", "geen e mail", "geen mail", "geen mailadres", "geen emailadres"),
+    "pl": ("brak email", "brak maila", "brak adresu", "brak emaila"),
+    "pt": ("nenhum", "nenhuma", "sem email", "sem e mail", "nao tem", "nao tem email", "nao informado"),
+    "scandinavian": (
+        "ingen email",
+        "ingen mail",
+        "ingen epost",
+        "ingen e post",
+        "saknas",
+        "ukendt",
+        "ukjent",
+    ),
+}
+_NOBODIES = frozenset(
+    sign.join(name.split()) for names in _NOBODY.values() for name in names for sign in ("", ".", "-", "_")
 )
-_NOBODIES = frozenset(sign.join(name.split()) for name in _NOBODY for sign in ("", ".", "-", "_"))
 #: The same if the domain repeats it, as in test@test.com, or has no name either.
 _WITH_DOMAIN = frozenset(
-    {
-        "no",
-        "na",
-        "nil",
-        "nan",
-        "test",
-        "abc",
-        "asdf",
-        "qwerty",
-        "email",
-        "mail",
-        "nobody",
-        "name",
-        "user",
-        "example",
-    }
-    | {letter * count for letter in "abcdefghijklmnopqrstuvwxyz" for count in range(2, 5)}
-)
+    ["test", "abc", "asdf", "qwerty", "email", "mail", "nobody", "name", "user", "example"]
+) | frozenset(letter * count for letter in "abcdefghijklmnopqrstuvwxyz" for count in range(2, 5))
+#: The same also if the domain is one that people make up for it, as in no@email.com.
+_WITH_MADE_UP = frozenset(["no", "na", "nil", "nan", "kein", "keiner", "keins", "brak", "ingen"])
 _ONE_DIGIT = re.compile(r"0|\+?[ ().\-/]*(\d)(?:[ ().\-/]*\1){2,}[ ().\-/]*")
 _ANY_OF_ONE_DIGIT = re.compile(rf"^(?:{_ONE_DIGIT.pattern})$", re.MULTILINE)
 
@@ -70,10 +102,14 @@ def is_address_of_nobody(text: str) -> bool:
     if local in _NOBODIES:
         return bool(at)
     label = domain.partition(".")[0]
-    return local in _WITH_DOMAIN and (label == local or label in _NOBODIES or label in _NO_NAMES)
+    is_unnamed = label == local or label in _NOBODIES or label in _NO_NAMES
+    return (local in _WITH_DOMAIN and is_unnamed) or (
+        local in _WITH_MADE_UP and (is_unnamed or label in _MADE_UP)
+    )
 
 
 _NO_NAMES = frozenset({"no", "na"})
+_MADE_UP = frozenset(["email", "mail", "e-mail", "domain", "example", "test"])
 
 
 def addresses_of_nobody(texts: Collection[str], prefix: str = "") -> list[str]:
@@ -85,7 +121,7 @@ def addresses_of_nobody(texts: Collection[str], prefix: str = "") -> list[str]:
     return list(filter(is_address_of_nobody, addresses))
 
 
-_LOCAL_PARTS = _NOBODIES | _WITH_DOMAIN
+_LOCAL_PARTS = _NOBODIES | _WITH_DOMAIN | _WITH_MADE_UP
 
 
 def is_phone_of_one_digit(text: str) -> bool:

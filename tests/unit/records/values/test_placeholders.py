@@ -15,6 +15,8 @@ from uploader.records.values.placeholders import (
     [
         *("none@none.com", "None@None.com", "none@company.com", "no-email@clinic.org", "noemail@x.de"),
         *("test@test.com", "aa@aa.com", "xxx@xxx.com", "na@na.com", "nil@none.com"),
+        *("keine@email.de", "keine@keine.de", "nomail@x.com", "no@email.com", "noemail@noemail.com"),
+        *("sem.email@x.com.br", "geen-email@x.nl", "nessuna_email@x.it", "pasdemail@x.fr", "kein@mail.de"),
         *("unknown@unknown.invalid", "no@none.com", "not.provided@x.com", "keine.email@firma.de"),
     ],
 )
@@ -38,6 +40,7 @@ def test_these_are_addresses_of_nobody(text):
             "",
         ),
         *("x@x.com", "na@company.com", "no@company.no", "nemo@nemo.com", "x@example.com", "nan@company.com"),
+        *("kein@firma.de", "abc@mail.com", "test@email.com", "no@telenor.no", "ingen@firma.no"),
     ],
 )
 def test_these_may_be_somebodys(text):

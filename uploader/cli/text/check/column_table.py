@@ -30,22 +30,22 @@ _MOST = {0: 40, 1: 40, 4: 24}
 _LEFT_OUT = (["leave out?"], ["opt-out?"])
 #: A remark for which there is a sentence.
 _DATES_AS_TEXT = "dates as text"
-#: What the remarks on texts are about.
+#: What the remarks on texts are about: of one text, and of several if that differs.
 _LABELS = {
-    "APOSTROPHE": "apostrophes",
-    "PHONE_PREFIX": "p: prefix",
-    "LOST_DIGITS": "E notation",
-    "DECIMALS": "decimals",
-    "SPREADSHEET_ERROR": "cell errors",
-    "NO_DATE": "of 1899",
-    LOST_ZEROS: "lost zeros?",
-    SHORT_ID: "15-character ids",
-    "SEVERAL_VALUES": "with :::",
-    "LOST_CHARACTERS": "lost letters",
-    "WRONG_ENCODING": "misread",
-    "INVISIBLE": "invisible signs",
-    "HTML": "HTML",
-    TOP_LEVEL_DOMAIN: "odd domains",
+    "APOSTROPHE": ("apostrophe",),
+    "PHONE_PREFIX": ("p: prefix", "p: prefixes"),
+    "LOST_DIGITS": ("E notation", "E notation"),
+    "DECIMALS": ("decimals", "decimals"),
+    "SPREADSHEET_ERROR": ("cell error",),
+    "NO_DATE": ("of 1899", "of 1899"),
+    LOST_ZEROS: ("lost zero?", "lost zeros?"),
+    SHORT_ID: ("15-character id",),
+    "SEVERAL_VALUES": ("with :::", "with :::"),
+    "LOST_CHARACTERS": ("lost letters", "lost letters"),
+    "WRONG_ENCODING": ("misread", "misread"),
+    "INVISIBLE": ("invisible sign",),
+    "HTML": ("HTML", "HTML"),
+    TOP_LEVEL_DOMAIN: ("odd domain",),
 }
 
 
@@ -156,7 +156,7 @@ def _found(report: Report) -> Iterator[tuple[str, str]]:
         for column, count in counts.items():
             yield column, f"{count:,} {what}"
     for (category, column), group in findings.remarks.items():
-        yield column, f"{group.count:,} {_LABELS.get(category, category)}"
+        yield column, counted(group.count, *_LABELS.get(category, (category, category)))
     for (_, column), group in findings.date_numbers.items():
         yield column, counted(group.count, "number as date", "numbers as dates")
     words: dict[str, list[str]] = {}

@@ -2,12 +2,13 @@
 escapes every text.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from uploader.check.bad_columns import BadColumn
 from uploader.check.report import Report
-from uploader.cli.text.bad_values import kind_words
+from uploader.cli.text.bad_values import kind_words, namesakes_text
 from uploader.cli.text.check.column_table import column_lines, unsent_columns
 from uploader.cli.text.check.details import (
     account_text,
@@ -102,7 +103,13 @@ def _bad_values(report: Report) -> Iterator[Kind]:
                 yield _of_options(one)
         listed = {*options, *(name for name in groups if name[0] == "OWNER" and report.unknown_owners)}
         yield from _groups({name: group for name, group in groups.items() if name not in listed}, report)
-    for name, owners in report.unknown_owners.items():
+    ambiguous = report.ambiguous_owners
+    for name, all_owners in report.unknown_owners.items():
+        owners = Counter(
+            {who: count for who, count in all_owners.items() if who not in ambiguous.get(name, {})}
+        )
+        for who, several in ambiguous.get(name, {}).items():
+            yield Kind(all_owners[who], name, namesakes_text(who, several), [])
         if owners:
             shown = [f"{printable(who, 60)} ({count:,})" for who, count in owners.most_common(_NAMED)]
             what = f"{counted(len(owners), 'owner')} that the account does not have"
