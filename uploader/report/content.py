@@ -195,10 +195,12 @@ def verdict(tallies: Tallies, *, is_undone: bool = False) -> str:
     """What became of the rows, in a sentence with shares. `is_undone`: an undo was begun since."""
     if not tallies.rows:
         return "No rows were read."
-    written = "were in HubSpot as the file has them, before the undo"
+    # What was left out is counted below.
+    has_all = not (tallies.values_dropped or tallies.values_spared)
+    as_they_are = " as the file has them" if has_all else ", without the values that were left out"
     groups = (
         (
-            written if is_undone else "are in HubSpot as the file has them",
+            f"were in HubSpot{as_they_are}, before the undo" if is_undone else f"are in HubSpot{as_they_are}",
             (Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED),
         ),
         ("failed", (Outcome.REJECTED, Outcome.INVALID, Outcome.ABANDONED)),

@@ -146,6 +146,15 @@ def test_the_verdict_is_one_sentence_with_the_shares_of_all_rows():
     assert verdict(tallies_of(created=1)).startswith("Of 1 row, 1 (100.0 %) ")
 
 
+@pytest.mark.parametrize("name", ["values_dropped", "values_spared"])
+def test_the_verdict_claims_no_more_than_was_written(name):
+    tallies = tallies_of(created=9, invalid=1)
+    setattr(tallies, name, 3)
+    assert verdict(tallies) == (
+        "Of 10 rows, 9 (90.0 %) are in HubSpot, without the values that were left out; 1 (10.0 %) failed."
+    )
+
+
 @pytest.mark.parametrize(
     ("interval", "held_back", "wanted"),
     [
