@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from support.jobs import contacts
+from support.jobs import Job, contacts, write_csv
 from support.links.runs import (
     KEY,
     PLAIN,
@@ -20,6 +20,7 @@ from support.links.runs import (
     stored,
     wanted_links,
 )
+from uploader.cli.text.summary import missing_links_lines
 from uploader.errors import SettingsError
 from uploader.model.associations import LinkColumn
 from uploader.model.records import OWN_ID
@@ -63,6 +64,28 @@ def test_a_finished_job_sends_nothing_and_gives_the_same_code(tmp_path):
     again = job.run_virtual()
     assert job.transport.paths == []
     assert (again.exit_code, again.as_dict()["links"]) == (1, first.as_dict()["links"])
+
+
+def test_missing_links_are_made_by_another_job_that_writes_no_row_again(tmp_path):
+    """As the end of the first one says. A restart would discard what undo needs."""
+    rows = _rows(20, ["A", "gone"])
+    job = make_job(tmp_path / "a.csv", rows, account(["A"]), [PLAIN])
+    (text,) = missing_links_lines(job.run_virtual(snapshot=True), "the same command")
+    for option in ("--skip-unchanged", "another --checkpoint", "another --results"):
+        assert option in text
+    companies = Job(
+        write_csv(tmp_path / "companies.csv", [{KEY: "gone"}]),
+        job.simulator,
+        {"object_type": "companies", "id_property": KEY},
+    )
+    companies._clock = job._clock
+    assert companies.run_virtual().exit_code == 0
+    job._clock = companies._clock
+    files = {"checkpoint": tmp_path / "2.checkpoint", "results": tmp_path / "2.csv"}
+    summary = job.run_virtual(skip_unchanged=True, **files)
+    assert counts(summary) == {"already": 10, "linked": 10}
+    assert (summary.exit_code, summary.as_dict()["unchanged"]) == (0, 20)
+    assert missing_links_lines(summary, "the same command") == []
 
 
 def test_requests_are_two_for_1000_links_and_one_for_100_records_read(tmp_path):

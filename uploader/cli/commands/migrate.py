@@ -26,7 +26,7 @@ from uploader.cli.project_file import PLAN, plan_in_use, project_in_use
 from uploader.cli.summary_file import SummaryFile
 from uploader.cli.text.next_command import account_words, command_line, given_account
 from uploader.cli.text.plan import WIDE, plan_ending, table_of
-from uploader.cli.text.summary import opt_out_lines
+from uploader.cli.text.summary import missing_links_lines, opt_out_lines
 from uploader.errors import SettingsError
 from uploader.jobs.summary import Summary
 from uploader.plans.ending import PlanEnd, StepEnd
@@ -120,7 +120,7 @@ def _report(end: PlanEnd, plan: Path, steps: list[Step], *, as_json: bool) -> No
             print_lines(table_of(end, width, is_undone=bool(undone)))
     for step, one in zip(steps, end.steps, strict=True):
         if one.summary is not None and step.settings.checkpoint_path.exists():
-            for line in _step_lines(step, one, one.summary):
+            for line in _step_lines(plan, step, one, one.summary):
                 print_message(line)
     if record_path(plan).exists():
         print_message(f"record of the plan: {record_path(plan)}")
@@ -132,7 +132,7 @@ def _report(end: PlanEnd, plan: Path, steps: list[Step], *, as_json: bool) -> No
         note_event("summary", "; ".join(plan_ending(end)), fields)
 
 
-def _step_lines(step: Step, end: StepEnd, summary: Summary) -> Iterator[str]:
+def _step_lines(plan: Path, step: Step, end: StepEnd, summary: Summary) -> Iterator[str]:
     """Where the outcomes of a step's rows are, and what to do about some."""
     checkpoint, tallies = step.settings.checkpoint_path, summary.tallies
     if end.results and Path(end.results).exists():
@@ -147,12 +147,8 @@ def _step_lines(step: Step, end: StepEnd, summary: Summary) -> Iterator[str]:
     for more in summary.follow_ups.values():
         if more.failed:
             yield f"{step.name}: {more.line}"
-    links = summary.follow_ups.get("links")
-    if links and links.as_dict().get("missing"):
-        yield (
-            f"{step.name}: the note of each missing link says why it has no record to lead to; once the "
-            "records are in HubSpot, --restart looks for them again"
-        )
+    for line in missing_links_lines(summary, f"upload -f {path_of(plan, step.name)}"):
+        yield f"{step.name}: {line}"
 
 
 def _closing_lines(end: PlanEnd, plan: Path) -> list[str]:

@@ -35,7 +35,7 @@ from uploader.cli.text.canary import (
 from uploader.cli.text.forecast import chain_lines, forecast_lines, reads_text
 from uploader.cli.text.next_command import command_line
 from uploader.cli.text.numbers import about
-from uploader.cli.text.summary import ending_text, opt_out_lines, summary_text
+from uploader.cli.text.summary import ending_text, missing_links_lines, opt_out_lines, summary_text
 from uploader.cli.typed_answer import answer
 from uploader.errors import SettingsError
 from uploader.hubspot.account import Account
@@ -466,7 +466,8 @@ def _report(
         )
         left_out = " and the values left out (column note)" if tallies.values_dropped else ""
         print_message(f"outcome of {which}{left_out}: {settings.results_path}")
-    for line in opt_out_lines(tallies, opt_outs_path(checkpoint)):
+    opt_outs = opt_out_lines(tallies, opt_outs_path(checkpoint))
+    for line in [*opt_outs, *missing_links_lines(summary, "the same command")]:
         print_message(line)
     if tallies.aliases:
         print_message(

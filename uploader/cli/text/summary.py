@@ -5,6 +5,7 @@ from uploader.hubspot.requests import MAX_INPUTS
 from uploader.jobs.summary import IMPORT_IT, Summary, advice
 from uploader.model.chain_of_rows import Chain
 from uploader.model.counted import counted, numbered
+from uploader.model.follow_ups import LINKS
 from uploader.model.foreign_texts import printable
 from uploader.model.outcomes import Outcome
 from uploader.model.settled_rows import ONLY, Tallies
@@ -100,6 +101,20 @@ def opt_out_lines(tallies: Tallies, path: object) -> list[str]:
             f"{numbered(count, 'its address, unsubscribe it', 'their addresses, unsubscribe them')} there"
         )
     return lines
+
+
+def missing_links_lines(summary: Summary, command: str) -> list[str]:
+    """How links that lack a record are made later, if there are any. `command`: what to run again."""
+    links = summary.follow_ups.get(LINKS)
+    if summary.state != "complete" or links is None or not links.as_dict()["missing"]:
+        return []
+    text = (
+        "the note of each missing link says why it has no record to lead to. Once the records are in "
+        f"HubSpot, {command} with --skip-unchanged, another --checkpoint and another --results makes these "
+        "links: it writes only rows that HubSpot does not have as they are, and undo keeps what it knows of "
+        "this job"
+    )
+    return [text]
 
 
 def chain_text(chain: Chain) -> str:
