@@ -1,9 +1,11 @@
 """`--add-to-list` through faults and kills: every record is in the list, and it is known who put it there."""
 
 import random
+from functools import partial
 
 import pytest
 
+from support.follow_ups.killed_commits import Kill, run_with_kill
 from support.follow_ups.list_runs import NAME, listing, members, requests
 from support.jobs import contacts
 from support.links.runs import PLAIN, account, make_job
@@ -151,3 +153,30 @@ def test_kills_at_any_moment_lose_nothing_and_attribute_nothing_wrongly(tmp_path
     summary = run_process(job, None, batch_records=20)
     assert (summary.state, summary.exit_code) == ("complete", 0)
     _check(job, rows, is_there=is_there)
+
+
+@pytest.mark.parametrize("is_before", [True, False], ids=["before the commit", "after the commit"])
+@pytest.mark.parametrize(
+    "is_there", [True, pytest.param(False, marks=pytest.mark.soak)], ids=["there", "made"]
+)
+@pytest.mark.parametrize(
+    "steps",
+    [[{}], pytest.param([{"limit": 45}, {}], marks=pytest.mark.soak)],
+    ids=["at once", "in two parts"],
+)
+def test_a_kill_at_any_commit_attributes_nothing_wrongly(tmp_path, monkeypatch, is_there, is_before, steps):
+    monkeypatch.setattr(membership_task, "MOST_MEMBERS", 30)
+    rows = contacts(60)
+
+    def make(name):
+        (tmp_path / name).mkdir()
+        job = _job(tmp_path / name, rows, is_there=is_there)
+        job.batch_records = 30
+        return job
+
+    without = Kill()
+    run_with_kill(partial(make, "none"), without, steps)
+    for at in range(without.commits):
+        job, summary = run_with_kill(partial(make, str(at)), Kill(at, is_before=is_before), steps)
+        assert (at, summary.state) == (at, "complete")
+        _check(job, rows, is_there=is_there)

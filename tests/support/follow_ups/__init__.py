@@ -1,5 +1,6 @@
 """What follows the rows of a job, in tests.
 
-list_runs  jobs whose records are put into a list
-undone     runs an undo of links or lists in virtual time, with a kill if wanted
+killed_commits  kills a job just before or just after one of its commits
+list_runs       jobs whose records are put into a list
+undone          runs an undo of links or lists in virtual time, with a kill if wanted
 """
