@@ -27,13 +27,16 @@ class StepEnd:
     error: str = ""  #: why it could not start
     problems: Sequence[str] = ()  #: why it cannot start, as the check found
     warnings: Sequence[str] = ()
+    meanwhile: str = ""  #: its state while its plan runs and another step is at work
 
     @property
     def state(self) -> str:
-        return self.summary.state if self.summary else NOT_STARTED
+        return self.meanwhile or (self.summary.state if self.summary else NOT_STARTED)
 
     @property
     def reason(self) -> str:
+        if self.meanwhile:
+            return ""
         return self.error or (self.summary.reason if self.summary else "")
 
     @property
@@ -67,6 +70,7 @@ class PlanEnd:
     steps: Sequence[StepEnd]
     stopped_code: int | None = None  #: of a plan that was stopped while no step ran
     early: EarlyEnd | None = None  #: why its check was ended early
+    is_running: bool = False  #: a process works on it, be it between two steps
 
     @property
     def exit_code(self) -> int:
@@ -80,7 +84,7 @@ class PlanEnd:
     @property
     def state(self) -> str:
         states = {one.state for one in self.steps}
-        if JobState.RUNNING in states:
+        if self.is_running or JobState.RUNNING in states:
             return JobState.RUNNING
         return COMPLETE if states == {COMPLETE} else NOT_STARTED if states <= {NOT_STARTED} else STOPPED
 

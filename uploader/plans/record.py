@@ -15,6 +15,8 @@ import orjson
 NOT_STARTED, RUNNING, STOPPED, COMPLETE = "not started", "running", "stopped", "complete"
 #: All rows are settled; what follows them, such as links, is left.
 ROWS_COMPLETE = "rows complete"
+#: Begun by an earlier run; its turn is still to come in the present one. No record has it.
+WAITING = "waiting"
 _STATES = frozenset({NOT_STARTED, RUNNING, STOPPED, ROWS_COMPLETE, COMPLETE})
 _FORMAT = 1
 

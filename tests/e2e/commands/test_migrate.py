@@ -24,6 +24,7 @@ from support.processes import (
     start,
     wait_until,
 )
+from uploader.plans.record_file import RecordFile
 
 NAMES = ("companies", "contacts", "deals")
 COUNTS = {"companies": 150, "contacts": 450, "deals": 150}
@@ -388,6 +389,23 @@ def test_a_plan_is_followed_with_its_steps_until_it_is_killed(tmp_path, hubspot_
     assert plain.code == 0
     assert "companies: " in plain.out.splitlines()[0]
     assert plain.out.splitlines()[-1] == "to continue: uploader migrate plan.toml"
+
+
+def test_a_plan_that_is_between_two_steps_is_running(tmp_path, hubspot_mock):
+    """Its lock says so; no step is at work."""
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.0, scenario=holding(1))
+    write_plan(tmp_path, mock.url)
+    process = start("migrate", "plan.toml", cwd=tmp_path)
+    wait_until(lambda: mock.stats()["upserts"] > 0, process)
+    kill(process)
+    held = RecordFile(tmp_path / "plan.toml")
+    held.acquire()
+    end = run("status", "-f", "plan.toml", "--json", cwd=tmp_path).summary
+    states = [(one["state"], one["reason"]) for one in end["steps"]]
+    assert (end["state"], states) == ("running", [("waiting", ""), ("not started", ""), ("not started", "")])
+    assert "to continue" not in run("status", "-f", "plan.toml", cwd=tmp_path).out
+    held.release()
+    assert run("status", "-f", "plan.toml", "--json", cwd=tmp_path).summary["state"] == "stopped"
 
 
 def test_steps_that_were_not_begun_are_left_out_and_a_job_is_not_named_twice(tmp_path, small):

@@ -24,7 +24,7 @@ from uploader.errors import SettingsError
 from uploader.jobs.follow_ups import read_progress
 from uploader.jobs.summary import JobState, Summary
 from uploader.model.foreign_texts import printable
-from uploader.plans.record import COMPLETE
+from uploader.plans.record import COMPLETE, RUNNING
 from uploader.plans.record_file import record_path
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import opt_outs_path
@@ -93,7 +93,7 @@ def _show_plan(plan: Plan, options: Mapping[str, Any]) -> int:
             continue
         if one.reason:
             print_lines([f"{one.name}: {one.state}: {printable(one.reason)}"])
-    if end.state != COMPLETE and not any(one.state == "running" for one in end.steps):
+    if end.state not in {COMPLETE, RUNNING}:
         print_lines([continue_line(plan, end)])
     return 0
 

@@ -18,21 +18,30 @@ from uploader.cli.text.next_command import (
 from uploader.cli.text.undo_state import undone_text
 from uploader.plans.earlier_jobs import earlier_job
 from uploader.plans.ending import PlanEnd, StepEnd
+from uploader.plans.record import ROWS_COMPLETE, WAITING
+from uploader.plans.record_file import record_path
 from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import CHECKPOINT_ENDING
+from uploader.system.private_files import Lock
 from uploader.undo.job.state import is_undone
 
 
 def standing(plan: Plan) -> PlanEnd:
     """How the steps stand as of their last commits."""
-    return PlanEnd([_standing(one, checkpoint_of(one)) for one in plan.steps])
+    is_running = Lock(record_path(plan.path)).is_held()  # before the steps are read: one may end meanwhile
+    steps = [_standing(one, checkpoint_of(one), is_running=is_running) for one in plan.steps]
+    return PlanEnd(steps, is_running=is_running)
 
 
-def _standing(step: Project, checkpoint: Path) -> StepEnd:
+def _standing(step: Project, checkpoint: Path, *, is_running: bool) -> StepEnd:
     object_type = str(step.values.get("--object-type", "contacts"))
     job = earlier_job(_of_job(checkpoint))
-    return StepEnd(step.step, object_type, str(checkpoint), "", job.summary() if job else None)
+    meanwhile = ""
+    if is_running and job and not job.is_running and not job.is_complete:
+        meanwhile = ROWS_COMPLETE if job.has_all_rows else WAITING
+    summary = job.summary() if job else None
+    return StepEnd(step.step, object_type, str(checkpoint), "", summary, meanwhile=meanwhile)
 
 
 def undone_steps(end: PlanEnd) -> list[str]:
