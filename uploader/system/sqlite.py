@@ -4,7 +4,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -19,8 +19,9 @@ LOCK_SECONDS = 60.0
 #: The same if the caller can do without the file.
 SHORT_LOCK_SECONDS = 5.0
 
-#: Read; write; write, and create a missing file; write, and empty an existing file.
-Mode = Literal["ro", "rw", "create", "replace"]
+#: Read; read a file that is not ours; write; write, and create a missing file; write, and empty an existing
+#: file.
+Mode = Literal["ro", "source", "rw", "create", "replace"]
 
 #: The endings of the files that SQLite keeps beside a database.
 ENDINGS = ("-wal", "-shm", "-journal")
@@ -41,19 +42,46 @@ def connect(
     """
     if mode in {"create", "replace"}:
         os.close(create_private(path, truncate=mode == "replace"))
-    if mode != "ro":
+    is_read = mode in {"ro", "source"}
+    if not is_read:
         refuse_unsafe_files(path)
     connection = sqlite3.connect(
-        uri(path, "ro" if mode == "ro" else "rw"),
+        uri(path, "ro" if is_read else "rw"),
         uri=True,
         isolation_level=isolation_level,
         check_same_thread=False,
         timeout=lock_seconds,
+        factory=_Reader if mode == "ro" else sqlite3.Connection,
     )
+    if isinstance(connection, _Reader):
+        connection.path = path
     if synchronous is not None:
         with closed_on_error(connection):
             set_journal(connection, path, synchronous)
     return connection
+
+
+class _Reader(sqlite3.Connection):
+    """Reads one of our files. SQLite leaves an empty log beside it that only a writer's end removes."""
+
+    path: Path | None = None
+
+    def close(self) -> None:
+        super().close()
+        if self.path is not None and _has_empty_log(self.path):
+            # The files stay if they are in use elsewhere, or the folder can't be written.
+            with (
+                suppress(OSError, sqlite3.Error),
+                closing(connect(self.path, "rw", lock_seconds=0)) as writer,
+            ):
+                writer.execute("PRAGMA user_version")
+
+
+def _has_empty_log(path: Path) -> bool:
+    """Whether SQLite's log beside a file has nothing in it."""
+    with suppress(OSError):
+        return path.with_name(f"{path.name}{ENDINGS[0]}").stat().st_size == 0
+    return False
 
 
 @contextmanager

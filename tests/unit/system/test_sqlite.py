@@ -1,6 +1,7 @@
 """What opens an SQLite file closes it again if that fails, whichever statement it is that fails."""
 
 import sqlite3
+from contextlib import closing
 from typing import ClassVar
 
 import pytest
@@ -10,6 +11,7 @@ from uploader.jobs.scans.link_values import LinkValues
 from uploader.plans.other_files import OtherFiles
 from uploader.preview.overlay import Overlay
 from uploader.storage.checkpoint import Checkpoint, Identity
+from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.created_records_file import CreatedRecordsFile
 from uploader.storage.file_names import keys_of_one_contact_path
 from uploader.storage.keys_of_one_contact_file import KeysOfOneContactFile
@@ -107,7 +109,9 @@ def test_a_file_that_cannot_be_opened_is_closed(tmp_path, monkeypatch, prepare, 
         path = prepare(tmp_path)
         with monkeypatch.context() as patch:
             _Failing.opened, _Failing.left = [], statements
-            patch.setattr(sqlite3, "connect", lambda *one, **more: connect(*one, factory=_Failing, **more))
+            patch.setattr(
+                sqlite3, "connect", lambda *one, **more: connect(*one, **{**more, "factory": _Failing})
+            )
             try:
                 opened = open_it(tmp_path, path)
             except (UploaderError, sqlite3.Error):
@@ -136,3 +140,38 @@ def test_a_temporary_database_without_a_folder_is_closed(tmp_path, monkeypatch):
     with pytest.raises(UploaderError):
         sqlite.connect_temporary(tmp_path)
     assert [one.is_closed for one in opened] == [True]
+
+
+@pytest.mark.parametrize("is_written_to", [False, True])
+def test_a_reader_leaves_no_files_of_its_own_and_those_of_a_writer(tmp_path, is_written_to):
+    path = _checkpoint(tmp_path)
+    writer = Checkpoint.open(path) if is_written_to else None
+    Checkpoint.open(path, read_only=True).close()
+    left = {one.name for one in tmp_path.iterdir()} - {path.name}
+    assert left == ({"a.checkpoint-wal", "a.checkpoint-shm"} if is_written_to else set())
+    if writer is not None:
+        writer.commit(State(), ())
+        writer.close()
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_reader_leaves_what_a_kill_has_left(tmp_path):
+    """A log that is not empty stays until a writer comes."""
+    path = _checkpoint(tmp_path)
+    writer = Checkpoint.open(path)
+    writer.commit(State(reason="half"), ())
+    for name in ("a.checkpoint", "a.checkpoint-wal"):
+        (tmp_path / f"killed.{name}").write_bytes((tmp_path / name).read_bytes())
+    writer.close()
+    log = tmp_path / "killed.a.checkpoint-wal"
+    before = log.read_bytes()
+    with closing(Checkpoint.open(tmp_path / "killed.a.checkpoint", read_only=True)) as reader:
+        assert reader.state().reason == "half"
+    assert log.read_bytes() == before != b""
+
+
+def test_a_source_is_left_as_sqlite_leaves_it(tmp_path):
+    path = _checkpoint(tmp_path)
+    with closing(sqlite.connect(path, "source")) as connection:
+        connection.execute("SELECT * FROM job").fetchall()
+    assert (tmp_path / "a.checkpoint-wal").exists()

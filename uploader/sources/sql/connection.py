@@ -174,7 +174,7 @@ class Database:
 
 def _open_sqlite(path: Path) -> Any:  # noqa: ANN401  # the type of a driver's connection
     """A connection that only reads, and returns texts that are not UTF-8 as bytes."""
-    connection = sqlite.connect(path, "ro")
+    connection = sqlite.connect(path, "source")
     connection.text_factory = _text_or_bytes
     return connection
 

@@ -14,7 +14,9 @@ _LISTED = 8
 def advice(path: str) -> str:
     """What such a file is, and the URL to give instead, with the names of its tables. Blocks a little."""
     try:
-        with closing(sqlite.connect(Path(path), "ro", lock_seconds=sqlite.SHORT_LOCK_SECONDS)) as connection:
+        with closing(
+            sqlite.connect(Path(path), "source", lock_seconds=sqlite.SHORT_LOCK_SECONDS)
+        ) as connection:
             found = connection.execute(_TABLES).fetchall()
     except (OSError, sqlite3.Error):
         found = []
