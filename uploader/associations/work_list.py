@@ -123,10 +123,10 @@ _FIND = (
 #: have, only if no other record got it in between. What `undo` has taken back is there for no later row, nor
 #: is what failed in an earlier pass, whose reason may be gone.
 #: `plan`: the others, in the order in which they are made. Links of one wave may be made side by side, those
-#: of the next one after them; no wave joins two records twice. A record's first link goes before its others,
-#: since a first company becomes the primary one by itself; links that make a company the primary one go one
-#: after the other. `waits`: an earlier link of the record, whose other end later rows may create, goes before
-#: it; any earlier link where that end is the record.
+#: of the next one after them; no wave joins two records twice, nor from both ends: one label may be there for
+#: both. A record's first link goes before the others, since a first company becomes the primary one by itself;
+#: links that make a company the primary one go one after the other. `waits`: an earlier link of the record,
+#: whose other end later rows may create, goes before it; any earlier link where that end is the record.
 _PLAN = """
 DROP TABLE IF EXISTS temp.unlocated;
 CREATE TEMP TABLE unlocated AS
@@ -170,7 +170,8 @@ SELECT id, former FROM (
 DROP TABLE IF EXISTS temp.plan;
 CREATE TEMP TABLE plan AS
 SELECT id, object_type, from_id, turn, row_number() OVER (
-    PARTITION BY object_type, from_id, to_id, turn ORDER BY position, number, ordinal
+    PARTITION BY object_type, min(from_id, to_id), max(from_id, to_id), turn
+    ORDER BY position, number, ordinal
 ) AS part
 FROM (
     SELECT *, CASE

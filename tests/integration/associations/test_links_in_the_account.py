@@ -402,3 +402,18 @@ def test_no_link_is_made_before_the_canary_is_approved(tmp_path):
     assert job.run_virtual(canary=5).exit_code == 3
     assert labels(job.simulator) == {}
     assert counts(job.run_virtual(approve_canary=True)) == {"linked": 10}
+
+
+@pytest.mark.parametrize("limits", [[None], [2, None]], ids=["one run", "two runs"])
+def test_a_label_of_one_type_of_records_is_there_for_both_ends(tmp_path, limits):
+    """HubSpot does not say which labels read the same from both ends: the second row finds the link."""
+    label = {"object_type": "contacts", "to": "contacts", "label": "Colleague"}
+    simulator = account(["A"], association_labels=[label])
+    peers = [("a@x.com", "b@x.com"), ("b@x.com", ""), ("b@x.com", "a@x.com")]
+    rows = [{"email": one, "peer": other} for one, other in peers]
+    column = LinkColumn("peer", "contacts", "email", label="Colleague")
+    job = make_job(tmp_path / "a.csv", rows, simulator, [column])
+    for limit in limits:
+        summary = job.run_virtual(limit=limit)
+    assert counts(summary) == {"linked": 1, "already": 1}
+    assert [one["labels"] for one in simulator.links(1e9)] == [["Colleague"]]
