@@ -124,9 +124,10 @@ _FIND = (
 #: is what failed in an earlier pass, whose reason may be gone.
 #: `plan`: the others, in the order in which they are made. Links of one wave may be made side by side, those
 #: of the next one after them; no wave joins two records twice, nor from both ends: one label may be there for
-#: both. A record's first link goes before the others, since a first company becomes the primary one by itself;
-#: links that make a company the primary one go one after the other. `waits`: an earlier link of the record,
-#: whose other end later rows may create, goes before it; any earlier link where that end is the record.
+#: both. A record's first link goes before its others, since a first company becomes the primary one by
+#: itself; links that make a company the primary one go one after the other. `waits`: an earlier link of the
+#: record, whose other end later rows may create, goes before it; any earlier link where that end is the
+#: record.
 _PLAN = """
 DROP TABLE IF EXISTS temp.unlocated;
 CREATE TEMP TABLE unlocated AS
