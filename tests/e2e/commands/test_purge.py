@@ -4,6 +4,7 @@ import pytest
 
 from support.jobs import contacts, write_csv
 from support.processes import kill, run, start, wait_until
+from uploader.system.sqlite import ENDINGS
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_nothing_is_removed_without_yes(tmp_path, job):
     done = run("purge", job, cwd=tmp_path)
     assert (done.code, "add --yes" in done.err) == (2, True)
     assert str(job) in done.err
-    assert names(tmp_path) >= before
+    assert names(tmp_path) >= {one for one in before if not one.endswith(ENDINGS)}  # an empty log goes
 
 
 def test_a_job_that_runs_or_has_open_rows_is_left_alone(tmp_path, hubspot_mock):
