@@ -1,11 +1,12 @@
 """What all tests share: a clean environment, the loops they run on, and a bridge for aioresponses."""
 
 import asyncio
+import fcntl
 import gc
 import inspect
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 import aioresponses.core
@@ -60,10 +61,29 @@ def _flush_nothing() -> None:
     sqlite.set_journal = lambda connection, path, _: set_journal(connection, path, "OFF")
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
     """Thousands of tests are no garbage: they are not gone through again and again in search of some."""
+    gc.disable()
+    yield
     gc.collect()
     gc.freeze()
+    gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """In a new clone, one worker compiles a test file, and the others wait for it.
+
+    All workers come to the same files in the same order, so each would compile all of them.
+    """
+    if not isinstance(collector, pytest.Module):
+        return (yield)
+    with collector.path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return (yield)
 
 
 def _is_soak(config: pytest.Config) -> bool:
