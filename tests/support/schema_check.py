@@ -99,6 +99,7 @@ class SchemaCheck:
 
     def __init__(self) -> None:
         self._seen: set[Hashable] = set()
+        self._bodies: set[int] = set()
         self.checked = 0  #: messages
 
     def check(self, request: Request, reply: Reply, rules: Rules) -> list[Violation]:
@@ -127,6 +128,10 @@ class SchemaCheck:
     def _is_new(self, where: Hashable, body: bytes) -> bool:
         """Note the forms of a body. Returns whether one of them is new."""
         self.checked += 1
+        same = hash((where, body))  # every other body is one that was seen as it is
+        if same in self._bodies:
+            return False
+        self._bodies.add(same)
         forms = {(where, form) for form in _forms(body)}
         is_new = not forms <= self._seen
         self._seen |= forms
@@ -205,14 +210,14 @@ _ITEMS = 16
 
 def _form(value: Any, place: str, parts: list[Hashable]) -> Hashable:
     """The form of a value. Those of a list's items, or of some of a long one, are added to `parts`."""
-    if isinstance(value, Mapping):
+    kind = type(value)
+    if kind is str:
+        return _DIGITS.sub("0", value) if _TELLING.fullmatch(value) else str
+    if kind is dict:
         if place.endswith("/properties"):
             return frozenset(map(type, value.values()))
-        return frozenset((name, _form(one, f"{place}/{name}", parts)) for name, one in value.items())
-    if isinstance(value, list):
+        return frozenset([(name, _form(one, f"{place}/{name}", parts)) for name, one in value.items()])
+    if kind is list:
         some = value[:: max(1, len(value) // _ITEMS)]
         parts += {(place, _form(one, place, parts)) for one in some}
-        return list
-    if isinstance(value, str) and _TELLING.fullmatch(value):
-        return _DIGITS.sub("0", value)
-    return type(value)
+    return kind
