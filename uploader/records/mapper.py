@@ -43,7 +43,7 @@ from uploader.records.columns import LIST, OWN_PREFIX, SUPERSEDED, Columns, Rule
 from uploader.records.fields import NO_PROPERTY, Fields, spell, why_unspelled
 from uploader.records.fixed_values import resolve_fixed_values
 from uploader.records.layouts import UNSET, Column, Layout, Text
-from uploader.records.not_a_row import NOT_A_ROW, Suspects, TableFacts, why_no_row
+from uploader.records.not_a_row import DOUBTFUL_ROW, NOT_A_ROW, Suspects, TableFacts, why_doubtful, why_no_row
 from uploader.records.seen_fields import SeenFields
 from uploader.records.suppressed_rows import NOTHING_SAID, SUPPRESSED, SuppressionCheck
 from uploader.records.values.convert import Converter, converter, setting_of
@@ -490,7 +490,9 @@ class Mapper:
         return unsent
 
     def _no_rows(self, table: Table, keys: Sequence[str]) -> dict[int, Unsent]:
-        """Return the unsent rows of a table that are no rows; only a row with a doubtful key is looked at."""
+        """Return the unsent rows of a table that are no rows, or may be none. Only a row with a doubtful key,
+        or of one cell, is looked at.
+        """
         if self.columns is None:
             return {}
         doubtful = {*table.bad, *(place for place, key in enumerate(keys) if not key)}
@@ -501,11 +503,14 @@ class Mapper:
         for place in doubtful:
             row = table.rows[place]
             cells = cast("Sequence[str]", readable(row.content))
-            why = why_no_row(cells, self._table_facts)
-            if why:
-                text = " ".join(filter(None, map(str.strip, cells)))
-                fault = Fault(f"{why}, and not a row: {shortened(text)!r}", NOT_A_ROW)
-                found[place] = self._unsent(table.positions[place], row, "", [fault])
+            text = shortened(" ".join(filter(None, map(str.strip, cells))))
+            if why := why_no_row(cells, self._table_facts):
+                fault = Fault(f"{why}, and not a row: {text!r}", NOT_A_ROW)
+            elif why := why_doubtful(cells, self._table_facts):
+                fault = Fault(f"{text!r} {why}", DOUBTFUL_ROW)
+            else:
+                continue
+            found[place] = self._unsent(table.positions[place], row, "", [fault])
         return found
 
     def _superseded(self, table: Table, place: int) -> Unsent:

@@ -1,14 +1,14 @@
 """Which lines of a table are no rows: footers, totals, a repeated header; and which header is a row.
 
 In    the cells of one row, the header, and which columns are keys.
-Out   why it is no row, for the user; "" for a row.
+Out   why it is no row, or may be none, for the user; "" for a row.
 Rules Where a doubt is possible, a line is a row: it is sent, or it is invalid. A row with an address is a
       row. A line of one cell is a footer if it says so itself; a word or a name is none. Where rows have
       another key than an address, the text must be long, and a key that may be a name allows only the
-      repeated header. A long text in place of an id, in a line without the delimiters of the others, is no
-      id. In a report of a system that writes all cells of a row and lines of one cell around
-      the rows, such a line is none, whatever it says. The answer depends on the line and the header alone,
-      never on other lines.
+      repeated header. A long text in place of an id, in a line without the delimiters of the others, is
+      invalid if it does not say that it is a footer: it may be a row that has lost its delimiters. In a
+      report of a system that writes all cells of a row and lines of one cell around the rows, such a line is
+      none, whatever it says. The answer depends on the line and the header alone, never on other lines.
 """
 
 import re
@@ -24,6 +24,8 @@ from uploader.records.values.nothing import spellings
 
 #: The category of a row that is skipped because it is none.
 NOT_A_ROW = "NOT_A_ROW"
+#: That of a row that is invalid because it may be none.
+DOUBTFUL_ROW = "DOUBTFUL_ROW"
 
 _ROWS = "rows?|records?|contacts?|entries|results?|zeilen|datensätze|kontakte|einträge|lignes|filas|registros"
 _TOTALS = (
@@ -137,11 +139,23 @@ def why_no_row(cells: Sequence[str], table: TableFacts) -> str:
         return "is a ruled line"
     if _is_total(texts, filled, table):
         return "is a total"
-    is_alone = isinstance(cells, LoneCell) and first in table.ids
-    is_footer = (is_alone and len(texts[first].split()) >= _MANY_WORDS) or _is_footer(
+    is_footer = _is_footer(
         texts[first], len(others), in_place_of_address=table.by_address and first in table.keys
     )
     return "is a title or a footer" if is_footer else ""
+
+
+def why_doubtful(cells: Sequence[str], table: TableFacts) -> str:
+    """Why a line that `why_no_row` takes for a row may be none; "" if there is no doubt."""
+    if not isinstance(cells, LoneCell) or table.by_name:
+        return ""
+    filled = [(at, text) for at, cell in enumerate(cells) if (text := cell.strip())]
+    if len(filled) != 1 or filled[0][0] not in table.ids or len(filled[0][1].split()) < _MANY_WORDS:
+        return ""
+    return (
+        "is alone in its line, where an id should be: a footer, or a row that has lost its delimiters "
+        "(with them, it is sent)"
+    )
 
 
 def _why_of_the_table(cells: Sequence[str], texts: Sequence[str], header: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from uploader.model.records import Record
 from uploader.model.rows import LoneCell, Row
 from uploader.records.columns import MappingError, Rules, resolve_columns
 from uploader.records.mapper import Mapper
-from uploader.records.not_a_row import Suspects, TableFacts, why_no_row
+from uploader.records.not_a_row import Suspects, TableFacts, why_doubtful, why_no_row
 
 HEADER = ("email", "firstname", "lastname", "amount")
 
@@ -51,7 +51,7 @@ def test_a_line_that_says_what_it_is_is_no_row(where, cells, why):
 
 
 @pytest.mark.parametrize(
-    ("text", "where", "is_none"),
+    ("text", "where", "is_doubtful"),
     [
         ("Customers of all regions", BY_ID, True),
         ("Customers of all regions", BY_ADDRESS_OR_ID, True),
@@ -61,11 +61,12 @@ def test_a_line_that_says_what_it_is_is_no_row(where, cells, why):
         ("Customers of all regions", NAME_BEFORE_ID, False),  # it has no id, and so is invalid: it is seen
     ],
 )
-def test_a_long_text_alone_in_its_line_is_no_id(text, where, is_none):
-    """The same text with the delimiters of a row may be a damaged row."""
+def test_a_long_text_alone_in_its_line_is_no_id(text, where, is_doubtful):
+    """It is no footer either, so it is not skipped. With the delimiters of a row it is one."""
     cells = (text, *[""] * (len(where.header) - 1))
-    assert (why_no_row(LoneCell(cells), where) != "") == is_none
-    assert why_no_row(cells, where) == ""
+    assert (why_doubtful(LoneCell(cells), where) != "") == is_doubtful
+    assert why_doubtful(cells, where) == ""
+    assert why_no_row(LoneCell(cells), where) == why_no_row(cells, where) == ""
 
 
 @pytest.mark.parametrize("cells", TOTALS)
