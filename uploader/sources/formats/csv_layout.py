@@ -4,6 +4,9 @@ import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+#: What `csv.reader` takes as one cell.
+_MOST_CHARACTERS = csv.field_size_limit()
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -15,9 +18,23 @@ class Layout:
     marker_columns: tuple[tuple[int, str], ...] = ()
 
     def cells(self, text: str) -> list[str]:
-        """The cells of one row's text; raises `csv.Error`."""
-        if '"' not in text and "\r" not in text and "\n" not in text:
-            return text.split(self.delimiter)
+        """The cells of one row's text; raises `csv.Error`.
+
+        Most rows have quotes around no cell or around all of them. They are split, since `csv.reader` looks
+        at each character.
+        """
+        if '"' not in text:
+            if "\r" not in text and "\n" not in text:
+                return text.split(self.delimiter)
+        elif text[0] == text[-1] == '"' and 1 < len(text) <= _MOST_CHARACTERS:
+            cells = text[1:-1].split(f'"{self.delimiter}"')
+            if len(cells) == self.width:
+                joined = self.delimiter.join(cells)
+                if '"' not in joined:
+                    return cells
+                # A cell that holds `","` was cut in two, and each part has a quote that is not doubled.
+                if '"' not in joined.replace('""', ""):
+                    return [cell.replace('""', '"') for cell in cells]
         if self.has_spaced_quote(text):
             try:
                 return next(self.reader((text,), spaced=True))
@@ -33,14 +50,6 @@ class Layout:
     def has_spaced_quote(self, text: str) -> bool:
         """Whether a cell begins with a blank and a quote, as in `a, "b"`, where the quote is no text."""
         return f'{self.delimiter} "' in text or text[:2] == ' "'
-
-    def may_have_spaced_quote(self, data: bytes) -> bool:
-        """Whether `has_spaced_quote` may hold for a line of these, in UTF-8; fast for many lines."""
-        before = self.delimiter.encode()[-1:] + b"\r\n"
-        at = data.find(b' "') if b'"' in data else -1  # a single byte is found a hundred times faster
-        while at > 0 and data[at - 1] not in before:
-            at = data.find(b' "', at + 1)
-        return at >= 0
 
     def is_row(self, cells: Sequence[str]) -> bool:
         """Whether the cells of a line, taken alone, look like a row of this file."""

@@ -10,8 +10,6 @@ Rules   Cells as in RFC 4180: a cell that begins with a quote ends at the next s
 """
 
 import csv
-from bisect import bisect_left
-from collections.abc import Sequence
 
 from uploader.model.rows import Content, LoneCell, Row, Unreadable
 from uploader.sources.bytes.lines import LINE_BYTES, Block
@@ -38,11 +36,7 @@ class CsvRows:
         self._encoding = encoding
 
     def read(self, block: Block, at: int, stop: int, rows: list[Row]) -> int:
-        odd: list[int] = []
-        if self._layout.may_have_spaced_quote(block.span(at, stop)):  # hardly ever
-            has_spaced = self._layout.has_spaced_quote
-            odd = [line for line in range(at, stop) if has_spaced(block.texts[line])]
-        while (at := self._read_even(block, at, _stop_before(odd, at, stop), rows)) < stop:
+        while (at := self._read_even(block, at, stop, rows)) < stop:
             taken = self._read_row(block, at, rows)
             if not taken:
                 break
@@ -51,13 +45,11 @@ class CsvRows:
 
     def _read_even(self, block: Block, at: int, stop: int, rows: list[Row]) -> int:
         """Append rows of one line, as wide as the header. Returns the line of the first other row."""
-        width, texts, cells = self._layout.width, block.texts[at:stop], list[list[str]]()
-        if width == 1:
-            texts = [text if text.strip() else "" for text in texts]  # a single cell may be a blank line
-        reader = csv.reader(texts, delimiter=self._layout.delimiter, strict=True)
+        width, cells_of, cells = self._layout.width, self._layout.cells, list[list[str]]()
         try:
-            for line, row in enumerate(reader, 1):
-                if len(row) != width or reader.line_num != line:
+            for text in block.texts[at:stop]:
+                row = cells_of(text)
+                if len(row) != width or (width == 1 and not text.strip()):  # it may be a blank line
                     break
                 cells.append(row)
         except csv.Error:
@@ -146,12 +138,6 @@ class CsvRows:
             return len(self._layout.cells(raw.decode(errors="surrogateescape"))) < self._layout.width
         except csv.Error:
             return False
-
-
-def _stop_before(odd: Sequence[int], at: int, stop: int) -> int:
-    """The first odd line from `at` on, or `stop`."""
-    place = bisect_left(odd, at)
-    return odd[place] if place < len(odd) else stop
 
 
 def _reason(error: csv.Error) -> str:
