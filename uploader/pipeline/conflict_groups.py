@@ -113,9 +113,10 @@ class Groups:
         """Settle rows that wait for no other, and stay until `leave`. Returns the rows of the same keys that
         no longer have to wait.
         """
+        linked = self._linked(records) if self._sizes else ()
         self._settled.update([record.position for record in records])
         released: list[Record] = []
-        for record in records if self._sizes else ():
+        for record in linked:
             self._count_off(record)
             following = self._next.get(record.position)
             if following is not None and _have_same_key(record, following):
@@ -131,10 +132,19 @@ class Groups:
                 if last is not record:
                     newest[value] = last
         if self._sizes:
-            return [released for record in records for released in self._leave_group(record)]
+            return [released for record in self._linked(records) for released in self._leave_group(record)]
         if self._settled:
             self._settled.difference_update([record.position for record in records])
         return []
+
+    def _linked(self, records: Iterable[Record]) -> list[Record]:
+        """Return those in groups of several, and those that are settled and have not left."""
+        later, sizes, settled = self._later, self._sizes, self._settled
+        return [
+            record
+            for record in records
+            if (position := record.position) in later or position in sizes or position in settled
+        ]
 
     def _leave_group(self, record: Record) -> Sequence[Record]:
         """Remove a row from its group. Returns the row that waited for it, if it waits for no other now."""
