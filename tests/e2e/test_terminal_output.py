@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import termios
+from importlib.resources import files
 
 import pytest
 
@@ -227,10 +228,14 @@ def test_a_run_ends_in_order_after_its_longest_time(tmp_path, hubspot_mock):
 
 
 def test_the_manual_is_formatted_on_a_terminal_of_any_width(tmp_path):
+    page = files("uploader.docs").joinpath("input.md").read_text(encoding="utf-8").splitlines()
+    whole = {line.strip() for line in page if line.startswith("    uploader ")}  # to be pasted
+    code = set(map(str.strip, page))
     for columns in (60, 200):
         terminal = Terminal("help", "input", cwd=tmp_path, columns=columns)
         assert terminal.end() == 0
         lines = CONTROL.sub(b"", terminal.shown).decode().splitlines()
-        assert max(map(len, lines)) <= min(columns, 100)
+        assert max(len(line) for line in lines if line.strip() not in code) <= min(columns, 100)
+        assert whole <= {line.strip() for line in lines}
         assert any("the delimiter is detected" in " ".join(line.split()) for line in lines) or columns == 60
         assert not any("|---" in line or "**" in line or "](" in line for line in lines)

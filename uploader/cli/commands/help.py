@@ -67,14 +67,27 @@ def _show(page: str) -> None:
     if not sys.stdout.isatty():
         print_lines(page.splitlines())
         return
-    from rich.console import Console  # noqa: PLC0415  # on terminals only
-    from rich.markdown import Markdown  # noqa: PLC0415
+    from rich.console import Console, ConsoleOptions, RenderResult  # noqa: PLC0415  # on terminals only
+    from rich.markdown import CodeBlock, Markdown  # noqa: PLC0415
+    from rich.syntax import Syntax  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
     from rich.theme import Theme  # noqa: PLC0415
+
+    class WholeLines(CodeBlock):
+        """Lines to paste: the terminal itself breaks one that is too long, and knows that it is one."""
+
+        def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+            code = Syntax("", self.lexer_name, theme=self.theme).highlight(str(self.text).rstrip())
+            for line in code.split("\n"):
+                yield Text(" ", no_wrap=True, overflow="ignore").append_text(line)
+
+    class Page(Markdown):
+        elements = {**Markdown.elements, "fence": WholeLines, "code_block": WholeLines}  # noqa: RUF012  # as rich
 
     # Rich's style for code has a black background, which is hard to read on a light terminal.
     console = Console(theme=Theme({"markdown.code": "bold cyan"}))
     console.width = min(console.width, _WIDEST)
-    console.print(Markdown(page, code_theme="ansi_dark", hyperlinks=False))
+    console.print(Page(page, code_theme="ansi_dark", hyperlinks=False), crop=False)
 
 
 def without_markup(page: str) -> str:

@@ -7,15 +7,14 @@ from rich.cells import cell_len
 
 #: An entry of a TOML file, which means nothing in two lines; of an array, its begin.
 _ENTRY = r'(?:"[^"]*"|[\w-]+) = (?:\{[^{}]*\}\S*|"[^"]*"\S*|\S+)'
+#: A command within a sentence.
+_QUOTED_COMMAND = r"\S*`[^`]+`\S*"
 #: A word; a number stays beside its unit.
-_WORD = re.compile(rf"{_ENTRY}|\d\S* (?:s|min|h|%)(?!\w)\S*|\S+")
+_WORD = re.compile(rf"{_ENTRY}|{_QUOTED_COMMAND}|\d\S* (?:s|min|h|%)(?!\w)\S*|\S+")
 #: A word; a value in double quotes stays in one piece, and so does an option with it.
-_WORD_OR_QUOTED = re.compile(rf'{_ENTRY}|(?:--[a-z-]+ (?="))?(?:"[^"]*"|\S)+')
-#: A word of a shell: a value in quotes of either kind stays in one piece, and so does an escaped character.
-_SHELL_WORD = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s"'])+""")
+_WORD_OR_QUOTED = re.compile(rf'{_ENTRY}|{_QUOTED_COMMAND}|(?:--[a-z-]+ (?="))?(?:"[^"]*"|\S)+')
 #: What stands before the text of a line: blanks, and a count.
 _LEAD = re.compile(r" *(?:[\d,]+  )?")
-_CONTINUED, _INDENT = " \\", "    "
 _PROGRAM = " uploader "
 
 
@@ -30,16 +29,13 @@ def folded(line: str, width: int) -> list[str]:
 
 
 def folded_command(line: str, width: int) -> list[str]:
-    """A line that ends with a command, in lines of this width. The command can still be pasted as it is."""
+    """A line that ends with a command, in lines of this width. The command itself stays in one piece, so that
+    it can be pasted: only the terminal breaks it.
+    """
     if cell_len(line) <= width or _PROGRAM not in line:
         return folded(line, width)
     text, _, words = line.partition(_PROGRAM)
-    command = f"{_PROGRAM.strip()} {words}"
-    found = [word[0] for word in _SHELL_WORD.finditer(command)]
-    if " ".join(found) != command:  # it holds quotes of another kind
-        return [*folded(text, width), f"  {command}"]
-    lines = wrapped(command, width - len(_CONTINUED), "  ", _INDENT, _SHELL_WORD)
-    return [*folded(text, width), *(f"{one}{_CONTINUED}" for one in lines[:-1]), lines[-1]]
+    return [*folded(text, width), f"  {_PROGRAM.strip()} {words}"]
 
 
 def wrapped(text: str, width: int, first: str, indent: str, word: re.Pattern[str] = _WORD) -> list[str]:

@@ -47,6 +47,8 @@ def broken_lines(line: str, width: int) -> list[str]:
     if command is None:
         return _wrapped(line, width)
     before = line[: command.start()].rstrip()
+    if not before:
+        return [line]
     return [*(_wrapped(before, width) if cell_len(before) > width else [before]), command[0]]
 
 
