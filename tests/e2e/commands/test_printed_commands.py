@@ -67,6 +67,7 @@ PRINTED = {
     "cli.options.connection:_note_readers": ("holds a secret that other users can read; run: ",),
     "cli.plans.overview:continue_line": ("to continue: ",),
     "cli.plans.overview:migrate_line": ("next: upload all steps: ",),
+    "cli.text.canary:anew_line": ("to begin anew: ",),
     "cli.text.canary:approving_line": ("to continue: ", "to continue (pipe the same rows into it): "),
     "cli.text.check.next_steps:next_steps": (
         "have it drafted: ",
@@ -362,6 +363,24 @@ def test_a_canary_is_approved(shell, hubspot_mock):
     assert list(codes.values()) == [3, 0, 0, 0]
     assert verbs_of(codes) == {"upload", "verify", "report"}
     assert len(mock.contacts()) == 9
+
+
+@shows("to begin anew: ")
+def test_a_canary_that_was_undone_is_not_approved(shell, hubspot_mock):
+    mock = hubspot_mock(quota="100000/10")
+    (shell.folder / "c.csv").write_text("email\n" + "".join(f"c{n}@example.com\n" for n in range(9)))
+    typed = f"upload c.csv --canary 2 --canary-wait 0 --snapshot --base-url {mock.url}".split()
+    assert run(*typed, cwd=shell.folder).code == 3
+    assert run("undo", "c.csv.checkpoint", "--yes", "--base-url", mock.url, cwd=shell.folder).code == 0
+    ended = run(*typed, cwd=shell.folder)
+    assert (ended.code, "--approve-canary" in ended.err) == (3, False), ended
+    assert f"to begin anew: uploader {' '.join(typed)} --restart" in ended.err
+    status = run("status", "c.csv.checkpoint", cwd=shell.folder).out
+    assert ("--approve-canary" in status, "--restart added" in status) == (False, True)
+    code, seen, _ = dialogue(shell.folder, lambda _: None, *typed)
+    assert (code, "[y/N]" in seen) == (3, False), seen
+    assert set(shell.follow(f"uploader {' '.join(typed)}").values()) == {0, 3}
+    assert len([one for one in mock.contacts() if not one["archived"]]) == 9
 
 
 @shows(

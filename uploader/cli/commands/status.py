@@ -186,6 +186,9 @@ def command(
         texts += opt_out_lines(summary.tallies, opt_outs_path(checkpoint))
         print_lines(texts)
         if summary.state == "stopped":
-            word = " with --approve-canary added" if _waits_for_approval(checkpoint) else ""
-            print_lines([f"to continue, run the job's own command again{word}"])
+            waits, undone_since = _waits_for_approval(checkpoint), is_undone(checkpoint)
+            what = "to begin anew" if waits and undone_since else "to continue"
+            option = "--restart" if undone_since else "--approve-canary"
+            word = f" with {option} added" if waits else ""
+            print_lines([f"{what}, run the job's own command again{word}"])
     return 0

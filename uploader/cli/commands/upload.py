@@ -26,6 +26,7 @@ from uploader.cli.progress import show
 from uploader.cli.project_file import job_words
 from uploader.cli.summary_file import SummaryFile
 from uploader.cli.text.canary import (
+    anew_line,
     approving_line,
     canary_text,
     kind_text,
@@ -53,7 +54,7 @@ from uploader.settings.safety import parse_tolerance
 from uploader.settings.source import SourceSettings
 from uploader.settings.speed import OnLongPause, parse_duration
 from uploader.sources.names import STDIN, shown
-from uploader.storage.file_names import opt_outs_path
+from uploader.storage.file_names import opt_outs_path, snapshot_path, undo_path
 from uploader.system.stop_signals import stop_on_signals
 
 
@@ -247,7 +248,7 @@ def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str], int]:
     """Run the job: its summary, notices to print, and the number of rows that the results file lacks."""
-    asks = can_ask(settings)
+    asks, was_undone = can_ask(settings), _is_undone(settings.checkpoint_path)
 
     async def approve(account: Account, rows: int | None) -> bool:
         if not account.may_be_production:
@@ -259,7 +260,7 @@ async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str],
 
     async def judge(review: Review) -> bool:
         async with display.aside():
-            return await judge_canary(review, settings.object_type, asks=asks)
+            return await judge_canary(review, settings.object_type, asks=asks and not was_undone)
 
     run = Run(settings, approve=None if yes else approve, judge=judge)
     stop_on_signals(partial(_interrupt, run))
@@ -446,6 +447,7 @@ def _report(
     rows_not_in_results: int = 0,
 ) -> None:
     checkpoint, tallies = settings.checkpoint_path, summary.tallies
+    is_undone = (bool(finished_before) or summary.cause is Cause.CANARY) and _is_undone(checkpoint)
     with contextlib.suppress(OSError):
         if as_json:
             print_json(summary.as_dict())
@@ -456,10 +458,10 @@ def _report(
     if is_json():
         note_event("summary", ending_text(summary), {"exit_code": summary.exit_code, **summary.as_dict()})
     else:
-        print_message(ending_text(summary, is_undone=bool(finished_before) and _is_undone(checkpoint)))
+        print_message(ending_text(summary, is_undone=is_undone))
     if summary.cause is Cause.CANARY:
         typed = ["upload", *options_from_variables(click.get_current_context()), *sys.argv[2:]]
-        print_message(approving_line(typed, settings.sources))
+        print_message((anew_line if is_undone else approving_line)(typed, settings.sources))
     if tallies.rows and settings.results_path and settings.results_path.exists():
         which = (
             f"{tallies.settled - rows_not_in_results:,} of the rows" if rows_not_in_results else "each row"
@@ -481,7 +483,9 @@ def _report(
 
 
 def _is_undone(checkpoint: Path) -> bool:
-    from uploader.undo.job.state import is_undone  # noqa: PLC0415  # few runs end so
+    if not undo_path(snapshot_path(checkpoint)).exists():
+        return False
+    from uploader.undo.job.state import is_undone  # noqa: PLC0415  # few jobs were undone
 
     return is_undone(checkpoint)
 

@@ -106,6 +106,12 @@ def approving_line(typed: Sequence[str], sources: Sequence[str]) -> str:
     return f"to continue{by_hand(sources)}: {next_command(words, 'upload', ['--approve-canary'])}"
 
 
+def anew_line(typed: Sequence[str], sources: Sequence[str]) -> str:
+    """The typed command with --restart, for a job whose canary was undone."""
+    words = [word for word in typed if word not in {"--approve-canary", "--restart"}]
+    return f"to begin anew{by_hand(sources)}: {next_command(words, 'upload', ['--restart'])}"
+
+
 def _listed(lines: Iterable[str]) -> list[str]:
     made = list(lines)
     rest = [f"  and {len(made) - _MOST_LINES:,} more of this kind"] if len(made) > _MOST_LINES else []
