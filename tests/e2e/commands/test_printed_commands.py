@@ -46,6 +46,10 @@ PRINTED = {
     "cli.commands.help:_help_of_command": ("the manual has no page 'nowhere'; ",),
     "cli.commands.help:_link_text": (" (`",),
     "cli.commands.init:_key_lines": ("have it drafted, with unique = true: ", "then create it: "),
+    "cli.commands.init:_manual_lines": (
+        "to link records, such as contacts with companies: ",
+        "to upload several files as one, such as companies, then contacts: ",
+    ),
     "cli.commands.init:_refuse_other_types": ("a project file each, or a plan (`",),
     "cli.commands.init:_write": ("next: decide on its columns, then ", "next: review it, then "),
     "cli.commands.migrate:_closing_lines": (
@@ -487,7 +491,7 @@ def test_with_a_project_file_every_command_is_short(shell, hubspot_mock):
         "check -f 'client/ü 1.toml'",
         "preview -f 'client/ü 1.toml'",
         "upload -f 'client/ü 1.toml'",
-        "help live-portal",
+        *("help live-portal", "help links", "help plans"),
         "report -f 'client/ü 1.toml' -o page.html",
         "report -f 'client/ü 1.toml'",
         "failures -f 'client/ü 1.toml' -o 'client/a b.failures.csv'",
@@ -500,11 +504,17 @@ def test_with_a_project_file_every_command_is_short(shell, hubspot_mock):
     assert "uploader undo -f 'client/ü 1.toml' --restart" in codes
 
 
-@shows("next: decide on its columns, then ", "workflows, costs, notices (")
+@shows(
+    "next: decide on its columns, then ",
+    "to link records, such as contacts with companies: ",
+    "to upload several files as one, such as companies, then contacts: ",
+    "workflows, costs, notices (",
+)
 def test_a_project_file_with_columns_to_decide(shell, hubspot_mock):
     (shell.folder / "a.csv").write_text("email,w\na@example.com,1\n")
     codes = shell.follow(f"uploader init a.csv --base-url {hubspot_mock().url}")
-    assert [*codes][1:] == ["uploader check -f a.toml", "uploader help live-portal"]
+    pages = [f"uploader help {page}" for page in ("links", "plans", "live-portal")]
+    assert [*codes][1:] == ["uploader check -f a.toml", *pages]
 
 
 @shows("correct them, then upload them: ")

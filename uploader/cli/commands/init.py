@@ -230,6 +230,16 @@ def _write(path: Path, report: Report, key: _Key, *, guided: bool) -> None:
         return
     first = "decide on its columns" if left else "review it"
     print_message(f"next: {first}, then {command_line('check', '-f', path, *words_beside_file())}")
+    for line in _manual_lines():
+        print_message(line)
+
+
+def _manual_lines() -> list[str]:
+    """The pages about what a project file does not begin with."""
+    return [
+        f"to link records, such as contacts with companies: {command_line('help', 'links')}",
+        f"to upload several files as one, such as companies, then contacts: {command_line('help', 'plans')}",
+    ]
 
 
 def _match(report: Report) -> Sequence[str]:
