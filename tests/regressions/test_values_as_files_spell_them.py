@@ -14,6 +14,7 @@ import uploader
 from support.check_runs import check
 from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
+from support.soaked import some
 from uploader.check.as_json import as_dict
 from uploader.check.run import Check
 from uploader.cli.text.check.details import lines
@@ -378,8 +379,16 @@ def written(tmp_path, column, texts, name):
     return held(job, column)
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.ndjson"])
-@pytest.mark.parametrize("wrapping", ["\u200e%s", '="%s"', '\u200b="\u200e%s"'])
+@pytest.mark.parametrize(
+    ("name", "wrapping"),
+    some(
+        *(("a.csv", '="%s"'), ("a.ndjson", '\u200b="\u200e%s"')),
+        soaked=[
+            *(("a.csv", "\u200e%s"), ("a.csv", '\u200b="\u200e%s"')),
+            *(("a.ndjson", "\u200e%s"), ("a.ndjson", '="%s"')),
+        ],
+    ),
+)
 @pytest.mark.parametrize(
     ("column", "texts"),
     [

@@ -25,6 +25,7 @@ processes             the command line as real processes: run, start, kill, wait
 programs              programs that use the Python API
 property_runs         properties created and archived in virtual time
 schema_check          what the mock server gets and gives, held against the official schemas
+soaked                parameters of which some are for `-m soak` alone
 source_files          files written in every format, and their cells as read; the exports
 undo_runs             jobs to be undone, undo in virtual time, and what an account holds
 verify_runs           verify in virtual time

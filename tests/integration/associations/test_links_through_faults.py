@@ -8,6 +8,7 @@ import pytest
 
 from support.jobs import contacts
 from support.links.runs import PLAIN, PRIMARY, account, check_links, counts, labels, listed, make_job, stored
+from support.soaked import some
 from uploader.cli.commands.status import read_summary
 from uploader.cli.text.summary import summary_text
 from uploader.mockserver.faults.scenario import Scenario
@@ -67,7 +68,7 @@ def _there_of(simulator):
     return [one["properties"]["sf_id"] for one in simulator.objects(1e9, "companies")]
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", some(0, soaked=[1]))
 def test_links_equal_the_oracle_after_many_interruptions(tmp_path, seed, monkeypatch):
     monkeypatch.setattr("uploader.associations.link_writer.MOST_LINKS", 20)
     chance = random.Random(seed)

@@ -10,6 +10,7 @@ import uploader
 from support.jobs import contacts, write_csv
 from support.mock_transport import make_simulator
 from support.programs import seams_to
+from support.soaked import some
 from support.virtual_loop import run_virtual
 from uploader import (
     CheckpointError,
@@ -215,8 +216,13 @@ async def test_an_undo_without_a_snapshot_refuses_what_is_for_records(tmp_path):
         await undo(f"{file}.checkpoint", archive_touched=True, **same)
 
 
-@pytest.mark.parametrize("after_seconds", [2, 13])
-@pytest.mark.parametrize("call", [check, preview, verify, undo], ids=lambda call: call.__name__)
+@pytest.mark.parametrize(
+    ("call", "after_seconds"),
+    some(
+        *((check, 2), (preview, 13), (verify, 2), (undo, 13)),
+        soaked=[(check, 13), (preview, 2), (verify, 13), (undo, 2)],
+    ),
+)
 @virtual
 async def test_who_is_cancelled_leaves_no_task_and_may_call_again(tmp_path, call, after_seconds):
     simulator = make_simulator(latency_seconds=5.0)

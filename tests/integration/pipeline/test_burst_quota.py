@@ -6,6 +6,7 @@ import pytest
 
 from support.mock_transport import MockTransport, make_simulator
 from support.paced_clients import ASK, eager, steady, together, used
+from support.soaked import some
 from support.virtual_loop import run_virtual
 from uploader.model.settled_rows import Tallies
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
@@ -16,8 +17,13 @@ from uploader.pipeline.sender import Sender
 # --- alone ---
 
 
-@pytest.mark.parametrize("latency", [0.02, 0.05, 0.3, 1.0, 3.0])
-@pytest.mark.parametrize("jitter", [0.0, 0.04])
+@pytest.mark.parametrize(
+    ("jitter", "latency"),
+    some(
+        *((0.0, 0.02), (0.0, 0.3), (0.0, 3.0), (0.04, 0.05), (0.04, 1.0)),
+        soaked=[(0.0, 0.05), (0.0, 1.0), (0.04, 0.02), (0.04, 0.3), (0.04, 3.0)],
+    ),
+)
 def test_the_quota_is_used_and_never_exceeded(latency, jitter):
     simulator, trips = together(lambda simulator: eager(simulator, 60), latency=latency, jitter=jitter)
     assert simulator.stats()["most_in_window"] <= 190
@@ -25,8 +31,9 @@ def test_the_quota_is_used_and_never_exceeded(latency, jitter):
     assert used(trips, "190/10", 10, 60) >= (0.99 if jitter == 0 else 0.98)
 
 
-@pytest.mark.parametrize("latency", [0.3, 3.0])
-@pytest.mark.parametrize("jitter", [0.0, 0.02])
+@pytest.mark.parametrize(
+    ("jitter", "latency"), some((0.0, 3.0), (0.02, 0.3), soaked=[(0.0, 0.3), (0.02, 3.0)])
+)
 def test_the_quota_is_used_where_remaining_is_computed_at_the_answer(latency, jitter):
     simulator, trips = together(
         lambda simulator: eager(simulator, 60), latency=latency, jitter=jitter, remaining_at="answer"
@@ -35,8 +42,10 @@ def test_the_quota_is_used_where_remaining_is_computed_at_the_answer(latency, ji
     assert used(trips, "190/10", 10, 60) >= 0.99
 
 
-@pytest.mark.parametrize("quota", ["110/10", "250/10"])
-@pytest.mark.parametrize("jitter", [0.0, 0.04])
+@pytest.mark.parametrize(
+    ("jitter", "quota"),
+    some((0.0, "250/10"), (0.04, "110/10"), soaked=[(0.0, "110/10"), (0.04, "250/10")]),
+)
 def test_two_minutes_of_it(quota, jitter):
     _keep_to(quota, jitter, 120)
 
@@ -69,7 +78,7 @@ def test_a_stall_of_the_process_breaks_no_window_and_saves_nothing_up():
     assert used(trips, "190/10", 60, 90) >= 0.99
 
 
-@pytest.mark.parametrize("connect", [0.15, 0.25, 0.5])
+@pytest.mark.parametrize("connect", some(0.15, 0.5, soaked=[0.25]))
 def test_new_connections_break_no_window(connect):
     """The first requests arrive late, by a handshake; those a window later find a connection and do not."""
     simulator, trips = together(lambda simulator: eager(simulator, 60, workers=60, connect=connect))
@@ -106,21 +115,12 @@ def test_only_a_share_is_used_where_it_was_asked_for():
 # --- with others on the same token ---
 
 
-def some(*usual, soaked):
-    """Parameters of a test, the second ones for `-m soak` alone."""
-    return [*usual, *(pytest.param(*one, marks=pytest.mark.soak) for one in soaked)]
-
-
-#: Latencies, and at which end of the exchange `Remaining` is computed.
-TOLD = some((0.3, "arrival"), (3.0, "answer"), soaked=[(0.3, "answer"), (3.0, "arrival")])
-
-
 @pytest.mark.parametrize(
     ("latency", "start"),
     some(
-        *((0.05, 30), (1.0, 13)),
+        (1.0, 13),
         soaked=[
-            *((0.05, 0), (0.05, 13), (0.3, 0), (0.3, 13), (0.3, 30)),
+            *((0.05, 0), (0.05, 13), (0.05, 30), (0.3, 0), (0.3, 13), (0.3, 30)),
             *((1.0, 0), (1.0, 30), (3.0, 0), (3.0, 13), (3.0, 30)),
         ],
     ),
@@ -155,7 +155,11 @@ def test_a_steady_client_is_not_starved_and_what_it_leaves_is_used(in_bursts, st
     assert ours.accepted(120, 240) >= 0.93 * 14 * 120
 
 
-@pytest.mark.parametrize(("latency", "remaining_at"), TOLD)
+#: `Remaining` is computed at one of the two ends of the exchange.
+@pytest.mark.parametrize(
+    ("latency", "remaining_at"),
+    some((3.0, "answer"), soaked=[(0.3, "answer"), (0.3, "arrival"), (3.0, "arrival")]),
+)
 def test_beside_a_steady_client_nothing_is_refused_and_hardly_a_slot_is_left(latency, remaining_at):
     simulator, trips = together(
         lambda simulator: eager(simulator, 240, workers=200, start=10),
@@ -167,7 +171,10 @@ def test_beside_a_steady_client_nothing_is_refused_and_hardly_a_slot_is_left(lat
     assert used(trips, "190/10", 140, 240) >= 0.99
 
 
-@pytest.mark.parametrize(("latency", "remaining_at"), TOLD)
+@pytest.mark.parametrize(
+    ("latency", "remaining_at"),
+    some((0.3, "arrival"), soaked=[(0.3, "answer"), (3.0, "arrival"), (3.0, "answer")]),
+)
 def test_two_uploaders_in_balance_leave_hardly_a_slot(latency, remaining_at):
     _, trips = together(
         *(

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import MockTransport, make_simulator
+from support.soaked import some
 from support.virtual_loop import run_virtual
 from uploader.cli.commands.upload import _forecast
 from uploader.errors import SettingsError
@@ -176,14 +177,7 @@ HALF_AN_HOUR = {"account": {"day_seconds": 1_800}}
 
 @pytest.mark.parametrize(
     "ahead",
-    [
-        0,
-        600,
-        1_200,
-        30_000,
-        -3_600,
-        *(pytest.param(one, marks=pytest.mark.soak) for one in (3_600, -1_200, -30_000)),
-    ],
+    some(0, 600, 30_000, -3_600, soaked=[1_200, 3_600, -1_200, -30_000]),
 )
 def test_a_machine_s_clock_that_is_wrong_costs_nothing(tmp_path, ahead):
     """The replies tell HubSpot's time."""
@@ -194,7 +188,7 @@ def test_a_machine_s_clock_that_is_wrong_costs_nothing(tmp_path, ahead):
     assert 1_800 < run._clock < 1_830
 
 
-@pytest.mark.parametrize("ahead", [1_200, 3_600, -1_200, -3_600])
+@pytest.mark.parametrize("ahead", some(3_600, -1_200, soaked=[1_200, -3_600]))
 def test_where_no_reply_is_dated_a_wrong_clock_costs_an_hour_and_no_day(tmp_path, ahead):
     run = job(tmp_path, contacts(500), daily_quota=30, **HALF_AN_HOUR)
     run.clock_ahead_seconds, run.make_transport = ahead, _Undated

@@ -9,6 +9,7 @@ from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
 from support.model.cases import Stop
 from support.model.running import KillableCheckpoint, reading, run_process
+from support.soaked import some
 from uploader.jobs import opening
 from uploader.pipeline.collector import COMMIT_SECONDS
 from uploader.records.duplicates import OnDuplicate
@@ -59,14 +60,17 @@ def contacts_of(job):
     return sorted(tuple(one.get(name, "") for name in COLUMNS) for one in held)
 
 
-@pytest.mark.parametrize("most_open", [2, pytest.param(30_000, marks=pytest.mark.soak)])
-@pytest.mark.parametrize("kind", ["kill", "kill in a commit"])
+@pytest.mark.parametrize("most_open", some(2, soaked=[30_000]))
 @pytest.mark.parametrize(
-    ("lines", "match"),
-    [(BY_EITHER_KEY, ("external_id", "email")), (BY_ONE_KEY, ("external_id",))],
-    ids=["either key", "one key"],
+    ("keys", "kind"),
+    some(
+        *(("either key", "kill in a commit"), ("one key", "kill")),
+        soaked=[("either key", "kill"), ("one key", "kill in a commit")],
+    ),
 )
-def test_rows_sent_again_find_their_contacts(tmp_path, lines, match, kind, most_open):
+def test_rows_sent_again_find_their_contacts(tmp_path, keys, kind, most_open):
+    either = (BY_EITHER_KEY, ("external_id", "email"))
+    lines, match = either if keys == "either key" else (BY_ONE_KEY, ("external_id",))
     calm = job_of(tmp_path / "calm", lines, match)
     assert run(calm, most_open=most_open).exit_code == 0
     for step in range(15):

@@ -11,6 +11,7 @@ import pytest
 from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import MockTransport, make_simulator
+from support.soaked import some
 from uploader.errors import CheckpointError
 from uploader.mockserver.quota import parse_quota
 from uploader.model.stop import Cause
@@ -253,8 +254,18 @@ def _freeze(job):
     job.clock_ahead_seconds -= 9 * 3_600
 
 
-@pytest.mark.parametrize("stand_still", [_sleep, _sleep_and_set_the_clock_back, _stop, _freeze])
-@pytest.mark.parametrize(("late", "connect_seconds"), [(0.0, 0.0), (0.3, 0.0), (0.0, 3.0)])
+@pytest.mark.parametrize(
+    ("stand_still", "late", "connect_seconds"),
+    some(
+        *((_sleep, 0.0, 0.0), (_stop, 0.0, 0.0), (_sleep_and_set_the_clock_back, 0.3, 0.0)),
+        *((_freeze, 0.0, 3.0), (_sleep, 0.0, 3.0)),
+        soaked=[
+            *((_sleep_and_set_the_clock_back, 0.0, 0.0), (_freeze, 0.0, 0.0)),
+            *((_sleep, 0.3, 0.0), (_stop, 0.3, 0.0), (_freeze, 0.3, 0.0)),
+            *((_sleep_and_set_the_clock_back, 0.0, 3.0), (_stop, 0.0, 3.0)),
+        ],
+    ),
+)
 def test_what_somebody_writes_while_the_machine_sleeps_is_looked_at_again(
     tmp_path, stand_still, late, connect_seconds
 ):

@@ -7,6 +7,7 @@ import pytest
 from support.inline_thread import Inline
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import MockTransport, make_simulator
+from support.soaked import some
 from support.virtual_loop import run_virtual
 from uploader.cli.progress import Pace, lines
 from uploader.jobs.session import Seams
@@ -26,7 +27,7 @@ class SlowDisk(Inline):
         return await super().run(call)
 
 
-@pytest.mark.parametrize("refused", [False, True], ids=["all written", "some refused"])
+@pytest.mark.parametrize("refused", some(True, soaked=[False]))
 def test_what_waits_for_a_commit_is_bounded(tmp_path, monkeypatch, refused):
     monkeypatch.setattr(collector, "MAX_BACKLOG_BYTES", BACKLOG_BYTES)
     rows = contacts(ROWS)

@@ -11,6 +11,7 @@ from support.jobs import Job, write_csv
 from support.mock_transport import make_simulator
 from support.model.cases import Stop
 from support.model.running import KillableCheckpoint, reading, run_process
+from support.soaked import some
 from support.undo_runs import counts as undone, state, undo
 from support.verify_runs import counts, verify
 from uploader.jobs import opening
@@ -313,7 +314,7 @@ def applied(rows, outcomes, held):
     return {one: (record["city"], record["email"]) for one, record in records.items()}
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", some(0, soaked=[1]))
 def test_a_job_that_is_killed_again_and_again_ends_as_if_sequential(tmp_path, seed, monkeypatch):
     monkeypatch.setattr(opening, "Checkpoint", KillableCheckpoint)
     choose = random.Random(seed)

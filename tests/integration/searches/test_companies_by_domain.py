@@ -10,6 +10,7 @@ from support.jobs import companies, counts_of, job_by_domain
 from support.mock_transport import make_simulator
 from support.model.cases import Stop
 from support.model.running import KillableCheckpoint, reading, run_process
+from support.soaked import some
 from uploader.jobs import opening
 from uploader.pipeline.failure_limits import FailureLimit
 
@@ -148,10 +149,7 @@ FAULTS = [
 ]
 
 
-SOAK = [pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 12)]
-
-
-@pytest.mark.parametrize("seed", [0, 1, *SOAK])
+@pytest.mark.parametrize("seed", some(0, soaked=range(1, 12)))
 def test_a_job_that_is_killed_again_and_again_creates_each_company_once(tmp_path, seed, monkeypatch):
     monkeypatch.setattr(opening, "Checkpoint", KillableCheckpoint)
     choose = random.Random(seed)

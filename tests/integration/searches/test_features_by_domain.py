@@ -7,6 +7,7 @@ from support.jobs import companies, counts_of, job_by_domain
 from support.mock_transport import make_simulator
 from support.model.cases import Stop
 from support.model.running import KillableCheckpoint, reading, run_process
+from support.soaked import some
 from support.undo_runs import counts as undone, state, undo
 from support.verify_runs import counts as verified, verify
 from uploader.errors import SettingsError
@@ -18,7 +19,6 @@ from uploader.records.write_policy import Only, Policy
 HELD = [{"domain": f"d{n}.com", "name": f"Old {n}"} for n in range(60)]
 HELD += [{"domain": "twin.com", "name": "Twin"}] * 2
 ROWS = [{"domain": f"d{n % 100}.com", "name": f"New {n}", "city": "Bonn"} for n in range(120)]
-SOAK = [pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 12)]
 ROWS.insert(5, {"domain": "twin.com", "name": "New Twin", "city": "Bonn"})
 
 
@@ -100,7 +100,7 @@ def test_a_domain_is_no_key_of_other_types_and_goes_with_no_other_key(tmp_path):
         job.settings(id_property="email")
 
 
-@pytest.mark.parametrize("seed", [0, 1, *SOAK])
+@pytest.mark.parametrize("seed", some(0, soaked=range(1, 12)))
 def test_undo_of_a_killed_job_leaves_the_account_as_it_was(tmp_path, seed, monkeypatch):
     """Companies whose creation got no answer are the job's, too."""
     monkeypatch.setattr(opening, "Checkpoint", KillableCheckpoint)

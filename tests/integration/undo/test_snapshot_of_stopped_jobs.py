@@ -10,6 +10,7 @@ import pytest
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import MockTransport, make_simulator
+from support.soaked import combined, some
 from support.undo_runs import counts, id_of, state, undo
 from uploader.errors import StorageError
 from uploader.hubspot.replies import no_reply
@@ -111,8 +112,14 @@ ENDS = [
 ]
 
 
-@pytest.mark.parametrize("in_threads", [False, True], ids=["inline", "threads"])
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    ("end", "in_threads"),
+    combined(
+        ENDS,
+        [False, True],
+        usual=lambda end, in_threads: not in_threads or end in {"cancelled", "disk full at a commit"},
+    ),
+)
 def test_what_was_written_is_kept_whatever_ends_the_run(tmp_path, monkeypatch, end, in_threads):
     job = make_job(tmp_path)
     before = state(job)
@@ -132,7 +139,13 @@ def test_what_was_written_is_kept_whatever_ends_the_run(tmp_path, monkeypatch, e
     assert report.exit_code == bool(listed)
 
 
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    "end",
+    some(
+        *("drain", "cancelled", "crash", "disk full at a commit"),
+        soaked=["second signal", "too many failures", "disk full at a snapshot"],
+    ),
+)
 def test_a_job_that_ended_early_goes_on_and_is_undone(tmp_path, monkeypatch, end):
     job = make_job(tmp_path)
     before = state(job)

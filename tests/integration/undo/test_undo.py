@@ -8,6 +8,7 @@ from msgspec import structs
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_simulator
 from support.model.running import KillableTransport
+from support.soaked import combined, some
 from support.undo_runs import (
     UndoOutcome,
     archived,
@@ -295,21 +296,26 @@ def test_properties_that_may_not_be_read_stop_it(tmp_path):
 # --- a server that misbehaves ---
 
 
-@pytest.mark.parametrize("endpoint", ["archive", "update", "read"])
+PASSING = {
+    "503": {"kind": "status", "status": 503, "applied": True, "first": 3},
+    "reset, applied": {"kind": "reset", "applied": True, "first": 3},
+    "reset": {"kind": "reset", "applied": False, "first": 3},
+    "423": {"kind": "status", "status": 423, "first": 3},
+    "429": {"kind": "status", "status": 429, "first": 3},
+    "garbled": {"kind": "garble", "shape": "html", "first": 2},
+    "truncated": {"kind": "truncate", "first": 2},
+}
+#: Of the requests that are easier to repeat than an update.
+TYPICAL = {("archive", "reset, applied"), ("archive", "423"), ("archive", "truncated")}
+TYPICAL |= {("read", "503"), ("read", "429"), ("read", "garbled")}
+
+
 @pytest.mark.parametrize(
-    "fault",
-    [
-        {"kind": "status", "status": 503, "applied": True, "first": 3},
-        {"kind": "reset", "applied": True, "first": 3},
-        {"kind": "reset", "applied": False, "first": 3},
-        {"kind": "status", "status": 423, "first": 3},
-        {"kind": "status", "status": 429, "first": 3},
-        {"kind": "garble", "shape": "html", "first": 2},
-        {"kind": "truncate", "first": 2},
-    ],
-    ids=lambda fault: f"{fault['kind']}-{fault.get('status', fault.get('applied', ''))}",
+    ("endpoint", "name"),
+    combined(["archive", "update", "read"], PASSING, usual=lambda *one: one[0] == "update" or one in TYPICAL),
 )
-def test_passing_faults_cost_only_time(tmp_path, fault, endpoint):
+def test_passing_faults_cost_only_time(tmp_path, name, endpoint):
+    fault = PASSING[name]
     job = uploaded(tmp_path, rows_for(250), people(120))
     report, _ = under(job, {**fault, "endpoint": endpoint})
     assert state(job) == job.before
@@ -393,10 +399,19 @@ def test_an_archive_that_is_refused_for_good_is_told(tmp_path):
     assert "refused by the scenario" in kept[0].finding.why
 
 
-@pytest.mark.parametrize("share", [{}, {"share": 0.3}], ids=["all", "some"])
-@pytest.mark.parametrize("category", ["INTERNAL_ERROR", "RATE_LIMITS"])
-@pytest.mark.parametrize("when", ["upload", "undo"])
-def test_a_read_that_fails_for_the_moment_says_nothing_of_its_contacts(tmp_path, when, category, share):
+@pytest.mark.parametrize(
+    ("when", "category", "which"),
+    some(
+        *(("upload", "INTERNAL_ERROR", "all"), ("upload", "RATE_LIMITS", "some")),
+        *(("undo", "INTERNAL_ERROR", "some"), ("undo", "RATE_LIMITS", "all")),
+        soaked=[
+            *(("upload", "INTERNAL_ERROR", "some"), ("upload", "RATE_LIMITS", "all")),
+            *(("undo", "INTERNAL_ERROR", "all"), ("undo", "RATE_LIMITS", "some")),
+        ],
+    ),
+)
+def test_a_read_that_fails_for_the_moment_says_nothing_of_its_contacts(tmp_path, when, category, which):
+    share = {} if which == "all" else {"share": 0.3}
     refused = {"kind": "reject", "endpoint": "read", "category": category, "times": 4, **share}
     faults = [refused] if when == "upload" else []
     job = uploaded(tmp_path, rows_for(120), people(60), faults=faults)

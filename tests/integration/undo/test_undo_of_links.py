@@ -10,6 +10,7 @@ from support.jobs import Job, contacts
 from support.links.runs import KEY, PLAIN, PRIMARY, Labels, account, counts as counts_of, labels, make_job
 from support.links.undo_runs import undo
 from support.mock_transport import make_simulator
+from support.soaked import some
 from uploader.errors import CheckpointError, DeclinedError
 from uploader.mockserver.account.associations.links import Links
 from uploader.model.associations import LinkColumn
@@ -307,7 +308,7 @@ def _fail(*_):
     raise OSError("killed")
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", some(0, 1, soaked=[2, 3]))
 def test_killed_again_and_again_under_faults_the_account_is_as_before(tmp_path, seed):
     draw = random.Random(seed)
     keys = [f"c{n}" for n in range(30)]
