@@ -101,6 +101,8 @@ def _become(order: dict[str, Any], descriptors: list[int]) -> None:
     for number in (signal.SIGCHLD, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if order["session"]:
+        os.setsid()
     os.write(descriptors.pop(), NUMBER.pack(os.getpid()))
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)

@@ -113,15 +113,8 @@ def dialogue(
     last; None to wait for more.
     """
     main, other = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "uploader", *map(str, arguments)],
-        cwd=folder,
-        env=environment(TERM="dumb"),
-        stdin=other,
-        stdout=subprocess.PIPE,
-        stderr=other,
-        start_new_session=True,
-    )
+    words = [str(word) for word in arguments]
+    process = _server().fork(words, folder, environment(TERM="dumb"), other, at_terminal=True)
     os.close(other)
     seen, at = "", 0
     while True:
@@ -135,9 +128,9 @@ def dialogue(
                 process.send_signal(answer)
             else:
                 os.write(main, answer.encode())
-    out, _ = process.communicate(timeout=60)
+    ended = end(process)
     os.close(main)
-    return process.returncode, seen, out.decode()
+    return ended.code, seen, ended.out
 
 
 def holding(requests: int, *, endpoint: str = "upsert", **scenario: Any) -> dict[str, Any]:
@@ -150,7 +143,7 @@ class Forked:
     """A process of the fork server, with the interface of `subprocess.Popen`."""
 
     def __init__(
-        self, exit_codes: socket.socket, stdin: TextIO | None, stdout: TextIO, stderr: TextIO
+        self, exit_codes: socket.socket, stdin: TextIO | None, stdout: TextIO, stderr: TextIO | None
     ) -> None:
         self._exit_codes = exit_codes
         self.stdin, self.stdout, self.stderr = stdin, stdout, stderr
@@ -196,7 +189,7 @@ class Forked:
         reading = [
             threading.Thread(target=read, args=each, daemon=True)
             for each in enumerate((self.stdout, self.stderr))
-            if not each[1].closed
+            if each[1] is not None and not each[1].closed
         ]
         for each in reading:
             each.start()
@@ -223,18 +216,29 @@ class _Server:
                 pass_fds=[theirs.fileno()],
             )
 
-    def fork(self, arguments: list[str], folder: Path, env: dict[str, str], stdin: Any) -> Forked:
-        order = json.dumps({"arguments": arguments, "folder": str(folder), "environment": env}).encode()
+    def fork(
+        self,
+        arguments: list[str],
+        folder: Path,
+        env: dict[str, str],
+        stdin: Any,
+        *,
+        at_terminal: bool = False,
+    ) -> Forked:
+        """`at_terminal`: `stdin` is a terminal, and stderr too; the process gets a session of its own."""
+        asked = {"arguments": arguments, "folder": str(folder), "environment": env, "session": at_terminal}
+        order = json.dumps(asked).encode()
         exit_codes, reports = socket.socketpair()
-        (out, writes_out), (err, writes_err) = os.pipe(), os.pipe()
+        (out, writes_out), (err, writes_err) = os.pipe(), (None, stdin) if at_terminal else os.pipe()
         reads, write = os.pipe() if stdin == subprocess.PIPE else (None, None)
         with contextlib.ExitStack() as theirs:
             theirs.enter_context(reports)
-            for descriptor in (writes_out, writes_err, *([reads] if reads is not None else [])):
-                theirs.callback(os.close, descriptor)
+            for descriptor in (writes_out, reads, None if at_terminal else writes_err):
+                if descriptor is not None:
+                    theirs.callback(os.close, descriptor)
             if stdin == subprocess.DEVNULL:
                 stdin = theirs.enter_context(open(os.devnull, "rb"))  # noqa: PTH123
-            given = stdin.fileno() if reads is None else reads
+            given = reads if reads is not None else stdin if at_terminal else stdin.fileno()
             streams = [given, writes_out, writes_err, reports.fileno()]
             socket.send_fds(self._orders, [NUMBER.pack(len(order))], streams)
             self._orders.sendall(order)
@@ -242,7 +246,7 @@ class _Server:
             exit_codes,
             None if write is None else open(write, "w", encoding="utf-8"),  # noqa: PTH123
             open(out, encoding="utf-8"),  # noqa: PTH123
-            open(err, encoding="utf-8"),  # noqa: PTH123
+            None if err is None else open(err, encoding="utf-8"),  # noqa: PTH123
         )
 
     def close(self) -> None:
