@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import itertools
 import threading
 import time
 import warnings
@@ -13,6 +14,7 @@ from support.jobs import contacts
 from support.programs import options
 from uploader import Rows, Uploader, upload
 from uploader.jobs.session import exact_clock
+from uploader.mockserver.simulator import Simulator
 from uploader.system.private_files import Lock
 
 LOOPS = {"plain": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -127,22 +129,32 @@ def test_leaving_the_loop_leaves_nothing_open_and_the_job_can_be_resumed(
         threading.Event().wait(0.01)
 
 
-def test_a_plain_iterable_that_blocks_stops_neither_the_loop_nor_the_end(tmp_path, hubspot_mock):
+def test_a_plain_iterable_that_blocks_stops_neither_the_loop_nor_the_end(tmp_path, hubspot_mock, monkeypatch):
     hubspot = hubspot_mock()
-    may_go = threading.Event()
+    may_go, written, gone = threading.Event(), threading.Event(), threading.Event()
+    handle, upserts = Simulator.handle, itertools.count(1)
+
+    def counted(self, request, now):
+        reply = handle(self, request, now)
+        if request.path.endswith("/upsert") and next(upserts) == 10:
+            written.set()
+        return reply
+
+    monkeypatch.setattr(Simulator, "handle", counted)
 
     def rows():
         yield from contacts(5_000)
         may_go.wait(60)
+        gone.set()
 
     async def work() -> None:
         task = asyncio.ensure_future(upload(rows(), **options(tmp_path, base_url=hubspot.url)))
-        while len(hubspot.contacts()) < 1_000:  # noqa: ASYNC110  # in another thread
-            await asyncio.sleep(0.02)
+        assert await asyncio.to_thread(written.wait, 60)
+        assert len(hubspot.contacts()) >= 1_000
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert not may_go.is_set()
+        assert not gone.is_set()
 
     try:
         run_strictly(work())
