@@ -236,11 +236,13 @@ def test_only_commands_print_exit_or_read_the_environment():
     assert {m: used for m in others if (used := _used_names(m) & _FOR_COMMANDS_ONLY)} == {}
 
 
+@cache
 def _used_names(module):
-    used = {_names(node) for node in ast.walk(_tree(module)) if isinstance(node, ast.Name | ast.Attribute)}
+    nodes = list(ast.walk(_tree(module)))
+    used = {_names(node) for node in nodes if isinstance(node, ast.Name | ast.Attribute)}
     aliases = {
         f"{node.module}.{alias.name}"
-        for node in ast.walk(_tree(module))
+        for node in nodes
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
