@@ -68,13 +68,17 @@ class _Reader(sqlite3.Connection):
 
     def close(self) -> None:
         super().close()
-        if self.path is not None and _has_empty_log(self.path):
-            # The files stay if they are in use elsewhere, or the folder can't be written.
-            with (
-                suppress(OSError, sqlite3.Error),
-                closing(connect(self.path, "rw", lock_seconds=0)) as writer,
-            ):
-                writer.execute("PRAGMA user_version")
+        if self.path is not None:
+            remove_empty_log(self.path)
+
+
+def remove_empty_log(path: Path) -> None:
+    """Remove what SQLite has left beside a file of ours that was only read. It stays if the file is in use
+    elsewhere, or the folder can't be written.
+    """
+    if _has_empty_log(path):
+        with suppress(OSError, sqlite3.Error), closing(connect(path, "rw", lock_seconds=0)) as writer:
+            writer.execute("PRAGMA user_version")
 
 
 def _has_empty_log(path: Path) -> bool:

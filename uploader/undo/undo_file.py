@@ -77,6 +77,8 @@ class UndoFile(sqlite.Database):
         if self._others is not None:
             self._others.close()
         super().close()
+        for attached in (self.snapshot, self.snapshot.with_suffix("")):
+            sqlite.remove_empty_log(attached)
 
     def open(self, *, restart: bool = False, keep: bool = True) -> bool:
         """Resume an undo of the same snapshot, or begin one; True if resumed. Without `keep`, the file is

@@ -49,6 +49,7 @@ def test_a_second_undo_writes_nothing(tmp_path):
     again, _ = undo(job)
     assert counts(again) == counts(first)
     assert writes(job) == 0
+    assert not [*tmp_path.glob("*-wal"), *tmp_path.glob("*-shm")]  # it has read checkpoint and snapshot
     anew, _ = undo(job, restart=True)
     assert (counts(anew), writes(job), anew.exit_code) == ({"as_before": 50}, 0, 0)
 
