@@ -4,12 +4,21 @@ Every step does what it does in a run, batch by batch, and the next one goes on 
 the best of some rounds: whatever else the machine does can only make a round slower. What a whole upload
 spends beside these steps is what a request costs (aiohttp, event loop, pace), the commits, and the start.
 
+With `--instructions`, valgrind counts what the processor executes in each step, once the first rows are done:
+the same in every run, whatever else the machine does.
+
     python -m benchmarks.cost_by_part
     python -m benchmarks.cost_by_part --shapes csv crm ndjson
+    python -m benchmarks.cost_by_part --instructions
 """
 
 import argparse
 import gc
+import json
+import os
+import re
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -36,6 +45,10 @@ from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.storage.results_file import result_lines
 
 ROWS, ROUNDS = 20_000, 7
+#: Where instructions are counted: rows in all, and those after which they are.
+COUNTED_ROWS, WARM_UP_ROWS = 6_000, 2_000
+#: Wherever this function is called, valgrind begins a new count.
+CLOCK = "time_process_time"
 USUAL = ("ndjson", "csv", "crm")
 Seconds = dict[str, float]  # by the name of a step
 
@@ -45,7 +58,8 @@ class Engine:
 
     def __init__(self, path: Path, *, are_known: bool) -> None:
         self.seconds: Seconds = defaultdict(float)
-        self._path = path
+        self.steps: list[tuple[str, int]] = []  #: in order, each with the rows read before it
+        self._path, self._rows = path, 0
         source, rules = open_source(str(path)), Rules()
         header = source.shape.columns
         self._slices = source.slices()
@@ -56,20 +70,21 @@ class Engine:
 
     @contextmanager
     def _step(self, name: str) -> Iterator[None]:
+        self.steps.append((name, self._rows))
         began = time.process_time()
         yield
         self.seconds[name] += time.process_time() - began
 
     def run(self) -> Seconds:
-        position = 0
         while (part := self._read()) is not None:
+            position = self._rows
             records, unsent = self._map(position, part.rows)
             self._accounting.read(Slice(position, len(part.rows), 0, part.start, records, unsent))
             self._settle([Settlement(one, one.outcome, refusal=Refusal("", one.reason)) for one in unsent])
             with self._step("find conflicts, draw batches"):
                 self._batcher.add(records)
             self._send(is_last=False)
-            position += len(part.rows)
+            self._rows += len(part.rows)
         self._send(is_last=True)
         return self.seconds
 
@@ -115,21 +130,50 @@ def measure(folder: Path, name: str, rows: int) -> Seconds:
     path = folder / f"{name}.{shape.form}"
     make(path, shape, rows)
     rounds = [Engine(path, are_known=shape.is_known).run() for _ in range(ROUNDS)]
-    return {step: min(one[step] for one in rounds) / rows for step in rounds[0]}
+    return {step: min(one[step] for one in rounds) / rows * 1e6 for step in rounds[0]}
+
+
+def count(folder: Path, name: str) -> dict[str, float]:
+    """The instructions of each step per row, by a process of its own under valgrind."""
+    shape = SHAPES[name]
+    path, out = folder / f"{name}.{shape.form}", folder / f"{name}.counts"
+    make(path, shape, COUNTED_ROWS)
+    valgrind = ["valgrind", "--tool=callgrind", f"--dump-before={CLOCK}", f"--callgrind-out-file={out}"]
+    command = [*valgrind, sys.executable, "-m", __spec__.name, "--shapes", name, "--steps-of", str(path)]
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    done = subprocess.run(command, check=True, capture_output=True, env=environment)
+    executed: dict[str, float] = defaultdict(float)
+    for place, (step, rows_before) in enumerate(json.loads(done.stdout)):
+        if rows_before >= WARM_UP_ROWS:
+            # The first part is all that came before the first step; then each step, and what follows it.
+            part = out.with_name(f"{out.name}.{2 * place + 2}").read_text()
+            executed[step] += int(re.findall(r"^totals: (\d+)", part, re.MULTILINE)[0])
+    return {step: total / (COUNTED_ROWS - WARM_UP_ROWS) for step, total in executed.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What each part of the engine costs per row.")
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=USUAL)
     parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--instructions", action="store_true", help="count them, with valgrind")
+    parser.add_argument("--steps-of", type=Path, help=argparse.SUPPRESS)  # what valgrind runs
     options = parser.parse_args()
     gc.set_threshold(50_000, 20, 100)  # as in a run
+    if options.steps_of:
+        engine = Engine(options.steps_of, are_known=SHAPES[options.shapes[0]].is_known)
+        engine.run()
+        json.dump(engine.steps, sys.stdout)
+        return
     with workplace(None) as folder:
-        measured = {name: measure(folder, name, options.rows) for name in options.shapes}
+        measured = {
+            name: count(folder, name) if options.instructions else measure(folder, name, options.rows)
+            for name in options.shapes
+        }
+    unit, digits = ("instructions per row", 0) if options.instructions else ("us per row", 2)
     steps = list(next(iter(measured.values())))
-    lines = [[step, *(f"{one[step] * 1e6:.2f}" for one in measured.values())] for step in steps]
-    sums = ["together", *(f"{sum(one.values()) * 1e6:.2f}" for one in measured.values())]
-    print(aligned([["us per row", *(SHAPES[name].title for name in measured)], *lines, sums]))
+    lines = [[step, *(f"{one[step]:,.{digits}f}" for one in measured.values())] for step in steps]
+    sums = ["together", *(f"{sum(one.values()):,.{digits}f}" for one in measured.values())]
+    print(aligned([[unit, *(SHAPES[name].title for name in measured)], *lines, sums]))
 
 
 if __name__ == "__main__":
