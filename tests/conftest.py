@@ -6,7 +6,8 @@ import gc
 import inspect
 import os
 import sys
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, closing
 from typing import Any
 
 import aioresponses.core
@@ -110,6 +111,13 @@ def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("HUBSPOT_", "UPLOADER_")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def closed_at_end() -> Iterator[Callable[[Any], Any]]:
+    """Takes what has a method `close`, and returns it. It is closed when the test ends."""
+    with ExitStack() as stack:
+        yield lambda opened: stack.enter_context(closing(opened))
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Any]:

@@ -63,16 +63,26 @@ class Doubtful:
         return await self.searched.find([self.record], self.attempts)
 
 
+@pytest.fixture
+def doubtful(tmp_path, closed_at_end):
+    def make(*arguments, **rules) -> Doubtful:
+        job = Doubtful(tmp_path, *arguments, **rules)
+        closed_at_end(job.file)
+        return job
+
+    return make
+
+
 def run(make):
     return run_virtual(make())
 
 
 @pytest.mark.parametrize("ago", [0.0, 10_000.0])
-def test_what_is_found_late_is_not_created_again(tmp_path, ago):
+def test_what_is_found_late_is_not_created_again(doubtful, ago):
     """Whenever an earlier process noted its request, it may have left just before the job began."""
 
     async def work():
-        job = Doubtful(tmp_path, ago)
+        job = doubtful(ago)
         asyncio.get_running_loop().call_later(100.0, job.create)
         settled, seconds = await job.settle()
         found = await job.found()
@@ -83,9 +93,9 @@ def test_what_is_found_late_is_not_created_again(tmp_path, ago):
     assert 100.0 <= seconds < DOUBT_SECONDS
 
 
-def test_what_no_search_finds_in_time_may_be_created(tmp_path):
+def test_what_no_search_finds_in_time_may_be_created(doubtful):
     async def work():
-        job = Doubtful(tmp_path)
+        job = doubtful()
         settled, seconds = await job.settle()
         return settled, seconds, [one.contact_id for one in (await job.found()).ready]
 
@@ -94,11 +104,11 @@ def test_what_no_search_finds_in_time_may_be_created(tmp_path):
     assert DOUBT_SECONDS <= seconds < DOUBT_SECONDS + 60.0
 
 
-def test_a_search_that_lags_more_proves_nothing(tmp_path):
+def test_a_search_that_lags_more_proves_nothing(doubtful):
     """It does not find what an answer has named since, either."""
 
     async def work():
-        job = Doubtful(tmp_path)
+        job = doubtful()
         await job.searched.note({"b.com": "77"})
         settled, seconds = await job.settle()
         return settled, seconds, await job.found()
@@ -109,9 +119,9 @@ def test_a_search_that_lags_more_proves_nothing(tmp_path):
     assert len(found.in_doubt) == 1
 
 
-def test_a_search_that_finds_what_was_created_since_is_up_to_date(tmp_path):
+def test_a_search_that_finds_what_was_created_since_is_up_to_date(doubtful):
     async def work():
-        job = Doubtful(tmp_path)
+        job = doubtful()
         job.create("b.com")
         await job.searched.note({"b.com": "77"})
         settled, seconds = await job.settle()
@@ -122,9 +132,9 @@ def test_a_search_that_finds_what_was_created_since_is_up_to_date(tmp_path):
     assert seconds < DOUBT_SECONDS + 60.0
 
 
-def test_what_hubspot_has_accepted_is_never_created_again(tmp_path):
+def test_what_hubspot_has_accepted_is_never_created_again(doubtful):
     async def work():
-        job = Doubtful(tmp_path)
+        job = doubtful()
         await job.searched.accept(["a.com"])
         settled, _ = await job.settle()
         return settled, await job.found()
@@ -134,9 +144,9 @@ def test_what_hubspot_has_accepted_is_never_created_again(tmp_path):
     assert len(found.in_doubt) == 1
 
 
-def test_several_companies_leave_it_unknown_which_is_ours(tmp_path):
+def test_several_companies_leave_it_unknown_which_is_ours(doubtful):
     async def work():
-        job = Doubtful(tmp_path)
+        job = doubtful()
         job.create()
         job.create()
         settled, _ = await job.settle()
@@ -147,9 +157,9 @@ def test_several_companies_leave_it_unknown_which_is_ours(tmp_path):
 
 
 @pytest.mark.parametrize("passes", [True, False, None])
-def test_a_company_that_never_gets_an_answer_is_abandoned_if_writes_succeed(tmp_path, passes):
+def test_a_company_that_never_gets_an_answer_is_abandoned_if_writes_succeed(doubtful, passes):
     async def work():
-        job, sizes = Doubtful(tmp_path), []
+        job, sizes = doubtful(), []
         for _ in range(MOST_TRIES):
             settled, _ = await job.settle(passes=passes)
             if settled:

@@ -48,17 +48,17 @@ def rejected(position: int, key: str = "") -> Settlement:
     )
 
 
-def test_what_was_committed_is_what_is_read(tmp_path):
+def test_what_was_committed_is_what_is_read(tmp_path, closed_at_end):
     path = tmp_path / "job.checkpoint"
     tallies = Tallies(rows=9, requests=3, num_errors=1, batches={"COMPLETE": 2})
     tallies.outcomes[Outcome.REJECTED] = 1
     progress = Progress(9, 4, ((5, 7),), Resume(3, 0, Mark(77, 5)))
     known = {0: (Mark(80, 6, "d2"), Mark(99, 8, "d3"))}
     state = State(progress, tallies, "stopped", "why", 12, Extent(345, "d1", (1, 345, 9)), 6.5, known)
-    checkpoint = Checkpoint.create(path, IDENTITY)
+    checkpoint = closed_at_end(Checkpoint.create(path, IDENTITY))
     checkpoint.commit(state, [rejected(4)])
     checkpoint.close()
-    again = Checkpoint.open(path)
+    again = closed_at_end(Checkpoint.open(path))
     assert (again.state(), again.identity()) == (state, IDENTITY)
     assert [mark.digest for mark in again.state().known[0]] == ["d2", "d3"]
     (letter,) = again.dead_letters()
@@ -70,8 +70,8 @@ def test_what_was_committed_is_what_is_read(tmp_path):
     )
 
 
-def test_marks_that_are_passed_are_forgotten(tmp_path):
-    checkpoint = Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY)
+def test_marks_that_are_passed_are_forgotten(tmp_path, closed_at_end):
+    checkpoint = closed_at_end(Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY))
     for known in ({0: (Mark(80, 6, "d2"),)}, {}, {}):
         checkpoint.commit(State(known=known), [])
         assert checkpoint.state().known == known
@@ -90,19 +90,19 @@ def as_version_0_4_0_left_it(path: Path) -> None:
         connection.execute("PRAGMA user_version = 2")
 
 
-def test_a_job_that_version_0_4_0_began_is_looked_at_and_goes_on(tmp_path):
+def test_a_job_that_version_0_4_0_began_is_looked_at_and_goes_on(tmp_path, closed_at_end):
     path = tmp_path / "job.checkpoint"
     state = State(
         Progress(9, 4, ((5, 7),), Resume(3, 0, Mark(77, 5))),
         Tallies(rows=9),
         results=Extent(345),
     )
-    checkpoint = Checkpoint.create(path, IDENTITY)
+    checkpoint = closed_at_end(Checkpoint.create(path, IDENTITY))
     checkpoint.commit(state, [])
     checkpoint.close()
     as_version_0_4_0_left_it(path)
     for read_only in (True, False, False):
-        again = Checkpoint.open(path, read_only=read_only)
+        again = closed_at_end(Checkpoint.open(path, read_only=read_only))
         assert (again.state(), again.identity()) == (state, IDENTITY)
         if not read_only:
             state.progress = Progress(9, 5, ((5, 7),), Resume(4, 0, Mark(88, 6, "d1")))
@@ -120,16 +120,16 @@ def test_a_checkpoint_of_a_version_yet_to_come_is_refused_with_what_to_do(tmp_pa
         Checkpoint.open(path)
 
 
-def test_a_checkpoint_is_for_its_owner_alone(tmp_path):
+def test_a_checkpoint_is_for_its_owner_alone(tmp_path, closed_at_end):
     path = tmp_path / "job.checkpoint"
-    checkpoint = Checkpoint.create(path, IDENTITY)
+    checkpoint = closed_at_end(Checkpoint.create(path, IDENTITY))
     checkpoint.commit(State(reason="so that there is a WAL"), ())
     for file in tmp_path.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
 
 
-def test_a_commit_that_fails_changes_nothing(tmp_path):
-    checkpoint = Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY)
+def test_a_commit_that_fails_changes_nothing(tmp_path, closed_at_end):
+    checkpoint = closed_at_end(Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY))
     checkpoint.commit(State(reason="first"), [rejected(1)])
     checkpoint._connection.execute("PRAGMA max_page_count = 12")
     many = [rejected(position, f"{'x' * 500}{position}@example.com") for position in range(2, 400)]
@@ -139,9 +139,9 @@ def test_a_commit_that_fails_changes_nothing(tmp_path):
     assert len(list(checkpoint.dead_letters())) == 1
 
 
-def test_dead_letters_that_lead_to_one_record_by_other_values_go_on_together(tmp_path):
+def test_dead_letters_that_lead_to_one_record_by_other_values_go_on_together(tmp_path, closed_at_end):
     """Mended and sent after the second, the first would write its older values over it."""
-    checkpoint = Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY)
+    checkpoint = closed_at_end(Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY))
     values = [
         ("crm_id=1", "email=ann@x.com"),  # rejected
         ("email=ann@x.com",),  # abandoned, as all others
@@ -167,11 +167,11 @@ def test_dead_letters_that_lead_to_one_record_by_other_values_go_on_together(tmp
     assert is_retryable == [False, False, False, False, True, True]
 
 
-def test_what_is_read_as_of_now_stays_so_while_another_process_commits(tmp_path):
+def test_what_is_read_as_of_now_stays_so_while_another_process_commits(tmp_path, closed_at_end):
     path = tmp_path / "job.checkpoint"
-    writer = Checkpoint.create(path, IDENTITY)
+    writer = closed_at_end(Checkpoint.create(path, IDENTITY))
     writer.commit(State(), [rejected(1)])
-    reader = Checkpoint.open(path, read_only=True)
+    reader = closed_at_end(Checkpoint.open(path, read_only=True))
     with reader.as_of_now():
         assert len(list(reader.dead_letters())) == 1
         writer.commit(State(), [rejected(2)])
@@ -179,8 +179,8 @@ def test_what_is_read_as_of_now_stays_so_while_another_process_commits(tmp_path)
     assert len(list(reader.dead_letters())) == 2
 
 
-def test_a_later_row_that_wrote_the_key_supersedes_earlier_dead_letters_only(tmp_path):
-    checkpoint = Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY)
+def test_a_later_row_that_wrote_the_key_supersedes_earlier_dead_letters_only(tmp_path, closed_at_end):
+    checkpoint = closed_at_end(Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY))
     checkpoint.commit(State(), [rejected(1, "a@x.com"), rejected(9, "A@x.com"), rejected(2, "b@x.com")])
     checkpoint.commit(State(), (), [Superseding(5, 7, "email=a@x.com")])
     assert {letter.position: letter.superseded for letter in checkpoint.dead_letters()} == {
@@ -190,8 +190,8 @@ def test_a_later_row_that_wrote_the_key_supersedes_earlier_dead_letters_only(tmp
     }
 
 
-def test_a_dead_letter_supersedes_none_of_its_key(tmp_path):
-    checkpoint = Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY)
+def test_a_dead_letter_supersedes_none_of_its_key(tmp_path, closed_at_end):
+    checkpoint = closed_at_end(Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY))
     checkpoint.commit(State(), [rejected(1, "a@x.com"), rejected(9, "A@x.com"), rejected(4, "a@x.com")])
     assert [letter.superseded for letter in checkpoint.dead_letters()] == [None] * 3
 
@@ -269,11 +269,11 @@ def test_who_gives_a_plan_for_a_checkpoint_is_not_advised_to_start_over(tmp_path
     assert "--restart" not in str(raised.value)
 
 
-def test_a_checkpoint_appears_whole_or_not_at_all(tmp_path):
+def test_a_checkpoint_appears_whole_or_not_at_all(tmp_path, closed_at_end):
     with pytest.raises(CheckpointError, match="--checkpoint"):
         Checkpoint.create(tmp_path / "nowhere" / "job.checkpoint", IDENTITY)
     (tmp_path / "job.checkpoint.new").write_bytes(b"left by a kill")
-    assert Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY).state() == State()
+    assert closed_at_end(Checkpoint.create(tmp_path / "job.checkpoint", IDENTITY)).state() == State()
     assert not (tmp_path / "job.checkpoint.new").exists()
 
 

@@ -1,5 +1,7 @@
 """Keys that rows have linked, kept in the file of the keys of one contact."""
 
+from contextlib import closing
+
 from hypothesis import given, settings, strategies as st
 
 from uploader.storage.keys_of_one_contact_file import MOST_LINKED, KeysOfOneContactFile
@@ -20,11 +22,12 @@ def test_keys_are_linked_by_chains_of_rows(tmp_path_factory, rows):
     assert {key: set(keys) for key, keys in found.items()} == {key: one for one in sets for key in one}
     keys_file.append([])
     keys_file.close()
-    assert KeysOfOneContactFile(path).linked("abcdefgh") == found
+    with closing(KeysOfOneContactFile(path)) as again:
+        assert again.linked("abcdefgh") == found
 
 
-def test_a_key_of_many_others_is_a_placeholder_and_links_no_more(tmp_path):
-    keys_file = KeysOfOneContactFile(tmp_path / "checkpoint")
+def test_a_key_of_many_others_is_a_placeholder_and_links_no_more(tmp_path, closed_at_end):
+    keys_file = closed_at_end(KeysOfOneContactFile(tmp_path / "checkpoint"))
     for number in range(100):
         keys_file.link(["email=none@none.com", f"external_id={number}"])
     found = keys_file.linked([f"external_id={number}" for number in range(100)])
@@ -39,4 +42,5 @@ def test_links_that_were_not_appended_are_gone_after_a_kill(tmp_path):
     keys_file.link("cd")
     keys_file.write_links()
     keys_file.close()
-    assert KeysOfOneContactFile(tmp_path / "checkpoint").linked("abcd").keys() == {"a", "b"}
+    with closing(KeysOfOneContactFile(tmp_path / "checkpoint")) as again:
+        assert again.linked("abcd").keys() == {"a", "b"}

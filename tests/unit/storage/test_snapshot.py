@@ -24,8 +24,9 @@ def former(key: str, hubspot_id: str = "", position: int = 0, at: float = 1_000.
     )
 
 
-def opened(tmp_path) -> SnapshotFile:
-    return SnapshotFile(tmp_path / "c.checkpoint", ABOUT)
+@pytest.fixture
+def snapshot(tmp_path, closed_at_end) -> SnapshotFile:
+    return closed_at_end(SnapshotFile(tmp_path / "c.checkpoint", ABOUT))
 
 
 def asked(tmp_path, query: str) -> list[tuple]:
@@ -33,15 +34,13 @@ def asked(tmp_path, query: str) -> list[tuple]:
         return connection.execute(query).fetchall()
 
 
-def test_a_reading_that_is_removed_leaves_nothing(tmp_path):
-    snapshot = opened(tmp_path)
+def test_a_reading_that_is_removed_leaves_nothing(tmp_path, snapshot):
     snapshot.keep([former("a", "7"), former("b", "", 1)])
     snapshot.forget(["email=a", "email=b"])
     assert [asked(tmp_path, f"SELECT * FROM {table}") for table in TABLES] == [[]] * 5
 
 
-def test_what_another_key_of_the_contact_needs_stays(tmp_path):
-    snapshot = opened(tmp_path)
+def test_what_another_key_of_the_contact_needs_stays(tmp_path, snapshot):
     snapshot.keep([former("a", "7", city="Ulm", phone="1"), former("b", "7", 1, city="ours")])
     snapshot.forget(["email=a"])
     assert asked(tmp_path, "SELECT hubspot_id, property, text FROM former") == [("7", "city", "Ulm")]
@@ -49,8 +48,7 @@ def test_what_another_key_of_the_contact_needs_stays(tmp_path):
     assert asked(tmp_path, "SELECT * FROM former") == []
 
 
-def test_a_later_row_that_was_refused_takes_out_its_own_values_alone(tmp_path):
-    snapshot = opened(tmp_path)
+def test_a_later_row_that_was_refused_takes_out_its_own_values_alone(tmp_path, snapshot):
     snapshot.keep([former("a", "7", city="Ulm")])
     snapshot.keep([former("a", "7", 9, city="ours", phone="1")])
     snapshot.forget(["email=a"])
@@ -60,9 +58,8 @@ def test_a_later_row_that_was_refused_takes_out_its_own_values_alone(tmp_path):
 
 
 @pytest.mark.parametrize("work", ["keep", "forget"])
-def test_a_batch_costs_the_same_in_a_large_snapshot(tmp_path, work):
+def test_a_batch_costs_the_same_in_a_large_snapshot(tmp_path, snapshot, work):
     """Counted in steps of SQLite's own machine, not in seconds."""
-    snapshot = opened(tmp_path)
     steps = []
     for size in (200, 10_000):
         batch = [former(f"x{size}-{n}", f"9{size}{n}", 10**6 + n) for n in range(20)]
@@ -83,10 +80,9 @@ def test_a_batch_costs_the_same_in_a_large_snapshot(tmp_path, work):
     assert 0 < steps[0] <= steps[1] < 2 * steps[0]
 
 
-def test_what_a_process_left_is_judged_in_bounded_memory(tmp_path):
+def test_what_a_process_left_is_judged_in_bounded_memory(tmp_path, snapshot):
     """As of a job of 0.6.2, each of whose contacts has a reading that is to be judged."""
     size = 40_000
-    snapshot = opened(tmp_path)
     with snapshot._connection as connection:
         connection.executemany(
             "INSERT INTO contacts VALUES (?, 'email=' || ?1, 'email', ?1, ?1, ?1, 0, 0.0, NULL)",
