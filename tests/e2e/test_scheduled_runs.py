@@ -172,11 +172,18 @@ def test_a_first_process_that_is_still_starting_ends_at_sigterm(state, variables
     os.mkfifo(state / "token")
     job = begin(state, {**given, "UPLOADER_TOKEN_FILE": str(state / "token")})
     held: list[int] = []
-    wait_until(lambda: _hold(state / "token", held), job)  # it reads, and there is nothing to read yet
+    wait_until(lambda: _hold(state / "token", held), job)
+    # It reads, and there is nothing to read yet. A signal just before would wait for the end of the read.
+    wait_until(lambda: _is_reading(first_process(job)), job)
     os.kill(first_process(job), signal.SIGTERM)
     assert end(job).code == 143
     os.close(held[0])
     assert not (state / "contacts.csv.checkpoint").exists()
+
+
+def _is_reading(pid: int) -> bool:
+    """Whether the process is inside of `read`, which is number 0 on x86-64 and 63 on ARM."""
+    return Path(f"/proc/{pid}/syscall").read_text().startswith(("0 ", "63 "))
 
 
 def _hold(fifo: Path, held: list[int]) -> bool:
