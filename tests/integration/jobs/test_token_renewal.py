@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shlex
+import sys
 import tomllib
 from functools import partial
 from itertools import pairwise
@@ -305,7 +306,10 @@ def test_a_token_command_that_fails_at_once_starts_no_job(tmp_path):
 
 def test_a_token_command_that_is_interrupted_with_the_run_is_no_fault(tmp_path):
     """Ctrl-C reaches both, and it is not certain which one ends first."""
-    job, replace = file_job(tmp_path, sign_in=lambda _: TokenCommand("sh -c 'kill -INT $$'"))
+    # Where the tests run in the background, interrupts are ignored at first.
+    program = "import os, signal as s; s.signal(s.SIGINT, s.SIG_DFL); os.kill(os.getpid(), s.SIGINT)"
+    command = shlex.join([sys.executable, "-c", program])
+    job, replace = file_job(tmp_path, sign_in=lambda _: TokenCommand(command))
     summary = run_file_job(job, replace)
     assert summary.cause is Cause.SIGNAL
 
