@@ -127,8 +127,10 @@ def test_a_program_is_ended_by_another_thread_and_not_started_again(tmp_path):
 
 
 def test_an_interrupted_program_is_an_interruption():
+    # Where the tests run in the background, interrupts are ignored at first.
+    program = "import os, signal as s; s.signal(s.SIGINT, s.SIG_DFL); os.kill(os.getpid(), s.SIGINT)"
     with pytest.raises(InterruptedProgramError):
-        TokenProgram(shell("kill -INT $$")).read_token()
+        TokenProgram(python(program)).read_token()
 
 
 def test_no_repr_shows_the_command():
