@@ -119,6 +119,16 @@ class Report:
         return {name: names for name, names in found.items() if names}
 
     @property
+    def missing_owners(self) -> dict[str, Counter[str]]:
+        """By property, the unknown owners that the account does not have: those that are not ambiguous."""
+        ambiguous = self.ambiguous_owners
+        found = {
+            name: Counter({who: n for who, n in counts.items() if who not in ambiguous.get(name, {})})
+            for name, counts in self.unknown_owners.items()
+        }
+        return {name: counts for name, counts in found.items() if counts}
+
+    @property
     def schema(self) -> Schema | None:
         """The account's properties, None if they are not known."""
         return self.account.schema if self.account else None

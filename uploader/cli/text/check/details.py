@@ -17,7 +17,6 @@ from uploader.cli.text.forecast import chain_lines, reads_text
 from uploader.cli.text.numbers import duration
 from uploader.hubspot.account import PRODUCTION
 from uploader.hubspot.object_types import noun
-from uploader.hubspot.owner_lookup import Owner
 from uploader.hubspot.requests import MAX_INPUTS
 from uploader.jobs.scans.bad_values import REPLACEABLE
 from uploader.jobs.scans.row_findings import SHORT_ID, Example, Group
@@ -281,26 +280,23 @@ def _owner_lines(report: Report) -> list[str]:
         texts.append(f"{counts.total():>12,}  {have} {name}, with {counted(len(counts), 'owner')}")
         texts += _most_common(counts - unknown)
         if unknown:
-            texts += _unknown_owner_lines(unknown, report.ambiguous_owners.get(name, {}), report)
+            texts += _unknown_owner_lines(name, report)
     return texts
 
 
-def _unknown_owner_lines(
-    all_unknown: Counter[str], ambiguous: Mapping[str, Sequence[Owner]], report: Report
-) -> list[str]:
+def _unknown_owner_lines(name: str, report: Report) -> list[str]:
     """The owners that the account does not have, then those that it has several of."""
     note = " (including skipped rows)" if report.findings.skipped else ""
-    unknown = Counter({who: count for who, count in all_unknown.items() if who not in ambiguous})
     texts = []
-    if unknown:
-        name_them = numbered(unknown.total(), "names", "name")
+    if missing := report.missing_owners.get(name):
+        name_them = numbered(missing.total(), "names", "name")
         texts.append(
-            f"{unknown.total():>12,}  of them {name_them} {counted(len(unknown), 'owner')} that this "
+            f"{missing.total():>12,}  of them {name_them} {counted(len(missing), 'owner')} that this "
             f"account does not have{note}"
         )
-        texts += _most_common(unknown)
-    for who, several in ambiguous.items():
-        count = all_unknown[who]
+        texts += _most_common(missing)
+    for who, several in report.ambiguous_owners.get(name, {}).items():
+        count = report.unknown_owners[name][who]
         name_it = numbered(count, "names", "name")
         texts.append(f"{count:>12,}  of them {name_it} an owner that is not certain{note}:")
         texts.append(f"{'':>16}  {namesakes_text(who, several)}")

@@ -2,7 +2,6 @@
 escapes every text.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -103,17 +102,13 @@ def _bad_values(report: Report) -> Iterator[Kind]:
                 yield _of_options(one)
         listed = {*options, *(name for name in groups if name[0] == "OWNER" and report.unknown_owners)}
         yield from _groups({name: group for name, group in groups.items() if name not in listed}, report)
-    ambiguous = report.ambiguous_owners
-    for name, all_owners in report.unknown_owners.items():
-        owners = Counter(
-            {who: count for who, count in all_owners.items() if who not in ambiguous.get(name, {})}
-        )
-        for who, several in ambiguous.get(name, {}).items():
-            yield Kind(all_owners[who], name, namesakes_text(who, several), [])
-        if owners:
-            shown = [f"{printable(who, 60)} ({count:,})" for who, count in owners.most_common(_NAMED)]
-            what = f"{counted(len(owners), 'owner')} that the account does not have"
-            yield Kind(owners.total(), name, what, shown)
+    for name, ambiguous in report.ambiguous_owners.items():
+        for who, several in ambiguous.items():
+            yield Kind(report.unknown_owners[name][who], name, namesakes_text(who, several), [])
+    for name, owners in report.missing_owners.items():
+        shown = [f"{printable(who, 60)} ({count:,})" for who, count in owners.most_common(_NAMED)]
+        what = f"{counted(len(owners), 'owner')} that the account does not have"
+        yield Kind(owners.total(), name, what, shown)
 
 
 def _of_options(one: BadColumn) -> Kind:

@@ -3,7 +3,6 @@ Values in, text out: nothing is printed here. Each function is one block, in the
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -194,17 +193,13 @@ def _bad_value_lines(report: Report) -> list[str]:
         elif category not in REPLACEABLE and not (category == "OWNER" and report.unknown_owners):
             kinds.append((group.count, [_kind_line(category, column, group, report)]))
     kinds += [(one.cells, _option_lines(one)) for one in by_column.values()]  # of columns that are undecided
-    ambiguous = report.ambiguous_owners
-    for name, all_owners in report.unknown_owners.items():
-        owners = Counter(
-            {who: count for who, count in all_owners.items() if who not in ambiguous.get(name, {})}
-        )
-        if owners:
-            who = _most(owners.most_common())
-            text = f"{_number(owners.total())}{name}: {counted(len(owners), 'unknown owner')}: {who}"
-            kinds.append((owners.total(), [text]))
-        for text, several in ambiguous.get(name, {}).items():
-            count = all_owners[text]
+    for name, owners in report.missing_owners.items():
+        who = _most(owners.most_common())
+        text = f"{_number(owners.total())}{name}: {counted(len(owners), 'unknown owner')}: {who}"
+        kinds.append((owners.total(), [text]))
+    for name, ambiguous in report.ambiguous_owners.items():
+        for text, several in ambiguous.items():
+            count = report.unknown_owners[name][text]
             kinds.append((count, [f"{_number(count)}{name}: {namesakes_text(text, several)}"]))
     kinds.sort(key=lambda kind: -kind[0])
     lines = [line for _, texts in kinds[:_MOST_KINDS] for line in texts]
