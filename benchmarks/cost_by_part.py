@@ -17,6 +17,7 @@ import gc
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -158,6 +159,8 @@ def main() -> None:
     parser.add_argument("--instructions", action="store_true", help="count them, with valgrind")
     parser.add_argument("--steps-of", type=Path, help=argparse.SUPPRESS)  # what valgrind runs
     options = parser.parse_args()
+    if options.instructions and not shutil.which("valgrind"):
+        parser.exit(2, "valgrind is missing: install it, or leave --instructions out to measure seconds\n")
     gc.set_threshold(50_000, 20, 100)  # as in a run
     if options.steps_of:
         engine = Engine(options.steps_of, are_known=SHAPES[options.shapes[0]].is_known)
