@@ -10,6 +10,7 @@ from pathlib import Path
 from uploader.cli.progress import bar, fit, live_display
 from uploader.cli.text.control_characters import json_line
 from uploader.cli.text.numbers import about, duration, percent
+from uploader.cli.text.summary import chain_text
 from uploader.errors import CheckpointError
 from uploader.jobs.summary import Summary
 from uploader.model.outcomes import Outcome
@@ -63,7 +64,7 @@ def watch(path: Path, interval: float | None, *, as_json: bool, look: Callable[[
                 sys.stdout.buffer.write(json_line(line) + b"\n")
                 sys.stdout.buffer.flush()
             elif summary.state == "running":
-                print(" | ".join(_parts(summary, looks, _estimate(path))), flush=True)
+                print(_line(summary, looks, _estimate(path)), flush=True)
         return
     with live_display(sys.stdout) as paint:
         for summary in _followed(path, interval or _LIVE_SECONDS, look, looks):
@@ -177,6 +178,15 @@ def _share(summary: Summary, rows: int) -> float:
     return 1.0 if summary.state == "complete" else min(summary.tallies.settled / rows, _MOST_SHARE)
 
 
+def _slow(summary: Summary) -> list[str]:
+    """What slows the job."""
+    return [text] if (text := chain_text(summary.chain)) else []
+
+
+def _line(summary: Summary, looks: Looks, rows: int | None) -> str:
+    return " | ".join([*_parts(summary, looks, rows), *_slow(summary)])
+
+
 def _lines(summary: Summary, looks: Looks, rows: int | None, width: int) -> list[str]:
     tallies, parts = summary.tallies, _parts(summary, looks, rows)
     counted = len([o for o in Outcome if tallies.outcomes[o]])
@@ -186,7 +196,11 @@ def _lines(summary: Summary, looks: Looks, rows: int | None, width: int) -> list
         first = f"{bar(share, _BAR)} {percent(share):>4}  {fit(head[1:], width - _BAR - 7)}"
     else:
         first = fit(head, width)
-    found = [first, fit(outcomes, width)]
+    # Imported here: only terminals need it.
+    from uploader.cli.text.folding import wrapped  # noqa: PLC0415
+
+    slow = [line for text in _slow(summary) for line in wrapped(text, width, "", "  ")]
+    found = [first, *(fit([line], width) for line in slow), fit(outcomes, width)]
     if tallies.throttled or tallies.retries:
         found.append(fit([f"{tallies.throttled:,} throttled", f"{tallies.retries:,} retries"], width))
     return [line for line in found if line]
