@@ -62,7 +62,7 @@ DO_IO = """
     storage.created_records_file storage.file_names storage.keys_of_one_contact_file
     storage.keys_of_results storage.list_file storage.opt_outs_file
     storage.output_files storage.results_file storage.rows_of_results storage.rows_without_snapshot
-    storage.snapshot storage.snapshot_entry_origins
+    storage.snapshot storage.snapshot_entry_origins storage.undo_progress
     pipeline.accounting.commits
     pipeline.collector pipeline.feed pipeline.producer pipeline.rate.in_flight_slots
     pipeline.requests.attempts pipeline.requests.contact_reader pipeline.requests.write_outage_probe

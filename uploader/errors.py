@@ -36,6 +36,10 @@ class CheckpointError(UploaderError):
     """The checkpoint or the results file can't be used as it is."""
 
 
+class UndoneCanaryError(CheckpointError):
+    """The rows of a canary that is not approved were undone: the job can only begin anew."""
+
+
 class DeclinedError(UploaderError):
     """The user was asked and declined: nothing was written from then on."""
 

@@ -31,7 +31,7 @@ from uploader.storage.failed_rows import KINDS, FailedRow, Kind, failed_rows
 from uploader.system.blocking_calls import Background
 from uploader.undo.job.as_json import undone_dict
 from uploader.undo.job.run import Approvals, JobUndo
-from uploader.undo.job.state import is_undone, undone_before
+from uploader.undo.job.state import has_to_begin_anew, undone_before
 from uploader.undo.links import LinksReport
 from uploader.undo.record_list import ListReport
 from uploader.verify.job import open_job, verify_job
@@ -71,7 +71,7 @@ async def check(
         settings = _reading_settings("check", sources, options, offline=is_offline)
         run = Check(settings, seams, sample=sample, examples=examples)
         found = await run_to_end(run.run(), partial(run.ending.stop, signal.SIGINT))
-        found.is_undone = is_undone(settings.checkpoint_path)
+        found.is_undone = has_to_begin_anew(settings.checkpoint_path)
         return CheckReport(found)
 
 
@@ -99,7 +99,7 @@ async def preview(
         settings = _reading_settings("preview", sources, options)
         run = Preview(settings, seams, sample=sample, examples=examples, rows=rows)
         found = await run_to_end(run.preview(), partial(run.ending.stop, signal.SIGINT))
-        found.is_undone = is_undone(settings.checkpoint_path)
+        found.is_undone = has_to_begin_anew(settings.checkpoint_path)
         return PreviewReport(found)
 
 

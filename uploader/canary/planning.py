@@ -1,10 +1,13 @@
 """Whether a job has a canary, whether its options fit, and whether its other rows wait for an approval."""
 
-from uploader.errors import SettingsError
+from uploader.errors import SettingsError, UndoneCanaryError
 from uploader.hubspot.account import Account
 from uploader.model.canary import DEFAULT_ROWS, Canary
 from uploader.settings.safety import SafetySettings
 from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.undo_progress import read_undo_progress
+
+UNDONE = "the rows of the canary were sent, and undone since; to begin anew, use --restart"
 
 
 def planned(settings: SafetySettings, account: Account, now: float, *, is_watched: bool) -> Canary | None:
@@ -27,6 +30,21 @@ def check(settings: SafetySettings, canary: Canary | None, *, is_new: bool) -> N
             f"--canary {settings.canary}: the job was started {has}; leave the option out, or start over "
             "with --restart"
         )
+
+
+def is_undone(checkpoint: Checkpoint) -> bool:
+    """Whether an undo has taken back rows of a canary that is not approved, at least in part."""
+    canary = checkpoint.canary()
+    if canary is None or canary.approved:
+        return False
+    undo = read_undo_progress(checkpoint.path, checkpoint.job_id())
+    return undo is not None and (undo.has_written or bool(undo.ended_at))
+
+
+def refuse_undone(checkpoint: Checkpoint) -> None:
+    """UndoneCanaryError if the job would go on without the rows of its canary, which were undone."""
+    if is_undone(checkpoint):
+        raise UndoneCanaryError(UNDONE)
 
 
 def unapproved(settings: SafetySettings, checkpoint: Checkpoint) -> Canary | None:

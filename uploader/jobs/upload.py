@@ -179,6 +179,8 @@ class Run:
         sources = await unless_ended(reader.run(lambda: open_sources(settings, self._given)))
         self.notices, self.sources = notices_of(settings, sources), sources
         found = self._found = find_job(settings, sources, stack)
+        if found.checkpoint is not None:
+            planning.refuse_undone(found.checkpoint)
         self.follow_ups = find_follow_ups(settings, found.checkpoint, stack, self._known_records)
         if found.checkpoint is None:
             return found

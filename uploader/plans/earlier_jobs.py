@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
+from uploader.canary import planning
 from uploader.jobs.follow_ups import find_follow_ups
 from uploader.jobs.summary import JobState, Summary
 from uploader.model.follow_ups import Progress
@@ -68,7 +69,7 @@ def earlier_job(settings: Settings) -> EarlierJob | None:
             opened.identity().portal,
             canary is not None and canary.waits,
             state.tallies,
-            state.reason,
+            planning.UNDONE if planning.is_undone(opened) else state.reason,
             state.elapsed_seconds,
             is_running,
             {one.name: one.progress for one in known},

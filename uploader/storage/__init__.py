@@ -19,4 +19,5 @@ rows_without_snapshot     rows that a job wrote without a snapshot
 snapshot                  what contacts held before the job wrote them, for `undo`
 snapshot_entry_origins    for which row each snapshot entry was read, and whether that row was written
 snapshot_entry_state      whether a snapshot entry was read before the job's first write
+undo_progress             how far a job is undone
 """

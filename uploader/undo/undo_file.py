@@ -17,6 +17,7 @@ from uploader.errors import CheckpointError
 from uploader.model.records import EMAIL
 from uploader.storage.file_names import find_job, snapshot_path, undo_path
 from uploader.storage.snapshot_entry_state import ReadingState
+from uploader.storage.undo_progress import read_undo_progress
 from uploader.system import sqlite
 from uploader.undo import work_list
 from uploader.undo.other_jobs import OtherJobs
@@ -487,24 +488,13 @@ class UndoFile(sqlite.Database):
 
 
 def read_undone(checkpoint: Path, job: str) -> Undone | None:
-    """How far a job is undone; None if no undo was begun, or its file can't be read."""
-    path = undo_path(snapshot_path(checkpoint))
-    if not path.is_file():
-        return None
-    try:
-        with closing(_open_read_only(path)) as connection:
-            about = dict(connection.execute("SELECT name, value FROM about"))
-            found = dict(connection.execute("SELECT coalesce(fate, ''), count(*) FROM keys GROUP BY fate"))
-    except sqlite3.Error:
-        return None
-    if not str(about.get("snapshot", "")).startswith(f"{job} "):
-        return None
-    left = found.pop("", 0)
+    """How far a job is undone; None if no undo has settled anything, or its file can't be read."""
+    found = read_undo_progress(checkpoint, job)
     # It may have been declined: then nothing was.
-    if not found:
+    if found is None or not found.outcomes:
         return None
-    counts = {outcome: found.get(outcome.value, 0) for outcome in UndoOutcome}
-    return Undone(counts, left, str(about.get("ended_at", "")))
+    counts = {outcome: found.outcomes.get(outcome.value, 0) for outcome in UndoOutcome}
+    return Undone(counts, found.left, found.ended_at)
 
 
 def find(named: Path) -> tuple[Path, Path]:

@@ -69,9 +69,9 @@ PRINTED = {
     "cli.guide.run:_create": ("first review the new properties, then create them: ",),
     "cli.guide.run:_end": ("next: review it, then ",),
     "cli.options.connection:_note_readers": ("holds a secret that other users can read; run: ",),
-    "cli.plans.overview:continue_line": ("to continue: ",),
+    "cli.plans.overview:continue_line": ("to begin anew: ", "to continue: "),
     "cli.plans.overview:migrate_line": ("next: upload all steps: ",),
-    "cli.text.canary:anew_line": ("to begin anew: ",),
+    "cli.text.canary:anew_text": ("to begin anew, use --restart: ",),
     "cli.text.canary:approving_line": ("to continue: ", "to continue (pipe the same rows into it): "),
     "cli.text.check.next_steps:next_steps": (
         "have it drafted: ",
@@ -369,21 +369,44 @@ def test_a_canary_is_approved(shell, hubspot_mock):
     assert len(mock.contacts()) == 9
 
 
-@shows("to begin anew: ")
+@shows("to begin anew, use --restart: ")
 def test_a_canary_that_was_undone_is_not_approved(shell, hubspot_mock):
     mock = hubspot_mock(quota="100000/10")
     (shell.folder / "c.csv").write_text("email\n" + "".join(f"c{n}@example.com\n" for n in range(9)))
     typed = f"upload c.csv --canary 2 --canary-wait 0 --snapshot --base-url {mock.url}".split()
     assert run(*typed, cwd=shell.folder).code == 3
     assert run("undo", "c.csv.checkpoint", "--yes", "--base-url", mock.url, cwd=shell.folder).code == 0
-    ended = run(*typed, cwd=shell.folder)
-    assert (ended.code, "--approve-canary" in ended.err) == (3, False), ended
-    assert f"to begin anew: uploader {' '.join(typed)} --restart" in ended.err
+    ended = run(*typed, "--approve-canary", cwd=shell.folder)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1), ended
     status = run("status", "c.csv.checkpoint", cwd=shell.folder).out
     assert ("--approve-canary" in status, "--restart added" in status) == (False, True)
     code, seen, _ = dialogue(shell.folder, lambda _: None, *typed)
-    assert (code, "[y/N]" in seen) == (3, False), seen
-    assert set(shell.follow(f"uploader {' '.join(typed)}").values()) == {0, 3}
+    assert (code, "[y/N]" in seen) == (2, False), seen
+    (anew,) = printed_commands(ended.err)
+    shell.printed += ended.err
+    assert set(shell.follow(anew).values()) == {0, 3}
+    assert len([one for one in mock.contacts() if not one["archived"]]) == 9
+
+
+@shows("to begin anew: ")
+def test_a_plan_with_a_canary_that_was_undone(shell, hubspot_mock):
+    mock = hubspot_mock(quota="100000/10")
+    (shell.folder / "c.csv").write_text("email\n" + "".join(f"c{n}@example.com\n" for n in range(9)))
+    above = f'base_url = "{mock.url}"\ncanary = 2\ncanary_wait = 0\nsnapshot = true\n'
+    step = '[[step]]\nname = "people"\nsource = "c.csv"\n'
+    (shell.folder / "plan.toml").write_text(f"{above}{step}")
+    assert shell.paste("uploader migrate plan.toml")[0] == 3
+    assert run("undo", "-f", "plan.toml", "--yes", cwd=shell.folder).code == 0
+    ended = run("migrate", "plan.toml", "--approve-canary", cwd=shell.folder)
+    assert (ended.code, len(mock.contacts())) == (2, 2), ended
+    assert ended.err.splitlines()[-1].endswith(
+        "stopped: step people: the rows of the canary were sent, and undone since; "
+        "to begin anew, use --restart"
+    )
+    _, text = shell.paste("uploader status -f plan.toml")
+    anew = printed_commands(text)[-1]
+    assert (shell.words(anew)[-1], shell.paste(anew)[0]) == ("--restart", 3)
+    assert shell.paste("uploader migrate plan.toml --approve-canary")[0] == 0
     assert len([one for one in mock.contacts() if not one["archived"]]) == 9
 
 
@@ -545,7 +568,7 @@ def test_options_whose_files_an_older_job_did_not_record(shell, hubspot_mock):
 
 @shows(
     *PRINTED["cli.plans.overview:migrate_line"],
-    *PRINTED["cli.plans.overview:continue_line"],
+    "to continue: ",
     *PRINTED["cli.commands.migrate:_closing_lines"],
 )
 def test_a_plan_that_is_checked(shell, hubspot_mock):

@@ -8,9 +8,10 @@ import pytest
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_simulator
+from support.undo_runs import undo
 from support.virtual_loop import run_virtual
 from uploader.canary.assessment import Change, Review
-from uploader.errors import SettingsError
+from uploader.errors import CheckpointError, DeclinedError, SettingsError
 from uploader.model.canary import Canary
 from uploader.model.outcomes import Outcome
 from uploader.model.stop import Cause
@@ -124,6 +125,39 @@ def test_a_yes_at_the_question_is_kept(tmp_path):
     summary = job.run_virtual(judge=Judge(says=False))
     assert (summary.exit_code, len(judge.seen)) == (0, 1)
     job.check(rows, summary)
+
+
+@pytest.mark.parametrize("options", [{"approve_canary": True}, {"canary": 0}, {}])
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_canary_that_was_undone_is_not_approved(tmp_path, options, is_killed):
+    """Its rows would be missing among the others, and nobody would be told. All can be sent anew."""
+    rows = contacts(300)
+    job = job_of(tmp_path, rows, latency_seconds=1.0)
+    job.run_virtual(judge=Judge(says=False), canary=200, snapshot=True)
+    undo(job, kill_after=26.0 if is_killed else None, max_in_flight=1)
+    left = sum(not one["archived"] for one in job.simulator.objects(1e9))
+    assert left == (100 if is_killed else 0)
+    judge = Judge(says=True)
+    with pytest.raises(CheckpointError, match="undone since; to begin anew, use --restart"):
+        job.run_virtual(judge=judge, snapshot=True, **options)
+    assert (judge.seen, job.transport.paths) == ([], [])
+    summary = job.run_virtual(judge=judge, snapshot=True, restart=True)
+    assert (summary.exit_code, len(judge.seen)) == (0, 1)
+    job.check(rows, summary)
+
+
+def test_an_undo_that_was_declined_leaves_the_canary_to_be_approved(tmp_path):
+    async def no(*_: object) -> bool:
+        return False
+
+    # An undo settles a contact that it does not find before it asks.
+    failing = {"kind": "reject", "category": "INTERNAL_ERROR", "keys": ["c7@example.com"]}
+    job = job_of(tmp_path, contacts(300), faults=[failing])
+    job.run_virtual(judge=Judge(says=False), canary=100, snapshot=True)
+    with pytest.raises(DeclinedError):
+        undo(job, approve=no)
+    assert job.run_virtual(snapshot=True, approve_canary=True).state == "complete"
+    assert len(job.held()) == 299
 
 
 # --- what is noticed ---

@@ -48,7 +48,7 @@ from uploader.plans.other_files import OtherFiles
 from uploader.settings import Settings
 from uploader.storage.output_files import refuse_existing, write_new
 from uploader.system.stop_signals import stop_on_signals
-from uploader.undo.job.state import is_undone
+from uploader.undo.job.state import has_to_begin_anew
 
 _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
 
@@ -154,7 +154,7 @@ def command(
             **_of_plan(),
         )
     )
-    report.is_undone = is_undone(settings.checkpoint_path)
+    report.is_undone = has_to_begin_anew(settings.checkpoint_path)
     report.is_step = step_in_use(click.get_current_context()) is not None
     if write_mapping is not None and report.draft:
         owned = report.schema.owned if report.schema and write_owner_map is not None else frozenset[str]()

@@ -28,7 +28,7 @@ from uploader.preview.as_json import as_dict
 from uploader.preview.run import Preview, Report
 from uploader.settings import Settings
 from uploader.system.stop_signals import stop_on_signals
-from uploader.undo.job.state import is_undone
+from uploader.undo.job.state import has_to_begin_anew
 
 
 @click.command(cls=CommandLike, like=upload)
@@ -85,7 +85,7 @@ def command(
     settings = Settings(sources=sources, **reading_settings(sources, same))
     say_settings(click.get_current_context())
     report = asyncio.run(_preview(partial(Preview, settings, sample=sample, examples=examples, rows=rows)))
-    report.is_undone = is_undone(settings.checkpoint_path)
+    report.is_undone = has_to_begin_anew(settings.checkpoint_path)
     report.is_step = step_in_use(click.get_current_context()) is not None
     _print_report(report, settings, as_json=as_json)
     return report.exit_code

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from uploader.canary import planning
 from uploader.cli.options.project import Plan
 from uploader.cli.output import print_json, print_lines, rows_out
 from uploader.cli.plans.each_step import instead_of_steps
@@ -38,6 +39,7 @@ def read_summary(path: Path) -> Summary:
     """The summary as of the last commit. The job is running if its lock is held."""
     with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
         state, follow_ups = checkpoint.state(), read_progress(checkpoint)
+        because = planning.UNDONE if planning.is_undone(checkpoint) else state.reason
     is_left = any(one.open for one in follow_ups.values())
     is_complete = state.state == "complete" and not is_left
     running = not is_complete and Lock(path).is_held()
@@ -47,7 +49,7 @@ def read_summary(path: Path) -> Summary:
     return Summary(
         state.tallies,
         JobState.RUNNING if running else JobState.COMPLETE if is_complete else JobState.STOPPED,
-        "" if running or is_complete else state.reason or stopped,
+        "" if running or is_complete else because or stopped,
         state.elapsed_seconds,
         chain=state.chain,
         follow_ups=follow_ups,
@@ -56,11 +58,15 @@ def read_summary(path: Path) -> Summary:
     )
 
 
-def _waits_for_approval(path: Path) -> bool:
-    """Whether the job's canary is sent and not approved."""
+def _next_line(path: Path) -> str:
+    """How a stopped job goes on."""
     with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
-        canary = checkpoint.canary()
-    return canary is not None and canary.waits
+        canary, is_canary_undone = checkpoint.canary(), planning.is_undone(checkpoint)
+    again = "run the job's own command again"
+    if is_canary_undone:
+        return f"to begin anew, {again} with --restart added"
+    waits = canary is not None and canary.waits
+    return f"to continue, {again}{' with --approve-canary added' if waits else ''}"
 
 
 @instead_of_steps("status")
@@ -186,9 +192,5 @@ def command(
         texts += opt_out_lines(summary.tallies, opt_outs_path(checkpoint))
         print_lines(texts)
         if summary.state == "stopped":
-            waits, undone_since = _waits_for_approval(checkpoint), is_undone(checkpoint)
-            what = "to begin anew" if waits and undone_since else "to continue"
-            option = "--restart" if undone_since else "--approve-canary"
-            word = f" with {option} added" if waits else ""
-            print_lines([f"{what}, run the job's own command again{word}"])
+            print_lines([_next_line(checkpoint)])
     return 0

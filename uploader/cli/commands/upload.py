@@ -26,7 +26,7 @@ from uploader.cli.progress import show
 from uploader.cli.project_file import job_words
 from uploader.cli.summary_file import SummaryFile
 from uploader.cli.text.canary import (
-    anew_line,
+    anew_text,
     approving_line,
     canary_text,
     kind_text,
@@ -38,7 +38,7 @@ from uploader.cli.text.next_command import command_line
 from uploader.cli.text.numbers import about
 from uploader.cli.text.summary import ending_text, missing_links_lines, opt_out_lines, summary_text
 from uploader.cli.typed_answer import answer
-from uploader.errors import SettingsError
+from uploader.errors import SettingsError, UndoneCanaryError
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import noun
 from uploader.hubspot.requests import MAX_INPUTS
@@ -193,7 +193,11 @@ def command(
             file.check(settings)
         gc.freeze()  # what is loaded by now stays
         with asyncio.Runner(loop_factory=fast_loop()) as runner:
-            summary, finished_before, rows_not_in_results = runner.run(_upload(settings, yes=yes))
+            try:
+                summary, finished_before, rows_not_in_results = runner.run(_upload(settings, yes=yes))
+            except UndoneCanaryError as error:
+                error.args = (f"{error}{anew_text(_typed(), sources)}",)
+                raise
     code = file.write(summary) if file else summary.exit_code
     _report(summary, settings, finished_before, as_json=as_json, rows_not_in_results=rows_not_in_results)
     return code
@@ -248,7 +252,7 @@ def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str], int]:
     """Run the job: its summary, notices to print, and the number of rows that the results file lacks."""
-    asks, was_undone = can_ask(settings), _is_undone(settings.checkpoint_path)
+    asks = can_ask(settings)
 
     async def approve(account: Account, rows: int | None) -> bool:
         if not account.may_be_production:
@@ -260,7 +264,7 @@ async def _upload(settings: Settings, *, yes: bool) -> tuple[Summary, list[str],
 
     async def judge(review: Review) -> bool:
         async with display.aside():
-            return await judge_canary(review, settings.object_type, asks=asks and not was_undone)
+            return await judge_canary(review, settings.object_type, asks=asks)
 
     run = Run(settings, approve=None if yes else approve, judge=judge)
     stop_on_signals(partial(_interrupt, run))
@@ -447,7 +451,7 @@ def _report(
     rows_not_in_results: int = 0,
 ) -> None:
     checkpoint, tallies = settings.checkpoint_path, summary.tallies
-    is_undone = (bool(finished_before) or summary.cause is Cause.CANARY) and _is_undone(checkpoint)
+    is_undone = bool(finished_before) and _is_undone(checkpoint)
     with contextlib.suppress(OSError):
         if as_json:
             print_json(summary.as_dict())
@@ -460,8 +464,7 @@ def _report(
     else:
         print_message(ending_text(summary, is_undone=is_undone))
     if summary.cause is Cause.CANARY:
-        typed = ["upload", *options_from_variables(click.get_current_context()), *sys.argv[2:]]
-        print_message((anew_line if is_undone else approving_line)(typed, settings.sources))
+        print_message(approving_line(_typed(), settings.sources))
     if tallies.rows and settings.results_path and settings.results_path.exists():
         which = (
             f"{tallies.settled - rows_not_in_results:,} of the rows" if rows_not_in_results else "each row"
@@ -480,6 +483,11 @@ def _report(
     for line in closing_lines(settings, summary):
         print_message(line)
     say_failures(tallies, checkpoint, has_ended=summary.state == "complete")
+
+
+def _typed() -> list[str]:
+    """The words of this command, with the options that variables give."""
+    return ["upload", *options_from_variables(click.get_current_context()), *sys.argv[2:]]
 
 
 def _is_undone(checkpoint: Path) -> bool:

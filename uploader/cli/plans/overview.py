@@ -5,6 +5,7 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
+from uploader.canary.planning import UNDONE
 from uploader.cli.options.project import Plan, Project
 from uploader.cli.project_file import checkpoint_of
 from uploader.cli.text.next_command import (
@@ -24,7 +25,7 @@ from uploader.settings import Settings
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import CHECKPOINT_ENDING
 from uploader.system.private_files import Lock
-from uploader.undo.job.state import is_undone
+from uploader.undo.job.state import has_to_begin_anew
 
 
 def standing(plan: Plan) -> PlanEnd:
@@ -52,19 +53,26 @@ def undone_steps(end: PlanEnd) -> list[str]:
 
 def migrate_line(plan: Plan, typed: Sequence[str]) -> str:
     """The command that uploads all steps of a plan that was checked; anew if a step was undone."""
-    anew = any(is_undone(checkpoint_of(one)) for one in plan.steps) and not is_given(typed, "--restart")
+    anew = any(has_to_begin_anew(checkpoint_of(one)) for one in plan.steps) and not is_given(
+        typed, "--restart"
+    )
     return f"next: upload all steps: {next_command(typed, 'migrate', ['--restart'] if anew else [])}"
 
 
 def continue_line(plan: Plan, end: PlanEnd) -> str:
-    """The command that continues a plan, in the account and with the token of the steps that were begun."""
+    """The command that continues a plan, or begins it anew if the canary of a step was undone, in the account
+    and with the token of the steps that were begun.
+    """
     checkpoints = (path for one in end.steps if (path := Path(one.checkpoint)).exists())
     recorded: dict[str, Sequence[str]] = {}
     for path in islice(checkpoints, 1):
         with closing(Checkpoint.open(path, read_only=True)) as opened:
             recorded.update(given_account(seen_from(Path.cwd(), opened.repeated_options())))
     beside = {option: one for option, one in recorded.items() if option not in plan.steps[0].values}
-    return f"to continue: {command_line('migrate', plan.path, *account_words(beside))}"
+    words = [plan.path, *account_words(beside)]
+    if any(one.reason == UNDONE for one in end.steps):
+        return f"to begin anew: {command_line('migrate', *words, '--restart')}"
+    return f"to continue: {command_line('migrate', *words)}"
 
 
 def account_of(end: PlanEnd) -> str:

@@ -106,10 +106,10 @@ def approving_line(typed: Sequence[str], sources: Sequence[str]) -> str:
     return f"to continue{by_hand(sources)}: {next_command(words, 'upload', ['--approve-canary'])}"
 
 
-def anew_line(typed: Sequence[str], sources: Sequence[str]) -> str:
-    """The typed command with --restart, for a job whose canary was undone."""
+def anew_text(typed: Sequence[str], sources: Sequence[str]) -> str:
+    """The typed command with --restart, to be put behind the reason."""
     words = [word for word in typed if word not in {"--approve-canary", "--restart"}]
-    return f"to begin anew{by_hand(sources)}: {next_command(words, 'upload', ['--restart'])}"
+    return f"{by_hand(sources)}: {next_command(words, 'upload', ['--restart'])}"
 
 
 def _listed(lines: Iterable[str]) -> list[str]:

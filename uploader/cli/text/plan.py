@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.cells import cell_len
 
+from uploader.canary.planning import UNDONE
 from uploader.cli.text.folding import folded
 from uploader.cli.text.numbers import duration
-from uploader.cli.text.summary import CANARY_UNDONE
 from uploader.cli.text.table import table_lines
 from uploader.hubspot.account import Account
 from uploader.hubspot.object_types import noun
@@ -183,8 +183,8 @@ def plan_ending(end: PlanEnd, *, is_undone: bool = False) -> list[str]:
         cause = by.summary.cause if by.summary and not by.error else None
         what = advice(cause) if cause else "correct this, then run the same command again"
         after = f"; {wait} {verb} until it is complete" if waiting else ""
-        if is_undone and cause is Cause.CANARY:
-            return [f"stopped: step {by.name}: {CANARY_UNDONE}{after}"]
+        if by.error == UNDONE:
+            return [f"stopped: step {by.name}: {UNDONE}{after}"]
         return [printable(f"stopped: step {by.name}: {by.reason or by.state}{after}; {what}", 2_000)]
     if waiting:
         return [f"stopped: {wait} {verb}; {advice(Cause.SIGNAL)}"]

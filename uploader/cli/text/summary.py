@@ -9,7 +9,6 @@ from uploader.model.follow_ups import LINKS
 from uploader.model.foreign_texts import printable
 from uploader.model.outcomes import Outcome
 from uploader.model.settled_rows import ONLY, Tallies
-from uploader.model.stop import Cause
 from uploader.records.duplicates import DUPLICATE
 from uploader.records.mapper import SUPERSEDED_BY
 from uploader.records.not_a_row import NOT_A_ROW
@@ -133,15 +132,6 @@ def chain_text(chain: Chain) -> str:
     )
 
 
-#: Of a canary whose rows were taken back: to approve it would leave them out.
-CANARY_UNDONE = "the rows of the canary were sent, and undone since; to begin anew, add --restart"
-
-
-def waits_for_approval(summary: Summary) -> bool:
-    """Whether a job stopped after its canary."""
-    return summary.state == "stopped" and summary.reason.startswith(Cause.CANARY)
-
-
 def ending_text(summary: Summary, *, is_undone: bool = False) -> str:
     """The last line: how the run ended, and what to do. `is_undone`: what the job wrote was taken back."""
     if summary.state == "complete":
@@ -151,8 +141,6 @@ def ending_text(summary: Summary, *, is_undone: bool = False) -> str:
         return "; ".join([*parts, *_unsettled_texts(summary)])
     if not summary.reason:
         return summary.state
-    if is_undone and waits_for_approval(summary):
-        return f"{summary.state}: {CANARY_UNDONE}"
     what_next = f"; {advice(summary.cause)}" if summary.cause else ""
     return printable(f"{summary.state}: {summary.reason}") + what_next
 

@@ -3,6 +3,7 @@
 from contextlib import closing
 from pathlib import Path
 
+from uploader.canary import planning
 from uploader.model.settings_periods import NotInSnapshot
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.file_names import snapshot_path, undo_path
@@ -17,6 +18,16 @@ def is_undone(checkpoint: Path) -> bool:
         return False
     found = undone_before(checkpoint)
     return found is not None and not found[0].left
+
+
+def has_to_begin_anew(checkpoint: Path) -> bool:
+    """Whether a job was undone to the end, or its canary in part."""
+    if not checkpoint.exists():
+        return False
+    with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
+        if planning.is_undone(opened):
+            return True
+    return is_undone(checkpoint)
 
 
 def undone_before(checkpoint: Path) -> tuple[Undone, NotInSnapshot] | None:
