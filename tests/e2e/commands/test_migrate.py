@@ -25,6 +25,7 @@ from support.processes import (
     wait_until,
 )
 from uploader.plans.record_file import RecordFile
+from uploader.system.private_files import Lock
 
 NAMES = ("companies", "contacts", "deals")
 COUNTS = {"companies": 150, "contacts": 450, "deals": 150}
@@ -389,6 +390,28 @@ def test_a_plan_is_followed_with_its_steps_until_it_is_killed(tmp_path, hubspot_
     assert plain.code == 0
     assert "companies: " in plain.out.splitlines()[0]
     assert plain.out.splitlines()[-1] == "to continue: uploader migrate plan.toml"
+
+
+def test_a_step_is_followed_until_its_links_are_made_or_no_process_works_on_its_plan(tmp_path, hubspot_mock):
+    """Its links follow the rows of all steps. Here those of the next step are not answered."""
+    mock = hubspot_mock(quota="100000/10", latency_seconds=0.0, scenario=holding(2))
+    write_plan(tmp_path, mock.url)
+    process = start("migrate", "plan.toml", cwd=tmp_path)
+    checkpoint = tmp_path / "companies.csv.checkpoint"
+    wait_until(lambda: checkpoint.exists() and not Lock(checkpoint).is_held(), process)
+    followed = [
+        start("status", "--watch", "--interval", "0.2", "--json", *job, cwd=tmp_path)
+        for job in (("-f", "plan.toml#companies"), (checkpoint,))
+    ]
+    for one in followed:
+        for _ in range(2):
+            line = json.loads(one.stdout.readline())
+            assert (line["rows"], line["open"], line["state"]) == (150, 0, "running")
+    assert "to continue" not in run("status", checkpoint, cwd=tmp_path).out
+    kill(process)
+    for one in followed:
+        rest, _ = one.communicate(timeout=60)
+        assert (one.returncode, json.loads(rest.splitlines()[-1])["state"]) == (0, "stopped")
 
 
 def test_a_plan_that_is_between_two_steps_is_running(tmp_path, hubspot_mock):

@@ -16,7 +16,7 @@ from uploader.cli.options.project import Plan
 from uploader.cli.output import print_json, print_lines, rows_out
 from uploader.cli.plans.each_step import instead_of_steps
 from uploader.cli.plans.overview import continue_line, standing, undone_steps
-from uploader.cli.project_file import checkpoint_argument, checkpoint_of
+from uploader.cli.project_file import checkpoint_argument, checkpoint_of, project_of
 from uploader.cli.status_watch import watch, watch_plan
 from uploader.cli.text.plan import WIDE, table_of
 from uploader.cli.text.summary import ending_text, opt_out_lines, summary_text
@@ -36,13 +36,14 @@ from uploader.undo.job.state import is_undone, undone_before
 
 
 def read_summary(path: Path) -> Summary:
-    """The summary as of the last commit. The job is running if its lock is held."""
+    """The summary as of the last commit. The job is running if a process works on it or on its plan."""
     with closing(Checkpoint.open(path, read_only=True)) as checkpoint:
+        is_held = _is_held(checkpoint)  # before the state is read: the job may end meanwhile
         state, follow_ups = checkpoint.state(), read_progress(checkpoint)
         because = planning.UNDONE if planning.is_undone(checkpoint) else state.reason
     is_left = any(one.open for one in follow_ups.values())
     is_complete = state.state == "complete" and not is_left
-    running = not is_complete and Lock(path).is_held()
+    running = not is_complete and is_held
     stopped = (
         "what follows the rows is not complete" if state.state == "complete" else "killed or interrupted"
     )
@@ -56,6 +57,14 @@ def read_summary(path: Path) -> Summary:
         # Of a job that was killed, the rows that it read but had not committed are not counted at all.
         may_be_sent=bool(state.in_doubt_below) if state.reason and not running else None,
     )
+
+
+def _is_held(checkpoint: Checkpoint) -> bool:
+    """Whether a process works on the job, or on the plan that it is a step of: that comes back to it."""
+    if Lock(checkpoint.path).is_held():
+        return True
+    project = project_of(checkpoint.path, checkpoint.repeated_options())
+    return project is not None and bool(project.step) and Lock(record_path(project.file)).is_held()
 
 
 def _next_line(path: Path) -> str:
