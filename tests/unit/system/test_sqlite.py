@@ -21,6 +21,16 @@ from uploader.system import sqlite
 _IDENTITY = Identity((), {"id_property": "email"}, results=True, portal="7")
 
 
+def _counted(name):
+    """The method of a connection, unless the process fails at this statement."""
+
+    def run(self, *arguments):
+        self._count()
+        return getattr(sqlite3.Connection, name)(self, *arguments)
+
+    return run
+
+
 class _Failing(sqlite3.Connection):
     """A connection whose process fails at one statement."""
 
@@ -32,21 +42,8 @@ class _Failing(sqlite3.Connection):
         self.is_closed = False
         self.opened.append(self)
 
-    def execute(self, *arguments):
-        self._count()
-        return super().execute(*arguments)
-
-    def executemany(self, *arguments):
-        self._count()
-        return super().executemany(*arguments)
-
-    def executescript(self, *arguments):
-        self._count()
-        return super().executescript(*arguments)
-
-    def backup(self, *arguments):
-        self._count()
-        return super().backup(*arguments)
+    execute, executemany = _counted("execute"), _counted("executemany")
+    executescript, backup = _counted("executescript"), _counted("backup")
 
     def close(self):
         super().close()
