@@ -12,9 +12,10 @@ The keys of `--json`, which others script against:
     open            rows read, and not looked at any more
     skipped_because reason -> rows
     properties      property -> set, overwritten, cleared, unchanged, spared, kept, rewritten, refused: values
-                    (overwritten, cleared: values that HubSpot has now; rewritten: a value of an earlier row
-                    is replaced or cleared by a later one; spared: HubSpot's stay, by the user's rule; kept:
-                    by HubSpot's own)
+                    (overwritten, cleared: values that HubSpot has now; rewritten: values of an earlier row
+                    that a later row replaces or clears; spared: values that are not sent, because an option
+                    preserves those of HubSpot; kept: values that are sent, and that HubSpot may not take,
+                    by a rule of its own)
     faults          category, property, count: why values are refused
     examples        set, overwritten, cleared, spared, kept, rewritten, refused -> source, row, property,
                     before, asked, after, reason (of a refused one); those of a kind are of different rows

@@ -61,8 +61,8 @@ class Change(StrEnum):
     OVERWRITTEN = "overwritten"
     CLEARED = "cleared"
     SAME = "unchanged"
-    PRESERVED = "spared"  #: HubSpot's stays, by the user's rule
-    KEPT = "kept"  #: sent, and HubSpot may keep what it has, by its own rule
+    PRESERVED = "spared"  #: not sent: an option preserves HubSpot's value
+    KEPT = "kept"  #: sent, and HubSpot may keep its own value, by a rule of its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 In    the name of a column, and the properties.
 Out   names of properties.
 Raise nothing.
-Rules Names are compared word by word, so that `Account Name` is not `Account manager`, and `Mobile Phone` not
-      `Phone`. A word is a misspelling of another one if it differs by a letter or two and is no word itself:
-      no word of a label, and none of the names that exports have. So a contract is no contact. Names of
-      which one ends with the other, such as `Customer Tier` and `tier`, are kin: only their values can tell
-      whether the same is meant.
+Rules Names are compared word by word, so that `Account manager` is not proposed for `Account Name`, nor
+      `Phone` for `Mobile Phone`. A word is a misspelling of another one if they differ in one or two letters,
+      and it is not a known word itself: one of a property's name or label, or of the columns of known
+      exports. So `contract` is no misspelling of `contact`. Two names are kin if one ends with the other,
+      such as `Customer Tier` and `tier`: only their values show whether they mean the same.
 """
 
 import difflib
