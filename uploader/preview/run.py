@@ -137,13 +137,41 @@ class Preview:
     def _make_run(self, names: tuple[str, ...], folder: Path, overlay: Overlay, offload: Offload) -> Run:
         """Make an upload whose writing requests are answered by a simulation."""
         seams, known = self._seams, paths(self.settings.api_version, self.settings.object_type)
-        row_counts, details = RowCounts(self._tally), self._details
+        row_counts = RowCounts(self._tally)
 
         def reader() -> Reader:
             assert run.session is not None
             return Reader(run.session.attempts, known.read)
 
         simulation = Simulation(overlay, offload, known, reader, row_counts)
+        run = Run(
+            self._own_settings(names, folder),
+            replace(seams, transport=lambda sign_in: ReadOnly(seams.transport(sign_in), known)),
+            parts=self._parts(simulation, row_counts),
+            ending=self.ending,
+            only_rows=True,
+        )
+        return run
+
+    def _own_settings(self, names: tuple[str, ...], folder: Path) -> Settings:
+        """The settings of a job of its own in this folder, which keeps no other files."""
+        return replace(
+            self.settings,
+            sources=names or self.settings.sources,
+            checkpoint=folder / "preview.checkpoint",
+            checkpoint_dir=None,
+            results=None,
+            write_results=False,
+            restart=False,
+            snapshot=False,
+            add_to_list="",
+            limit=None,
+            max_failures=_NO_LIMIT,
+        )
+
+    def _parts(self, simulation: Simulation, row_counts: RowCounts) -> Parts:
+        """The simulation in place of the sender, and all that counts what the upload would do."""
+        details = self._details
 
         def note_rows(slice_: Slice) -> None:
             row_counts.note_rows(slice_)
@@ -168,29 +196,13 @@ class Preview:
             left = _Budget(self._sample)
             return replace(job, sources=[_FirstRows(source, left) for source in job.sources])
 
-        settings = replace(
-            self.settings,
-            sources=names or self.settings.sources,
-            checkpoint=folder / "preview.checkpoint",
-            checkpoint_dir=None,
-            results=None,
-            write_results=False,
-            restart=False,
-            snapshot=False,
-            add_to_list="",
-            limit=None,
-            max_failures=_NO_LIMIT,
-        )
-        parts = Parts(
+        return Parts(
             sender=partial(SimulatedSender, simulation=simulation),
             job=begin,
             on_rows=note_rows,
             on_look=note_look,
             on_settled=note_settled,
         )
-        reading = replace(seams, transport=lambda sign_in: ReadOnly(seams.transport(sign_in), known))
-        run = Run(settings, reading, parts=parts, ending=self.ending, only_rows=True)
-        return run
 
     def _report(self, run: Run, summary: Summary) -> Report:
         tallies, session = summary.tallies, run.session

@@ -7,7 +7,7 @@ import io
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -131,18 +131,8 @@ def command(
     fields = reading_settings(sources, same)
     is_offline = not fields["token"] and fields["sign_in"] is None
     settings = Settings(sources=sources, offline=is_offline, **fields)
-    if write_mapping is not None:
-        _refuse_to_write("--write-mapping", write_mapping, sources)
-        _refuse_other_folder(write_mapping, used=same["mapping"])
-    if write_owner_map is not None:
-        refuse_existing(write_owner_map, "--write-owner-map")
-        if is_offline:
-            raise SettingsError("--write-owner-map needs the account: set HUBSPOT_ACCESS_TOKEN to the token")
-    if write_properties is not None:
-        _refuse_to_write("--write-properties", write_properties, sources)
-        if is_offline:
-            raise SettingsError(f"--write-properties needs the account: set {TOKEN_VARIABLE} to the token")
-    _refuse_page(html)
+    files = _Files(write_mapping, same["mapping"], write_owner_map, write_properties, html)
+    files.refuse_unwritable(sources, is_offline=is_offline)
     say_settings(click.get_current_context())
     report = asyncio.run(
         run_check(
@@ -156,16 +146,7 @@ def command(
     )
     report.is_undone = has_to_begin_anew(settings.checkpoint_path)
     report.is_step = step_in_use(click.get_current_context()) is not None
-    if write_mapping is not None and report.draft:
-        owned = report.schema.owned if report.schema and write_owner_map is not None else frozenset[str]()
-        values = tuple(one for one in report.draft.values if one.property not in owned)
-        _write_mapping(write_mapping, replace(report.draft, values=values), report, used=same["mapping"])
-    if write_owner_map is not None and report.end is None:
-        _write_owner_map(write_owner_map, report)
-    if write_properties is not None and report.end is None:
-        _write_properties(write_properties, report, settings)
-    _find_definitions(report, settings)
-    _write_page(html, report, settings)
+    files.write(report, settings)
     _print_report(report, settings, as_json=as_json, with_details=with_details)
     return _of_step(report).exit_code
 
@@ -234,6 +215,48 @@ def _of_plan() -> dict[str, Any]:
     number = others.number(step.step)
     records = partial(others.add, number) if others.wants(number) else None
     return {"note_records": records, "note_links": partial(others.note, number)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The files that a check is to write; None: not this one."""
+
+    mapping: Path | None
+    used: Path | None  #: the mapping file that is used
+    owner_map: Path | None
+    properties: Path | None
+    page: Path | None
+
+    def refuse_unwritable(self, sources: tuple[str, ...], *, is_offline: bool) -> None:
+        """SettingsError if one of them cannot be written, or not without the account."""
+        if self.mapping is not None:
+            _refuse_to_write("--write-mapping", self.mapping, sources)
+            _refuse_other_folder(self.mapping, used=self.used)
+        if self.owner_map is not None:
+            refuse_existing(self.owner_map, "--write-owner-map")
+        if self.properties is not None:
+            _refuse_to_write("--write-properties", self.properties, sources)
+        if self.page is not None:
+            refuse_foreign_page(self.page)
+        for option, path in (("--write-owner-map", self.owner_map), ("--write-properties", self.properties)):
+            if path is not None and is_offline:
+                raise SettingsError(f"{option} needs the account: set {TOKEN_VARIABLE} to the token")
+
+    def write(self, report: Report, settings: Settings) -> None:
+        """Write them, and note in the report which there are."""
+        if self.mapping is not None and report.draft:
+            # Owners that get a file of their own are left out of the mapping file.
+            owned = report.schema.owned if report.schema and self.owner_map is not None else frozenset[str]()
+            values = tuple(one for one in report.draft.values if one.property not in owned)
+            _write_mapping(self.mapping, replace(report.draft, values=values), report, used=self.used)
+        if self.owner_map is not None and report.end is None:
+            _write_owner_map(self.owner_map, report)
+        if self.properties is not None and report.end is None:
+            _write_properties(self.properties, report, settings)
+        _find_definitions(report, settings)
+        if self.page is not None and report.end is None:
+            write_page(self.page, page_of("check.html", page_content(report, settings, sys.argv[1:])))
+            print_message(f"wrote {self.page}")
 
 
 def _refuse_other_folder(path: Path, *, used: Path | None) -> None:
@@ -316,17 +339,6 @@ def _find_definitions(report: Report, settings: Settings) -> None:
                 f"{path} defines {', '.join(defined)}, which the account lacks; to create them: "
                 f"{_create_command(path, settings)}"
             )
-
-
-def _refuse_page(path: Path | None) -> None:
-    if path is not None:
-        refuse_foreign_page(path)
-
-
-def _write_page(path: Path | None, report: Report, settings: Settings) -> None:
-    if path is not None and report.end is None:
-        write_page(path, page_of("check.html", page_content(report, settings, sys.argv[1:])))
-        print_message(f"wrote {path}")
 
 
 def _refuse_to_write(option: str, path: Path, sources: tuple[str, ...]) -> None:

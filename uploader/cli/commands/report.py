@@ -210,10 +210,6 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> dict[s
     intervals = checkpoint.timeline()
     summary, undone = read_summary(path), undone_text(path)
     whole = whole_of(intervals)
-    settings = {name: value for name, value in identity.settings.items() if name not in _SILENT}
-    links = (link_column(one["column"], one) for one in settings.pop("associate", ()))
-    settings["associate"] = [f"{one.column}: {association_words(normal(one))}" for one in links]
-    settings["columns"] = _column_texts(identity)
     return {
         "name": path.name,
         "account": identity.portal or "unknown",
@@ -248,7 +244,7 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> dict[s
         "several_sources": len(identity.sources) > 1,
         "source_names": [source.name for source in identity.sources],
         "with_values": with_values,
-        "settings": setting_lines(settings, _OPTIONS),
+        "settings": setting_lines(_shown_settings(identity), _OPTIONS),
         "changes": checkpoint.changes(),
         "next": _next_commands(
             path,
@@ -258,6 +254,15 @@ def _content(path: Path, checkpoint: Checkpoint, *, with_values: bool) -> dict[s
             uploaded_again=sum(one.rows for one in uploads),
         ),
     }
+
+
+def _shown_settings(identity: Identity) -> dict[str, Any]:
+    """The settings of the job that the page shows, with columns and links in words."""
+    settings = {name: value for name, value in identity.settings.items() if name not in _SILENT}
+    links = (link_column(one["column"], one) for one in settings.pop("associate", ()))
+    settings["associate"] = [f"{one.column}: {association_words(normal(one))}" for one in links]
+    settings["columns"] = _column_texts(identity)
+    return settings
 
 
 class _Upload(NamedTuple):

@@ -177,13 +177,31 @@ def _origin_lines(origin: Recognized, where: str) -> list[str]:
 
 
 def _row_lines(report: Report, settings: Settings) -> list[str]:
+    """What becomes of the rows, and what is wrong with them."""
     found = report.findings
     of_each = " of each source" if len(report.sources) > 1 else ""
     note = f" (only the first {report.sample:,}{of_each} were read)" if report.sample else ""
     texts = [f"{found.rows:>12,}  {numbered(found.rows, 'row')}{note}"]
     if found.rows and not found.sendable + found.invalid + found.skipped:
         return [*texts, f"{'':>14}not checked: first decide what the columns mean"]
-    texts.append(f"{found.sendable:>12,}  can be sent")
+    return [
+        *texts,
+        f"{found.sendable:>12,}  can be sent",
+        *_skipped_lines(report, settings),
+        *_invalid_lines(report, settings),
+        *_key_lines(report, settings),
+        *(
+            f"{count:>12,}  {numbered(count, 'blank cell clears', 'blank cells clear')} {printable(name, 60)}"
+            for name, count in found.cleared.items()
+        ),
+        *_remark_lines(report),
+        *_blank_lines(report, settings),
+        *_owner_lines(report),
+    ]
+
+
+def _skipped_lines(report: Report, settings: Settings) -> list[str]:
+    found, texts = report.findings, list[str]()
     if settings.rules.suppresses:
         texts.append(
             f"{found.suppressed:>12,}  skipped: suppressed (--suppress, --suppress-where, --opt-outs)"
@@ -194,11 +212,17 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
         texts += _group_lines({(NOT_A_ROW, ""): found.not_rows}, report)
     if later := found.skipped - found.suppressed - not_rows:
         texts.append(f"{later:>12,}  skipped: superseded by a later row with the same key")
-    texts.append(
+    return texts
+
+
+def _invalid_lines(report: Report, settings: Settings) -> list[str]:
+    """Lines about rows that are invalid, and values that are left out."""
+    found = report.findings
+    texts = [
         f"{found.invalid:>12,}  invalid"
         + (f", {found.keyless:,} of them without a key" * bool(found.keyless))
         + " (a row can have several problems)" * (sum(g.count for g in found.faults.values()) > found.invalid)
-    )
+    ]
     if found.invalid:
         share = f"{found.invalid / found.rows:.1%}" if found.invalid * 1000 >= found.rows else "under 0.1%"
         limit = settings.max_failures
@@ -208,25 +232,23 @@ def _row_lines(report: Report, settings: Settings) -> list[str]:
     if found.values_dropped:
         texts.append(f"{found.values_dropped:>12,}  {numbered(found.values_dropped, 'value')} left out")
         texts += _group_lines(found.dropped, report)
+    return texts
+
+
+def _key_lines(report: Report, settings: Settings) -> list[str]:
+    """Lines about keys and other unique values that several rows have."""
+    found = report.findings
     keys, further = numbered(found.repeated_keys, "key is", "keys are"), found.repeated_rows
-    texts.append(f"{found.repeated_keys:>12,}  {keys} repeated, in {counted(further, 'further row')}")
-    texts += _repeat_lines(report)
-    texts += [
-        f"{one.rows:>16,}  {printable(one.value, 60)}: would become one {noun(settings.object_type).one}"
-        for one, is_doubtful in report.most_repeated_keys()
-        if is_doubtful or one.rows > _MENTIONED_ROWS
-    ]
-    texts += split_lines(report)
-    texts += _shared_lines(report)
-    texts += [
-        f"{count:>12,}  {numbered(count, 'blank cell clears', 'blank cells clear')} {printable(column, 60)}"
-        for column, count in found.cleared.items()
-    ]
     return [
-        *texts,
-        *_remark_lines(report),
-        *_blank_lines(report, settings),
-        *_owner_lines(report),
+        f"{found.repeated_keys:>12,}  {keys} repeated, in {counted(further, 'further row')}",
+        *_repeat_lines(report),
+        *(
+            f"{one.rows:>16,}  {printable(one.value, 60)}: would become one {noun(settings.object_type).one}"
+            for one, is_doubtful in report.most_repeated_keys()
+            if is_doubtful or one.rows > _MENTIONED_ROWS
+        ),
+        *split_lines(report),
+        *_shared_lines(report),
     ]
 
 
