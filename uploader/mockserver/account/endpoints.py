@@ -1,26 +1,23 @@
-"""The simulated account: records, properties, owners, late writes. No quotas, tokens or sockets.
+"""The simulated account: who answers an `Exchange`, by its endpoint. No tokens or sockets.
 
-Each method answers one endpoint for one `Exchange`. All writes happen here.
+Reads, searches and record limits are answered here. The tests' own requests change records here, too.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import count
+from collections.abc import Iterable, Iterator, Mapping
 from random import Random
 from typing import Any
 
 from uploader.mockserver.account import (
     admin_validation_rules,
-    company_domains,
     pipelines,
-    property_changes,
+    property_endpoints,
     search,
 )
 from uploader.mockserver.account.associations import requests
 from uploader.mockserver.account.associations.definitions import Definitions
 from uploader.mockserver.account.associations.endpoints import AssociationEndpoints
 from uploader.mockserver.account.associations.links import Links
-from uploader.mockserver.account.behaviour_switches import AccountInfo, Rules
+from uploader.mockserver.account.behaviour_switches import AccountInfo
 from uploader.mockserver.account.default_properties import pipelines_of
 from uploader.mockserver.account.exchange import Exchange
 from uploader.mockserver.account.late_writes import LateWrites
@@ -30,14 +27,13 @@ from uploader.mockserver.account.lists.store import Lists
 from uploader.mockserver.account.object_store import ObjectStore
 from uploader.mockserver.account.object_types import KINDS, Kind, find_kind
 from uploader.mockserver.account.owners import Owners
-from uploader.mockserver.account.properties import definition, normalise
+from uploader.mockserver.account.properties import normalise
+from uploader.mockserver.account.record_writes import RecordWrites
 from uploader.mockserver.account.store import Record, Source
-from uploader.mockserver.account.upsert_plan import Upserter, Write
 from uploader.mockserver.bodies import batch_reply, error_bodies
 from uploader.mockserver.bodies.batch_request import (
     MAX_INPUTS,
     MAX_INPUTS_WITH_HISTORY,
-    Input,
     read_create,
     read_ids,
     read_list,
@@ -45,7 +41,7 @@ from uploader.mockserver.bodies.batch_request import (
     read_upsert,
 )
 from uploader.mockserver.bodies.error_bodies import Answer
-from uploader.mockserver.faults.scenario import BatchStatus, Scenario
+from uploader.mockserver.faults.scenario import Scenario
 from uploader.mockserver.quota import RollingWindow
 from uploader.mockserver.statistics import Statistics
 
@@ -53,6 +49,33 @@ DEFAULT_READ = ("email", "firstname", "lastname")
 #: The source of seeded records, unless the seed names another.
 SEED_SOURCE = Source("IMPORT", "28512344")
 OTHER_USER = Source("CRM_UI", "userId:9586504", "", 9586504)
+#: Endpoints of the folders `lists` and `associations`.
+_OF_LISTS = frozenset(
+    {
+        "create_list",
+        "list_by_name",
+        "search_lists",
+        "list",
+        "archive_list",
+        "memberships",
+        "add_members",
+        "remove_members",
+        "change_members",
+    }
+)
+_OF_ASSOCIATIONS = frozenset(
+    {
+        "associations",
+        "associate",
+        "associate_default",
+        "dissociate",
+        "end_labels",
+        "association_labels",
+        "association_limits",
+        "create_association_label",
+        "archive_association_label",
+    }
+)
 
 
 class Account:
@@ -66,15 +89,20 @@ class Account:
         links = Links(definitions)
         self._stores = {kind.name: ObjectStore(kind, scenario, self._owners, links) for kind in KINDS}
         self._statistics = statistics
-        self._random = random
         self.associations = AssociationEndpoints(
             self._stores, definitions, links, self._late, shuffle=random.shuffle
         )
         self.associations.change_scenario(scenario)
+        self._writes = RecordWrites(
+            self._stores,
+            self.associations,
+            self._late,
+            statistics=statistics,
+            random=random,
+            scenario=scenario,
+        )
         self._list_endpoints = ListEndpoints(self._stores, self._late)
         self._searches = RollingWindow()
-        self._reacted: set[tuple[int, int]] = set()  # (rule of `others`, record) pairs already applied
-        self._changes = count(1)
 
     @property
     def info(self) -> AccountInfo:
@@ -90,6 +118,7 @@ class Account:
         for store in self._stores.values():
             store.change_scenario(scenario, self._owners)
         self.associations.change_scenario(scenario)
+        self._writes.change_scenario(scenario)
 
     def records(self, object_type: str) -> Iterator[Record]:
         """All records by id, archived ones too. ValueError for an unknown object type."""
@@ -143,62 +172,41 @@ class Account:
         store = self._store(object_type)
         return store.merge(store.known(primary), store.known(other), at)
 
-    def answer(self, exchange: Exchange) -> Answer:  # noqa: C901, PLR0911, PLR0912  # a table
-        match exchange.route.endpoint:
-            case "owners":
-                return self._owners.page(exchange.request.query)
-            case "limits":
-                return self._limits()
-            case (
-                "create_list"
-                | "list_by_name"
-                | "search_lists"
-                | "list"
-                | "archive_list"
-                | "memberships"
-                | "add_members"
-                | "remove_members"
-                | "change_members"
-            ):
-                return self._list_endpoints.answer(exchange)
+    def answer(self, exchange: Exchange) -> Answer:
+        endpoint = exchange.route.endpoint
+        if endpoint == "owners":
+            return self._owners.page(exchange.request.query)
+        if endpoint == "limits":
+            return self._limits()
+        if endpoint in _OF_LISTS:
+            return self._list_endpoints.answer(exchange)
         kind = find_kind(exchange.route.argument)
         if kind is None:
             return error_bodies.unknown_object_type(exchange.route.argument)
         store = self._stores[kind.name]
+        if endpoint in _OF_ASSOCIATIONS:
+            return self.associations.answer(store, exchange)
+        return self._answer_of(store, exchange)
+
+    def _answer_of(self, store: ObjectStore, exchange: Exchange) -> Answer:  # noqa: PLR0911  # a table
+        """Answer an endpoint of one object type."""
+        scenario = self._scenario
         match exchange.route.endpoint:
-            case "upsert":
-                return self._upsert(store, exchange)
-            case "update":
-                return self._update(store, exchange)
-            case "create":
-                return self._create(store, exchange)
+            case "upsert" | "update" | "create" | "archive":
+                return self._writes.answer(store, exchange)
             case "read":
                 return self._read(store, exchange)
-            case "archive":
-                return self._archive(store, exchange)
-            case (
-                "associations"
-                | "associate"
-                | "associate_default"
-                | "dissociate"
-                | "end_labels"
-                | "association_labels"
-                | "association_limits"
-                | "create_association_label"
-                | "archive_association_label"
-            ):
-                return self.associations.answer(store, exchange)
-            case "pipelines":
-                return Answer(200, pipelines.listed(pipelines_of(kind, self._scenario.pipelines)))
-            case "create_properties" | "create_property":
-                return self._create_properties(store, exchange)
-            case "archive_properties" | "archive_property":
-                return self._archive_properties(store, exchange)
             case "search":
                 return self._search(store, exchange)
+            case "create_properties" | "create_property":
+                return property_endpoints.create(store, exchange, self._late)
+            case "archive_properties" | "archive_property":
+                return property_endpoints.archive(store, exchange, self._late)
+            case "pipelines":
+                return Answer(200, pipelines.listed(pipelines_of(store.kind, scenario.pipelines)))
             case "validations":
-                return Answer(200, admin_validation_rules.listed(self._scenario.validations, kind.name))
-        return self._properties(store, exchange)
+                return Answer(200, admin_validation_rules.listed(scenario.validations, store.kind.name))
+        return property_endpoints.listed(store, exchange)
 
     def read_inputs(self, exchange: Exchange) -> None:
         """Read the inputs, or the answer that refuses them."""
@@ -219,206 +227,9 @@ class Account:
             case ("add_members" | "remove_members" | "change_members") as verb:
                 exchange.members = read_change(body, verb)
 
-    # upsert, batch/update
-
-    def _upsert(self, store: ObjectStore, exchange: Exchange) -> Answer:
-        if isinstance(exchange.inputs, Answer):
-            return exchange.inputs
-        if refused := self._lacks_scope(store.kind, self._sensitivities(store, exchange.inputs), "write"):
-            return refused
-        failure = exchange.faults.failure
-        if failure is not None and not failure.applied and not isinstance(failure, BatchStatus):
-            self._schedule_write(store, exchange, exchange.inputs, failure.late_seconds)
-            return Answer(200, exchange.batch([]))
-        return self._write_batch(store, exchange, exchange.inputs)
-
-    def _sensitivities(self, store: ObjectStore, inputs: Iterable[Input]) -> set[str]:
-        sensitive = store.catalogue.sensitive
-        if not sensitive:
-            return set()
-        return {sensitive[name] for one in inputs for name in one.properties if name in sensitive}
-
-    def _hidden(self, store: ObjectStore) -> set[str]:
-        """The sensitive properties whose values the token may not read. That reads omit them is assumed."""
-        scopes = self._scenario.auth.scopes
-        levels = store.catalogue.sensitive.items()
-        return {name for name, level in levels if store.kind.sensitive_scope(level, "read") not in scopes}
-
-    def _lacks_scope(self, kind: Kind, sensitivities: set[str], verb: str) -> Answer | None:
-        """The refusal of a request for sensitive properties, unless the token has the scopes. That a token
-        without them is refused is assumed; only the scopes are documented.
-        """
-        needed = [kind.sensitive_scope(one, verb) for one in sorted(sensitivities - {"non_sensitive"})]
-        missing = [scope for scope in needed if scope not in self._scenario.auth.scopes]
-        shape = self._scenario.rules.scope_error_shape
-        return error_bodies.missing_scopes(missing, shape) if missing else None
-
-    def _update(self, store: ObjectStore, exchange: Exchange) -> Answer:
-        """As upsert, by id or unique value, but creates nothing: unknown records are listed as errors."""
-        if isinstance(exchange.inputs, Answer):
-            return exchange.inputs
-        upserter = self._upserter(store, exchange)
-        known = {place: one for place, one in enumerate(exchange.inputs) if upserter.knows(one)}
-        failure, rejections = exchange.faults.failure, exchange.faults.rejections or {}
-        if failure is not None and not failure.applied and not isinstance(failure, BatchStatus):
-            self._schedule_write(store, exchange, list(known.values()), failure.late_seconds)
-            return Answer(200, exchange.batch([]))
-        missing = [one for place, one in enumerate(exchange.inputs) if place not in known]
-        shifted = {place: rejections[old] for place, old in enumerate(known) if old in rejections}
-        exchange.faults = replace(exchange.faults, rejections=shifted)
-        answer = self._write_batch(store, exchange, list(known.values()))
-        if answer.status not in (200, 207) or not isinstance(answer.body, dict):
-            return answer
-        body = answer.body
-        body["results"] = [{k: v for k, v in one.items() if k != "new"} for one in body["results"]]
-        if missing:
-            errors = [
-                *body.get("errors", ()),
-                batch_reply.not_found([one.key for one in missing], store.kind),
-            ]
-            body |= {"numErrors": len(errors), "errors": errors}
-        return Answer(207 if "errors" in body and not exchange.is_strict else answer.status, body)
-
-    def _create(self, store: ObjectStore, exchange: Exchange) -> Answer:
-        """As upsert, but each input is a new record; the results have no `new`, and the status is 201."""
-        answer = self._upsert(store, exchange)
-        if answer.status not in (200, 207) or not isinstance(answer.body, dict):
-            return answer
-        body = answer.body
-        body["results"] = [{k: v for k, v in one.items() if k != "new"} for one in body["results"]]
-        return Answer(201 if answer.status == 200 else answer.status, body)
-
-    def _write_batch(self, store: ObjectStore, exchange: Exchange, inputs: Sequence[Input]) -> Answer:
-        failure, rules = exchange.faults.failure, exchange.faults.rules
-        decision = self._upserter(store, exchange).decide(inputs)
-        if decision.refused is not None:
-            return decision.refused
-        writes, kept_back = list(decision.writes), []
-        if isinstance(failure, BatchStatus):
-            shown = int(len(writes) * failure.results_share)
-            writes, kept_back = writes[:shown], writes[shown:]
-            if failure.applied:
-                self._write(store, kept_back, exchange)
-            else:
-                self._schedule_write(
-                    store, exchange, [write.input for write in kept_back], failure.late_seconds
-                )
-        body = exchange.batch(self._write(store, writes, exchange))
-        return Answer(self._add_errors(body, decision.refusals, exchange, rules), body)
-
-    def _add_errors(
-        self, body: dict[str, Any], refusals: Sequence[Any], exchange: Exchange, rules: Rules
-    ) -> int:
-        if not refusals:
-            return 200
-        batch_reply.add_errors(body, refusals, rules)
-        return 200 if rules.errors_in_200 or exchange.is_strict else 207
-
-    def _upserter(self, store: ObjectStore, exchange: Exchange) -> Upserter:
-        rules = [v for v in self._scenario.validations if v.object_type == store.kind.name]
-        return Upserter(
-            kind=store.kind,
-            catalogue=store.catalogue,
-            records=store.records,
-            rules=exchange.faults.rules,
-            portal_id=self.info.portal_id,
-            country_code=self.info.country_code,
-            strict_datetimes=exchange.is_strict,
-            validations=rules if exchange.is_strict else (),
-            rejections=exchange.faults.rejections,
-            pipelines=pipelines_of(store.kind, self._scenario.pipelines),
-            creates=exchange.route.endpoint == "create",
-        )
-
-    def _write(self, store: ObjectStore, writes: Sequence[Write], exchange: Exchange) -> list[dict[str, Any]]:
-        at, ours = error_bodies.iso(exchange.wall), Source("INTEGRATION", str(self.info.app_id))
-        rules = exchange.faults.rules
-        results = []
-        for write in writes:
-            if write.record is None:
-                record, stored = store.records.create(write.values, at, ours)
-                result = batch_reply.created(record, stored, at, store.kind, self.info)
-            else:
-                record, stored = write.record, store.records.update(write.record, write.values, at, ours)
-                result = batch_reply.updated(record, stored, at, store.kind, self.info)
-            if rules.echo_trace_ids and write.input.trace_id:
-                result["objectWriteTraceId"] = write.input.trace_id
-            results.append(result)
-            self._schedule_other_writers(store, write, record, exchange.now)
-            self._schedule_company(store, write, record, exchange.now)
-        self._statistics.records_written += len(results)
-        if rules.results_order == "shuffled":
-            self._random.shuffle(results)
-        return results
-
-    # late writes
-
-    def _schedule_write(
-        self, store: ObjectStore, exchange: Exchange, inputs: Sequence[Input], after_seconds: float | None
-    ) -> None:
-        if after_seconds is None or not inputs:
-            return
-        rules, ours = exchange.faults.rules, Source("INTEGRATION", str(self.info.app_id))
-        due = exchange.now + after_seconds
-
-        def write(at: str) -> None:
-            # Checked only now: the records may have changed since the request.
-            upserter = Upserter(
-                kind=store.kind,
-                catalogue=store.catalogue,
-                records=store.records,
-                rules=rules,
-                portal_id=self.info.portal_id,
-                country_code=self.info.country_code,
-                creates=exchange.route.endpoint == "create",
-            )
-            is_update = exchange.route.endpoint == "update"
-            known = [one for one in inputs if not is_update or upserter.knows(one)]
-            for one in upserter.decide(known).writes:
-                record = one.record
-                if record is None:
-                    record, _ = store.records.create(one.values, at, ours)
-                else:
-                    store.records.update(record, one.values, at, ours)
-                self._schedule_company(store, one, record, due)
-                self._statistics.records_written += 1
-
-        self._late.add(due, write)
-
-    def _schedule_company(self, store: ObjectStore, write: Write, record: Record, now: float) -> None:
-        """HubSpot's own company for a contact whose address was written, where the account has that."""
-        if self.info.companies_from_domains and store.kind.is_contacts and write.values.get("email"):
-            due = now + self.info.companies_after_seconds
-            self._late.add(due, lambda at: self._add_company(store, record, at))
-
-    def _add_company(self, contacts: ObjectStore, record: Record, at: str) -> None:
-        domain = company_domains.domain_of(record.properties.get("email", ""))
-        if record.archived or not domain or self.associations.has_any(contacts, record, "companies"):
-            return
-        companies = self._stores["companies"].records
-        company = companies.first_holder(normalise(domain))
-        if company is None:
-            values = company_domains.new_company(domain)
-            company, _ = companies.create(values, at, company_domains.SOURCE)
-        self.associations.associate(contacts, {"id": record.id, "to": "companies", "ids": [company.id]})
-
-    def _schedule_other_writers(self, store: ObjectStore, write: Write, record: Record, now: float) -> None:
-        for place, other in enumerate(self._scenario.others):
-            seen = (place, record.id)
-            if other.object_type != store.kind.name or seen in self._reacted:
-                continue
-            key = normalise(write.input.key)
-            if other.reacts_to(place, key, write.values, new=write.record is None):
-                self._reacted.add(seen)
-                source = other.source(next(self._changes))
-                values = None if other.archive else {other.property: other.value}
-                self._late.add(now + other.after_seconds, _change_by_other(store, record, values, source))
-
     def apply_late_writes(self, now: float, wall: float) -> None:
         """Carry out the writes that are due."""
         self._late.carry_out(now, wall)
-
-    # batch/read, batch/archive, properties, limits
 
     def _read(self, store: ObjectStore, exchange: Exchange) -> Answer:
         document = read_object(exchange.request.body)
@@ -439,7 +250,7 @@ class Account:
         asked = [key for key in ids if key not in rejected]
         found = {key: _find(store, id_property, key, archived=archived) for key in asked}
         records = dict.fromkeys(record for record in found.values() if record is not None)
-        hidden = self._hidden(store)
+        hidden = store.hidden
         history = [name for name in history if name not in hidden]
         wanted = [n for n in names or (DEFAULT_READ if store.kind.is_contacts else ()) if n not in hidden]
         results = [batch_reply.read(one, wanted, history, store.kind, self.info) for one in records]
@@ -450,73 +261,6 @@ class Account:
         if errors:
             body |= {"numErrors": len(errors), "errors": errors}
         return Answer(207 if errors and not exchange.is_strict else 200, body)
-
-    def _archive(self, store: ObjectStore, exchange: Exchange) -> Answer:
-        document = read_object(exchange.request.body)
-        raw = document if isinstance(document, Answer) else read_list(document, "inputs")
-        ids = raw if isinstance(raw, Answer) else read_ids(raw, MAX_INPUTS)
-        if isinstance(ids, Answer):
-            return ids
-
-        def archive(at: str) -> None:
-            for key in ids:
-                if (record := store.records.by_id(key)) is not None:
-                    store.archive(record, at)
-
-        self._late.write(exchange, archive)
-        return Answer(204, b"")  # unknown ids are no error
-
-    def _properties(self, store: ObjectStore, exchange: Exchange) -> Answer:
-        query = exchange.request.query
-        if exchange.request.has_flag("archived"):
-            gone = [definition(one, place) for place, one in enumerate(store.archived_properties)]
-            return Answer(200, {"results": gone})
-        sensitivity = query.get("dataSensitivity", "non_sensitive")
-        is_refused = exchange.faults.rules.sensitive_definitions == "refused"
-        if is_refused and (refused := self._lacks_scope(store.kind, {sensitivity}, "read")):
-            return refused
-        return Answer(200, {"results": store.catalogue.definitions(sensitivity)})
-
-    def _create_properties(self, store: ObjectStore, exchange: Exchange) -> Answer:
-        document = read_object(exchange.request.body)
-        if isinstance(document, Answer):
-            return document
-        is_single = exchange.route.endpoint == "create_property"
-        raw = [document] if is_single else read_list(document, "inputs")
-        inputs = raw if isinstance(raw, Answer) else property_changes.read_inputs(raw)
-        if isinstance(inputs, Answer):
-            return inputs
-        sensitivities = {str(one.get("dataSensitivity", "non_sensitive")) for one in inputs}
-        if refused := self._lacks_scope(store.kind, sensitivities, "write"):
-            return refused
-        plan = property_changes.plan(inputs, store.catalogue, error_bodies.iso(exchange.wall))
-        if plan.refused and (is_single or not exchange.faults.rules.multi_status):
-            return plan.refused[0].as_answer()
-        self._late.write(exchange, lambda _: store.add_properties(plan.made))
-        results = [property_changes.created(one) for one in plan.made]
-        if is_single:
-            return Answer(201, results[0])
-        body = exchange.batch(results)
-        if plan.refused:
-            body |= {"errors": [one.as_entry() for one in plan.refused], "numErrors": len(plan.refused)}
-        return Answer(207 if plan.refused else 201, body)
-
-    def _archive_properties(self, store: ObjectStore, exchange: Exchange) -> Answer:
-        if exchange.route.endpoint == "archive_property":
-            names: list[str] | Answer = [exchange.route.target]
-        else:
-            document = read_object(exchange.request.body)
-            raw = document if isinstance(document, Answer) else read_list(document, "inputs")
-            names = raw if isinstance(raw, Answer) else property_changes.read_names(raw)
-        if isinstance(names, Answer):
-            return names
-        known = store.catalogue.by_name
-        if kept := [name for name in names if name in known and known[name].hubspot_defined]:
-            return error_bodies.error(
-                400, f"Property {kept[0]} is defined by HubSpot and cannot be archived.", "VALIDATION_ERROR"
-            )
-        self._late.write(exchange, lambda at: store.archive_properties(names, at))
-        return Answer(204, b"")
 
     def _search(self, store: ObjectStore, exchange: Exchange) -> Answer:
         if not self._searches.admit(exchange.now, search.QUOTA, count_refused=False):
@@ -531,7 +275,7 @@ class Account:
         if isinstance(found, Answer):
             return found
         shown, total, after = found
-        hidden = self._hidden(store)
+        hidden = store.hidden
         names = document.get("properties") or (DEFAULT_READ if store.kind.is_contacts else ())
         names = [name for name in names if name not in hidden]
         results = [batch_reply.read(one, names, (), store.kind, self.info) for one in shown]
@@ -566,20 +310,6 @@ def _find(store: ObjectStore, id_property: str, key: str, *, archived: bool) -> 
     if archived:
         return store.records.archived_owner(id_property, normalise(key))
     return store.records.owner(id_property, normalise(key))
-
-
-def _change_by_other(
-    store: ObjectStore, record: Record, values: Mapping[str, str] | None, source: Source
-) -> Callable[[str], None]:
-    def change(at: str) -> None:
-        if record.archived:
-            return
-        if values is None:
-            store.archive(record, at)
-        else:
-            store.records.update(record, values, at, source)
-
-    return change
 
 
 def _source(one: Mapping[str, Any], usual: Source) -> Source:

@@ -1,6 +1,6 @@
 """The records, properties and links of one object type. No I/O."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,8 @@ from uploader.mockserver.account.object_types import KINDS, Kind
 from uploader.mockserver.account.owners import Owners
 from uploader.mockserver.account.properties import Catalogue, Property, normalise
 from uploader.mockserver.account.store import FIRST_ID, IDS_OF_A_TYPE, Record, Records
+from uploader.mockserver.bodies import error_bodies
+from uploader.mockserver.bodies.error_bodies import Answer
 from uploader.mockserver.faults.scenario import Scenario
 
 
@@ -49,6 +51,22 @@ class ObjectStore:
                 self._archived[name] = replace(found, archived_at=at)
                 self._made.pop(name, None)
         self.change_scenario(self._scenario, self._owners)
+
+    @property
+    def hidden(self) -> set[str]:
+        """The sensitive properties whose values the token may not read. That reads omit them is assumed."""
+        scopes, levels = self._scenario.auth.scopes, self.catalogue.sensitive.items()
+        return {name for name, level in levels if self.kind.sensitive_scope(level, "read") not in scopes}
+
+    def lacks_scope(self, sensitivities: Collection[str], verb: str) -> Answer | None:
+        """The refusal of a request for such properties, unless the token has the scopes. That a token without
+        them is refused is assumed; only the scopes are documented.
+        """
+        levels = sorted({*sensitivities} - {"non_sensitive"})
+        needed = [self.kind.sensitive_scope(one, verb) for one in levels]
+        missing = [scope for scope in needed if scope not in self._scenario.auth.scopes]
+        shape = self._scenario.rules.scope_error_shape
+        return error_bodies.missing_scopes(missing, shape) if missing else None
 
     @property
     def archived_properties(self) -> Sequence[Property]:
