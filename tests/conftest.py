@@ -5,9 +5,11 @@ import fcntl
 import gc
 import inspect
 import os
+import sqlite3
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import aioresponses.core
@@ -59,6 +61,15 @@ def _flush_nothing() -> None:
     """
     os.fsync = os.fdatasync = lambda _: None
     set_journal: Any = sqlite.set_journal
+    connect: Any = sqlite.connect
+
+    def connect_without_flushes(path: Path, mode: sqlite.Mode, **more: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(path, mode, **more)
+        if mode in {"create", "replace"}:  # some are filled before their journal is set
+            connection.execute("PRAGMA synchronous=OFF")
+        return connection
+
+    sqlite.connect = connect_without_flushes
     sqlite.set_journal = lambda connection, path, _: set_journal(connection, path, "OFF")
 
 

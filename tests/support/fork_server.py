@@ -1,11 +1,12 @@
 """Forks processes of the command line from an interpreter that has already imported the package.
 
 Most of a short command's time is its start. Run as a script, this starts once and forks a process for each
-order. The process has its own process id, signals, streams, environment and folder, does what
-`python -m uploader` does, and ends as an interpreter does. Tests of what Python reads at its start (its
-variables, LD_PRELOAD) or inherits (ignored signals) need an interpreter of their own.
+order. The process has its own process id, signals, streams, environment and folder, and does what
+`python -m uploader` does. Tests of what Python reads at its start (its variables, LD_PRELOAD) or inherits
+(ignored signals) need an interpreter of their own.
 """
 
+import atexit
 import gc
 import importlib
 import json
@@ -18,10 +19,12 @@ import socket
 import struct
 import sys
 import tempfile
+import threading
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 import uploader
+from uploader.records.headers.tables import tables
 
 #: The format of numbers. Its length and four descriptors precede each order: the streams, and a socket
 #: on which the process id and later the exit code are reported.
@@ -36,6 +39,7 @@ def _import_all() -> None:
         if not module.name.startswith(_LATE):
             importlib.import_module(module.name)
     importlib.import_module("uvloop")
+    tables()  # what `check` and others would read from the package's files, each for itself
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page
 
@@ -115,7 +119,27 @@ def _become(order: dict[str, Any], descriptors: list[int]) -> None:
     sys.argv[1:] = order["arguments"]
 
 
+def _run() -> NoReturn:
+    """Do what `python -m uploader` does, and end as an interpreter does, but leave its modules alone.
+
+    To take them apart would copy every page that is shared with the parent, and cost more than most commands.
+    """
+    code = 0
+    try:
+        runpy.run_module("uploader", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if not isinstance(end.code, int):
+            raise
+        code = end.code
+    getattr(threading, "_shutdown")()  # noqa: B009
+    getattr(atexit, "_run_exitfuncs")()  # noqa: B009
+    gc.collect()  # what was left open warns
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
     _import_all()
     if serve(socket.socket(fileno=int(sys.argv[1]))):
-        runpy.run_module("uploader", run_name="__main__", alter_sys=True)
+        _run()

@@ -17,15 +17,16 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
-from openapi_core import OpenAPI
-from openapi_core.datatypes import RequestParameters
-from openapi_core.exceptions import OpenAPIError
 
 from uploader.mockserver.account.behaviour_switches import Rules
 from uploader.mockserver.request_and_reply import Reply, Request
+
+if TYPE_CHECKING:  # half a second, which no test spends that exchanges no message
+    from openapi_core import OpenAPI
+    from openapi_core.datatypes import RequestParameters
 
 _FOLDER = Path(__file__).with_name("official_schemas")
 _HOST = "https://api.hubapi.com"
@@ -59,7 +60,7 @@ class _Asked:
 
     method: str
     path: str
-    parameters: RequestParameters
+    parameters: "RequestParameters"
     content_type: str
     body: bytes | None
     host_url: str = _HOST
@@ -107,22 +108,17 @@ class SchemaCheck:
         path = _find(request.method, request.path)
         if path is None:
             return []
-        asked = _Asked(
-            request.method.lower(),
-            request.path.rstrip("/"),
-            RequestParameters(query=dict(request.query), header=dict(request.headers)),
-            request.headers.get("content-type", ""),
-            request.body or None,
-        )
         found: list[Violation] = []
         if request.headers.get("user-agent") == USER_AGENT and self._is_new((path.name, 0), request.body):
-            found += _violations(path.name, 0, lambda: path.api.validate_request(asked))
+            found += _violations(path.name, 0, lambda: path.api.validate_request(_asked(request)))
         is_packed = reply.headers.get("Content-Encoding") == "gzip"
         body = gzip.decompress(reply.body) if is_packed else reply.body
         if self._is_new((path.name, reply.status, rules.reply_form), body):
             kind = reply.headers.get("Content-Type", "").partition(";")[0]
             answered = _Answered(reply.status, kind, body)
-            found += _violations(path.name, reply.status, lambda: path.api.validate_response(asked, answered))
+            found += _violations(
+                path.name, reply.status, lambda: path.api.validate_response(_asked(request), answered)
+            )
         return [one for one in found if not one.is_allowed(rules)]
 
     def _is_new(self, where: Hashable, body: bytes) -> bool:
@@ -138,7 +134,21 @@ class SchemaCheck:
         return is_new
 
 
+def _asked(request: Request) -> _Asked:
+    from openapi_core.datatypes import RequestParameters  # noqa: PLC0415
+
+    return _Asked(
+        request.method.lower(),
+        request.path.rstrip("/"),
+        RequestParameters(query=dict(request.query), header=dict(request.headers)),
+        request.headers.get("content-type", ""),
+        request.body or None,
+    )
+
+
 def _violations(path: str, status: int, validate: Callable[[], None]) -> Iterator[Violation]:
+    from openapi_core.exceptions import OpenAPIError  # noqa: PLC0415
+
     try:
         validate()
     except OpenAPIError as error:
@@ -164,12 +174,14 @@ class _Path(NamedTuple):
     file: Path
 
     @property
-    def api(self) -> OpenAPI:
+    def api(self) -> "OpenAPI":
         return _load(self.file)
 
 
 @cache
-def _load(file: Path) -> OpenAPI:
+def _load(file: Path) -> "OpenAPI":
+    from openapi_core import OpenAPI  # noqa: PLC0415
+
     return OpenAPI.from_dict(json.loads(file.read_bytes()))
 
 
