@@ -11,6 +11,7 @@ import pytest
 from support.follow_ups.killed_commits import Kill, run_with_kill
 from support.jobs import Job
 from support.links.runs import PLAIN, PRIMARY, account, check_links, labels, make_job
+from support.soaked import some
 
 _COMPANIES = ["A", "B", "C"]
 #: Links that two rows ask for, rows that are refused once and for good, an end that is not there.
@@ -41,20 +42,20 @@ _AT_ONCE, _IN_TWO_PARTS = [{}], [{"limit": 2}, {}]
 _CREATING = [{"create_missing": frozenset({"companies"})}]
 
 
-@pytest.mark.parametrize("is_before", [True, False], ids=["before the commit", "after the commit"])
+@pytest.mark.parametrize("side", some("by turns", soaked=["before the commit", "after the commit"]))
 @pytest.mark.parametrize(
     "steps",
     [_AT_ONCE, *(pytest.param(one, marks=pytest.mark.soak) for one in (_IN_TWO_PARTS, _CREATING))],
     ids=["at once", "in two parts", "creating companies"],
 )
-def test_every_link_has_its_outcome_at_whatever_commit_the_process_is_killed(tmp_path, steps, is_before):
+def test_every_link_has_its_outcome_at_whatever_commit_the_process_is_killed(tmp_path, steps, side):
     before = labels(_job(tmp_path / "before").simulator)
     there = [*_COMPANIES, *(["gone"] if steps == _CREATING else [])]
     without = Kill()
     run_with_kill(lambda: _job(tmp_path / "none"), without, steps)
     assert without.commits > 10
     for at in range(without.commits):
-        kill = Kill(at, is_before=is_before)
+        kill = Kill(at, is_before=at % 2 == 0 if side == "by turns" else side == "before the commit")
         job, summary = run_with_kill(partial(_job, tmp_path / str(at)), kill, steps)
         assert (at, summary.state) == (at, "complete")
         try:

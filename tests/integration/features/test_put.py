@@ -197,7 +197,7 @@ async def test_put_waits_while_the_job_has_enough_to_do():
 
     async def put(job: Uploader) -> None:
         nonlocal taken
-        for row in contacts(15_000):
+        for row in contacts(10_000):
             await job.put(row)
             taken += 1
 
@@ -209,7 +209,7 @@ async def test_put_waits_while_the_job_has_enough_to_do():
         assert before == taken < 8_000
         may_go.set()
         await putting
-    assert job.summary.rows == 15_000
+    assert job.summary.rows == 10_000
 
 
 @virtual

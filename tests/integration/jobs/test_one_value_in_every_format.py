@@ -195,7 +195,7 @@ def inputs_of(source):
     return [(one.key, sent_properties(one)) if isinstance(one, Record) else None for one in mapped]
 
 
-@settings(max_examples=500 if settings.default.max_examples > 100 else 60)
+@settings(max_examples=500 if settings.default.max_examples > 100 else 50)
 @given(table=tables(), notation=st.sampled_from(["", ".0", ".00", "e0", "E+0"]))
 def test_one_table_is_the_same_inputs_in_every_format(tmp_path_factory, table, notation):
     kinds, rows = table

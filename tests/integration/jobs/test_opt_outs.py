@@ -14,6 +14,7 @@ from support.mock_transport import make_simulator
 from support.model.cases import Stop
 from support.model.checks import SEEN
 from support.model.running import KillableCheckpoint, reading, run_process
+from support.soaked import some
 from uploader.errors import CheckpointError, SettingsError, StorageError
 from uploader.jobs import opening
 from uploader.storage.checkpoint import Checkpoint
@@ -111,7 +112,7 @@ class Mortal(KillableCheckpoint):
         return super().list_opt_outs(addresses)
 
 
-@pytest.mark.parametrize("kind", ["kill", "kill in a commit", "signal"])
+@pytest.mark.parametrize("kind", some("kill in a commit", "signal", soaked=["kill"]))
 def test_no_kill_loses_an_opt_out_or_lists_it_twice(tmp_path, monkeypatch, kind):
     """At each moment the list has the address of every contact that was written, and opted out."""
     monkeypatch.setattr(opening, "Checkpoint", Mortal)

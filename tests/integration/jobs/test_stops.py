@@ -81,8 +81,13 @@ def test_a_second_signal_stops_at_once_and_the_job_can_still_be_finished(tmp_pat
     assert summary.exit_code == 0
 
 
-@pytest.mark.parametrize("options", [{}, {"snapshot": True}, {"only_records": Only.NEW}])
-@pytest.mark.parametrize("refused", [[], [0]], ids=["all written", "one refused"])
+@pytest.mark.parametrize(
+    ("options", "refused"),
+    some(
+        *(({}, [0]), ({"snapshot": True}, []), ({"only_records": Only.NEW}, [0])),
+        soaked=[({}, []), ({"snapshot": True}, [0]), ({"only_records": Only.NEW}, [])],
+    ),
+)
 def test_what_had_left_when_a_second_signal_came_may_have_arrived(tmp_path, options, refused):
     """The next run knows what it finds for its own."""
     rows = contacts(900)

@@ -12,7 +12,7 @@ from support.links.runs import PLAIN, account, make_job
 from support.mock_transport import make_simulator
 from support.model.cases import Stop
 from support.model.running import KillableCheckpoint, run_process
-from support.soaked import some
+from support.soaked import combined, some
 from uploader.lists import membership_task
 from uploader.model.stop import Cause
 from uploader.storage.list_file import ListFile
@@ -59,8 +59,14 @@ _FAULTS = {
 }
 
 
-@pytest.mark.parametrize("is_there", [True, False], ids=["there", "made"])
-@pytest.mark.parametrize("kind", list(_FAULTS))
+@pytest.mark.parametrize(
+    ("kind", "is_there"),
+    combined(
+        _FAULTS,
+        [True, False],
+        usual=lambda kind, is_there: is_there == (kind in {"throttled", "truncated", "empty"}),
+    ),
+)
 def test_faults_of_all_requests_change_nothing(tmp_path, kind, is_there):
     rows = contacts(150)
     faults = [{**one, "endpoint": endpoint} for one in _FAULTS[kind] for endpoint in _ENDPOINTS]
@@ -156,7 +162,7 @@ def test_kills_at_any_moment_lose_nothing_and_attribute_nothing_wrongly(tmp_path
     _check(job, rows, is_there=is_there)
 
 
-@pytest.mark.parametrize("is_before", [True, False], ids=["before the commit", "after the commit"])
+@pytest.mark.parametrize("side", some("by turns", soaked=["before the commit", "after the commit"]))
 @pytest.mark.parametrize(
     "is_there", [True, pytest.param(False, marks=pytest.mark.soak)], ids=["there", "made"]
 )
@@ -165,7 +171,7 @@ def test_kills_at_any_moment_lose_nothing_and_attribute_nothing_wrongly(tmp_path
     [[{}], pytest.param([{"limit": 45}, {}], marks=pytest.mark.soak)],
     ids=["at once", "in two parts"],
 )
-def test_a_kill_at_any_commit_attributes_nothing_wrongly(tmp_path, monkeypatch, is_there, is_before, steps):
+def test_a_kill_at_any_commit_attributes_nothing_wrongly(tmp_path, monkeypatch, is_there, side, steps):
     monkeypatch.setattr(membership_task, "MOST_MEMBERS", 30)
     rows = contacts(60)
 
@@ -178,6 +184,7 @@ def test_a_kill_at_any_commit_attributes_nothing_wrongly(tmp_path, monkeypatch, 
     without = Kill()
     run_with_kill(partial(make, "none"), without, steps)
     for at in range(without.commits):
+        is_before = at % 2 == 0 if side == "by turns" else side == "before the commit"
         job, summary = run_with_kill(partial(make, str(at)), Kill(at, is_before=is_before), steps)
         assert (at, summary.state) == (at, "complete")
         _check(job, rows, is_there=is_there)

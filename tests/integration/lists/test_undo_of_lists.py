@@ -9,6 +9,7 @@ from support.jobs import contacts
 from support.mock_transport import make_simulator
 from support.model.cases import Stop
 from support.model.running import KillableCheckpoint, run_process
+from support.soaked import some
 from uploader.errors import CheckpointError, DeclinedError
 from uploader.lists import membership_task
 from uploader.storage.list_file import ListFile
@@ -136,7 +137,7 @@ def test_the_list_of_a_job_that_was_started_over_is_undone_by_its_number(tmp_pat
     assert (report.removed, report.is_gone) == (30, True)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", some(0, 1, soaked=[2]))
 def test_kills_of_job_and_undo_leave_the_list_as_it_was(tmp_path, monkeypatch, seed):
     monkeypatch.setattr("uploader.jobs.opening.Checkpoint", KillableCheckpoint)
     monkeypatch.setattr(membership_task, "MOST_MEMBERS", 30)

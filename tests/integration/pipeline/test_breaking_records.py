@@ -13,6 +13,7 @@ import pytest
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import MockTransport, make_simulator
+from support.soaked import some
 from support.undo_runs import counts, state, undo
 from support.virtual_loop import run_virtual
 from uploader.hubspot.replies import Reply, Result
@@ -77,8 +78,16 @@ def abandoned(run: Job) -> list[int]:
     return [letter.row for letter in run.dead_letters() if letter.outcome == "abandoned"]
 
 
-@pytest.mark.parametrize("options", [{}, {"skip_unchanged": True, "snapshot": True}], ids=["", "read first"])
-@pytest.mark.parametrize("place", [0, pytest.param(1_717, marks=pytest.mark.soak), 2_999])
+READ_FIRST = {"skip_unchanged": True, "snapshot": True}
+
+
+@pytest.mark.parametrize(
+    ("place", "options"),
+    some(
+        *((0, READ_FIRST), (2_999, {})),
+        soaked=[(0, {}), (1_717, {}), (1_717, READ_FIRST), (2_999, READ_FIRST)],
+    ),
+)
 def test_it_is_given_up_after_a_minute(tmp_path, sent, place, options):
     rows = contacts(3_000)
     run = job(tmp_path, rows, breaks(f"c{place}@example.com"), options=options)
@@ -228,21 +237,21 @@ def test_rows_given_up_in_an_outage_of_writes_do_not_hide_it(tmp_path):
     assert run._clock < 700  # --outage is 600 s
 
 
-@pytest.mark.parametrize("options", [{}, {"skip_unchanged": True}], ids=["", "read first"])
+@pytest.mark.parametrize("options", some({"skip_unchanged": True}, soaked=[{}]))
 def test_only_writes_count_as_others_that_passed(tmp_path, sent, options):
     """Reads pass as well: of contacts before they are written, and of what was only accepted."""
     accepted = [f"c{n}@example.com" for n in range(10)]
     pending = {"kind": "batch_status", "status": "PENDING", "results_share": 0, "keys": accepted}
     faults = [breaks("c100@example.com"), pending]
-    simulator = make_simulator(latency_seconds=0.2, quota="60/10", faults=faults)
-    run = Job(write_csv(tmp_path / "contacts.csv", contacts(1_000)), simulator, options, batch_records=1)
+    simulator = make_simulator(latency_seconds=0.2, quota="40/10", faults=faults)
+    run = Job(write_csv(tmp_path / "contacts.csv", contacts(600)), simulator, options, batch_records=1)
     run.run_virtual()
     assert abandoned(run) == [102]
     upserts = [inputs for _, path, inputs in sent.seen if path.endswith("/upsert")]
     assert [one["id"] for inputs in upserts for one in inputs].count("c100@example.com") == RECORD_ATTEMPTS
 
 
-@pytest.mark.parametrize("count", [120, pytest.param(600, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", some(120, soaked=[600]))
 def test_an_outage_of_writes_alone_stops_a_job_that_reads_first(tmp_path, count):
     """What is read anew while nothing can be written does not keep it going for ever."""
     run = job(tmp_path, contacts(count), {"kind": "status", "status": 500}, options={"skip_unchanged": True})

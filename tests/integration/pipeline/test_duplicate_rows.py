@@ -130,14 +130,14 @@ def test_progress_says_when_only_rows_of_one_key_are_left(tmp_path):
 
 
 def test_where_waiting_rows_fill_the_memory_reading_waits_and_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(feed, "MAX_OPEN_BYTES", 100_000)
-    rows = [{"email": "none@none.com", "firstname": f"F{n}"} for n in range(1_200)]
+    monkeypatch.setattr(feed, "MAX_OPEN_BYTES", 40_000)
+    rows = [{"email": "none@none.com", "firstname": f"F{n}"} for n in range(500)]
     job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(latency_seconds=0.05), KEPT)
     shown = []
     summary = job.run_virtual(
         on_tick=lambda run: shown.append(line(run.view(), Pace())) if run.view() is not None else None
     )
-    assert summary.tallies.confirmed == 1_200
+    assert summary.tallies.confirmed == 500
     assert any("reading has paused" in one for one in shown)
 
 

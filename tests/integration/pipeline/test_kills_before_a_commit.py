@@ -94,7 +94,7 @@ def test_rows_that_wait_for_nothing_but_a_commit_get_it_at_once(tmp_path):
 BY_A_KEY_THAT_MOVES = [("", "a@x.com", "Old", "Bonn"), ("", "b@x.com", "", ""), ("k2", "a@x.com", "", "")]
 
 
-@pytest.mark.parametrize("kind", ["kill", "kill in a commit"])
+@pytest.mark.parametrize("kind", some("kill in a commit", soaked=["kill"]))
 def test_a_row_by_a_key_that_a_later_row_moves_is_committed_first(tmp_path, kind):
     """Sent again, it would find the contact to which the later row has given the address."""
     there = [{"properties": {"external_id": "k2", "city": "Ulm"}}]

@@ -139,9 +139,9 @@ def test_the_time_left_is_right_to_a_tenth_after_the_first_tenth(tmp_path, laten
 
 
 def test_the_time_left_includes_a_pause_that_is_to_come(tmp_path):
-    rows = contacts(30_000)
+    rows = contacts(15_000)
     run = job(tmp_path, rows, batch_records=100, account={"day_seconds": 60})
-    run.simulator = make_simulator(daily_quota=200, latency_seconds=0.3, account={"day_seconds": 60})
+    run.simulator = make_simulator(daily_quota=100, latency_seconds=0.3, account={"day_seconds": 60})
     pace, forecasts = Pace(), []
 
     def look(one) -> None:

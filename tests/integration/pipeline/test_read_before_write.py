@@ -432,7 +432,7 @@ def changed_job(tmp_path, rows, changed, *, quota="none", batch_records=10, **sc
     return job
 
 
-@pytest.mark.parametrize("options", [{}, {"snapshot": True}], ids=["", "snapshot"])
+@pytest.mark.parametrize("options", some({}, soaked=[{"snapshot": True}]))
 def test_rows_that_remain_to_be_written_travel_in_full_batches(tmp_path, options):
     rows = contacts(4_000, city="New")
     job = changed_job(tmp_path, rows, range(0, 4_000, 20), quota="190/10")

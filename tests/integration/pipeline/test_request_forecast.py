@@ -6,6 +6,7 @@ import pytest
 
 from support.jobs import Job, contacts, write_csv
 from support.mock_transport import make_simulator
+from support.soaked import some
 from uploader.cli.commands.status import read_summary
 from uploader.cli.commands.upload import introduction
 from uploader.cli.progress import Pace
@@ -13,7 +14,7 @@ from uploader.cli.status_watch import Looks, _parts
 from uploader.records.duplicates import OnDuplicate
 
 
-@pytest.mark.parametrize("reads", [False, True])
+@pytest.mark.parametrize("reads", some(True, soaked=[False]))
 def test_the_forecast_has_as_many_requests_as_are_sent(tmp_path, reads):
     job = Job(write_csv(tmp_path / "contacts.csv", contacts(10_000)), make_simulator(latency_seconds=0.1))
     shown = []
@@ -89,7 +90,7 @@ def test_the_forecast_counts_rows_of_one_key(tmp_path):
     assert _is_near(_seconds(shown[1][0]), job._clock - middle)
 
 
-@pytest.mark.parametrize("resumes", [False, True])
+@pytest.mark.parametrize("resumes", some(False, soaked=[True]))
 def test_the_time_left_counts_rows_of_one_key_that_are_not_read_yet(tmp_path, resumes):
     """`status --watch` says the same."""
     job, pace, looks, shown = chain_job(tmp_path), Pace(), Looks(), []

@@ -215,10 +215,17 @@ def check_created(run, summary) -> None:
     assert created - summary.as_dict()["created"] <= summary.as_dict()["replayed"]
 
 
-@pytest.mark.parametrize("fault", ANSWERS.values(), ids=ANSWERS.keys())
-def test_account_and_tallies_are_right_whatever_the_replies(tmp_path, fault):
+#: The same to a run as others of them.
+ALIKE = {
+    *("524, written all the same", "500", "502", "504", "521", "408", "no JSON object", "null"),
+    *("processing, written at once", "HTML for JSON"),
+}
+
+
+@pytest.mark.parametrize("answer", some(*(one for one in ANSWERS if one not in ALIKE), soaked=sorted(ALIKE)))
+def test_account_and_tallies_are_right_whatever_the_replies(tmp_path, answer):
     rows = repeating(900)
-    run = job(tmp_path, rows, faults=[fault], options={"max_in_flight": 4})
+    run = job(tmp_path, rows, faults=[ANSWERS[answer]], options={"max_in_flight": 4})
     summary = run.run_virtual()
     run.check(rows, summary)
     assert summary.state == "complete"
@@ -254,7 +261,7 @@ def test_refusals_are_understood_however_they_are_worded(tmp_path, wording, answ
     check_created(run, summary)
 
 
-@pytest.mark.parametrize("seed", some(*range(4), soaked=range(4, 12)))
+@pytest.mark.parametrize("seed", some(0, 1, soaked=range(2, 12)))
 def test_all_faults_mixed_strike_a_third_of_the_requests(tmp_path, seed):
     """Each request meets one of them at most: by odds that come to 30 % together."""
     share = 1 - 0.7 ** (1 / len(ANSWERS))
@@ -309,7 +316,7 @@ def test_records_that_break_the_server_in_the_last_batches_are_abandoned_alone(t
     assert summary.state == "complete"
 
 
-@pytest.mark.parametrize("count", [1, 10, 50])
+@pytest.mark.parametrize("count", some(1, 10, soaked=[50]))
 def test_a_short_outage_of_the_upsert_alone_abandons_no_row(tmp_path, count):
     rows = contacts(count)
     fault = {"kind": "status", "status": 503, "until_seconds": 180}
@@ -332,7 +339,7 @@ def test_an_outage_of_three_minutes_abandons_no_row(tmp_path):
 
 
 def test_an_outage_without_end_stops_the_run_with_all_rows_open(tmp_path):
-    rows = contacts(300)
+    rows = contacts(100)
     fault = {"kind": "status", "status": 503, "endpoint": "any", "from_seconds": 1}
     run = job(tmp_path, rows, quota="190/10", latency_seconds=0.2, faults=[fault])
     run.batch_records = 10

@@ -91,7 +91,11 @@ LOST = {
 }
 
 
-@pytest.mark.parametrize("name", LOST)
+#: Others of these end in the same way.
+ALIKE = {"gateway", "garbled", "cut off", "accepted", "cancelled"}
+
+
+@pytest.mark.parametrize("name", some(*(one for one in LOST if one not in ALIKE), soaked=sorted(ALIKE)))
 def test_no_company_is_created_twice_where_an_answer_is_lost(tmp_path, name):
     rows = [{"domain": f"d{n % 150}.com", "name": f"Name {n}"} for n in range(200)]
     rows.insert(20, {"domain": "bad.com", "name": "x" * 70_000})

@@ -333,7 +333,7 @@ def test_an_outage_of_association_reads_stops_and_the_same_command_goes_on(tmp_p
     assert counts(report) == {"archived": 199, "restored": 50, "kept": 1}
 
 
-@pytest.mark.parametrize("kill_after", some(2.0, 5.0, 8.0, 11.0, soaked=[3.5, 6.5, 9.5, 12.5]))
+@pytest.mark.parametrize("kill_after", some(2.0, 8.0, soaked=[3.5, 5.0, 6.5, 9.5, 11.0, 12.5]))
 def test_killed_at_any_moment_it_decides_the_same(tmp_path, kill_after):
     job = uploaded(tmp_path, rows_for(250), people(50), latency_seconds=0.4)
     associate(job, *((f"c{n}@example.com", "notes", 1) for n in range(60, 250, 10)))
@@ -360,7 +360,7 @@ def test_interrupted_while_it_reads_associations_it_archives_nothing_more(tmp_pa
 
 @pytest.mark.parametrize(
     ("endpoint", "number"),
-    [("archive", 1), ("associations", 5), pytest.param("associations", 9, marks=pytest.mark.soak)],
+    some(("archive", 1), soaked=[("associations", 5), ("associations", 9)]),
 )
 def test_after_a_day_s_pause_contacts_are_looked_at_again(tmp_path, endpoint, number):
     """The day's quota is used up before notes are read, or after; people go on working meanwhile."""
