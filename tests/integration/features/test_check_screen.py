@@ -72,6 +72,20 @@ def test_a_messy_file_of_twenty_columns_fits_one_screen_and_no_word_is_broken(tm
     ] == []
 
 
+@pytest.mark.parametrize("is_mapped", [False, True])
+def test_on_a_narrow_terminal_only_a_command_is_wider(tmp_path, is_mapped):
+    job, mapped = messy(tmp_path)
+    names = {**mapped, "Owner": "hubspot_owner_id", "Birthdate": "date_of_birth"} if is_mapped else {}
+    report, settings = check(job, mapped=names), job.settings(mapped=names)
+    for width in (40, 60):
+        shown = [one for one in screen(report, settings, WORDS, width) if "  uploader check" not in one]
+        assert max(map(len, shown)) <= width
+        (header,) = (line.split() for line in shown if line.startswith("column "))
+        assert header[:2] == ["column", "property"]
+        assert header[-1] == "remark"
+        assert ("values" in header) == (width == 60)
+
+
 def test_columns_show_how_full_they_are_what_they_hold_and_what_they_may_be(tmp_path):
     job, mapped = messy(tmp_path)
     report = check(job, mapped=mapped)

@@ -24,6 +24,8 @@ _NUMBERS = frozenset({2, 3})
 _GAP, _LONGEST_SAMPLE = 2, 24
 #: Columns that are shortened on a narrow terminal, one after the other, each to this width.
 _SHORTENED = ((4, 8), (0, 18), (5, 16), (1, 16), (0, 14), (1, 12), (5, 10))
+#: Columns that are left out where even that is too wide, one after the other.
+_LEFT_OUT_FIRST = (4, 3, 2)
 #: Widths beyond which nothing is gained.
 _MOST = {0: 40, 1: 40, 4: 24}
 #: What is said of a column that is proposed to be left out, and of one of opt-outs.
@@ -169,7 +171,9 @@ def _found(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def table(lines: Sequence[ColumnLine], width: int) -> list[str]:
-    """The columns as a table of this width, one line each: samples, remarks and long names are shortened."""
+    """The columns as a table of this width, one line each: samples, remarks and long names are shortened.
+    On a narrow terminal there are no samples.
+    """
     rows = [(one.column, one.name, one.filled, one.distinct, "".join(one.samples[:1]), "") for one in lines]
     longest = max((cell_len(", ".join(one.remarks)) for one in lines), default=0)
     widths = _widths([_HEADER, *rows], longest, width)
@@ -205,15 +209,19 @@ def _fitting(remarks: Sequence[str], width: int) -> str:
 
 
 def _widths(rows: Sequence[Sequence[str]], remark: int, width: int) -> list[int]:
-    """The widths of the columns. `remark`: that of the longest remark."""
+    """The widths of the columns; 0: left out. `remark`: that of the longest remark."""
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     widths[-1] = max(widths[-1], remark)
     widths = [min(one, _MOST.get(at, one)) for at, one in enumerate(widths)]
-    room = width - _GAP * (len(widths) - 1)
-    for at, least in _SHORTENED:
-        if (over := sum(widths) - room) > 0:
-            widths[at] = max(min(widths[at], least), widths[at] - over)
-    return widths
+    for count in range(len(_LEFT_OUT_FIRST) + 1):
+        found = [0 if at in _LEFT_OUT_FIRST[:count] else one for at, one in enumerate(widths)]
+        room = width - _GAP * (len(found) - 1 - count)
+        for at, least in _SHORTENED:
+            if (over := sum(found) - room) > 0:
+                found[at] = max(min(found[at], least), found[at] - over)
+        if sum(found) <= room:
+            break
+    return found
 
 
 def _row(row: Sequence[str], widths: Sequence[int]) -> str:
@@ -221,5 +229,5 @@ def _row(row: Sequence[str], widths: Sequence[int]) -> str:
     for at, (text, width) in enumerate(zip(row, widths, strict=True)):
         shown = cut(text, width)
         blanks = " " * (width - cell_len(shown))
-        cells.append(blanks + shown if at in _NUMBERS else shown + blanks)
+        cells += [blanks + shown if at in _NUMBERS else shown + blanks] if width else []
     return (" " * _GAP).join(cells).rstrip()

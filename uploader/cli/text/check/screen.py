@@ -144,7 +144,7 @@ def _column_lines(report: Report, rules: Rules, width: int, room: int) -> list[s
     if rest := [one for one in found if one not in shown]:
         undecided = sum(one.is_undecided for one in rest)
         which = f", {undecided:,} of them undecided" if undecided else ""
-        lines.append(f"and {counted(len(rest), 'more column')}{which} (--details lists all)")
+        lines += folded(f"and {counted(len(rest), 'more column')}{which} (--details lists all)", width)
     for what, names in out.items():
         lines.append(f"{what}: {cut_at_word(', '.join(names), width - len(what) - 2)}")
     return ["", *lines, ""] if lines else []
