@@ -27,6 +27,7 @@ from uploader.settings.speed import OnLongPause
 from uploader.storage import checkpoint as checkpoint_module
 from uploader.storage.checkpoint_tables.progress_and_tallies import State
 from uploader.system import sqlite
+from uploader.system.private_files import Lock
 
 
 def job(
@@ -66,6 +67,18 @@ def test_an_interrupted_run_settles_what_is_in_flight_and_sends_nothing_twice(tm
     run.check(rows, summary)
     assert (summary.exit_code, run.simulator.stats()["records_received"]) == (0, 3_000)
     assert summary.as_dict()["replayed"] == 0
+
+
+def test_a_job_that_ends_while_its_state_is_read_is_not_called_killed(tmp_path, monkeypatch):
+    run = job(tmp_path, contacts(3_000), latency_seconds=1.0)
+    assert run.run_virtual(stop_after=4.2).state == "stopped"
+
+    def ends(_: Lock) -> bool:
+        monkeypatch.undo()
+        return run.run_virtual().state != "complete"
+
+    monkeypatch.setattr(Lock, "is_held", ends)
+    assert read_summary(Path(f"{run.source}.checkpoint")).state == "complete"
 
 
 def test_a_second_signal_stops_at_once_and_the_job_can_still_be_finished(tmp_path):
