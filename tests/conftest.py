@@ -66,7 +66,8 @@ def _flush_nothing() -> None:
     def connect_without_flushes(path: Path, mode: sqlite.Mode, **more: Any) -> sqlite3.Connection:
         connection: sqlite3.Connection = connect(path, mode, **more)
         if mode in {"create", "replace"}:  # some are filled before their journal is set
-            connection.execute("PRAGMA synchronous=OFF")
+            with sqlite.closed_on_error(connection):
+                connection.execute("PRAGMA synchronous=OFF")
         return connection
 
     sqlite.connect = connect_without_flushes
