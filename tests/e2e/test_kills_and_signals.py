@@ -84,7 +84,7 @@ def test_killed_again_and_again_the_job_ends_as_if_it_never_was(tmp_path, hubspo
     for share in (0.1, 0.4, 0.6):
         target = int(share * len(rows))
         mock.change_scenario(holding((target - mock.stats()["records_received"]) // 100 + 10))
-        process = start_python(*command, cwd=tmp_path)
+        process = start(*command, cwd=tmp_path)
         wait_until(lambda target=target: mock.stats()["records_received"] >= target, process)
         kill(process)
         assert read_summary(tmp_path / "contacts.csv.checkpoint").state == "stopped"
@@ -108,7 +108,7 @@ def test_a_signal_drains_and_the_same_command_finishes_sending_nothing_twice(tmp
     write(tmp_path / "contacts.csv", rows)
     mock = hubspot_mock(latency_seconds=0.3)
     command = ("upload", "contacts.csv", "--base-url", mock.url, "--max-in-flight", "4", "--json")
-    process = start_python(*command, cwd=tmp_path)
+    process = start(*command, cwd=tmp_path)
     wait_until(lambda: settled(tmp_path) > 500, process)
     ended = kill(process, number)
     assert ended.code == (130 if number is signal.SIGINT else 143)
@@ -125,7 +125,7 @@ def test_a_second_signal_stops_at_once(tmp_path, hubspot_mock):
     fault = {"kind": "delay", "seconds": 3_600, "requests": [2, 99]}
     mock = hubspot_mock(scenario={"faults": [fault]})
     command = ("upload", "contacts.csv", "--base-url", mock.url, "--json")
-    process = start_python(*command, cwd=tmp_path)
+    process = start(*command, cwd=tmp_path)
     wait_until(lambda: mock.stats()["upserts"] > 3, process)
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
@@ -160,7 +160,7 @@ def test_a_dead_terminal_does_not_stop_the_run(tmp_path, hubspot_mock):
     rows = rows_of(300)
     write(tmp_path / "contacts.csv", rows)
     mock = hubspot_mock(latency_seconds=0.2)
-    process = start_python("upload", "contacts.csv", "--base-url", mock.url, cwd=tmp_path)
+    process = start("upload", "contacts.csv", "--base-url", mock.url, cwd=tmp_path)
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.close()
@@ -426,7 +426,7 @@ def test_without_arguments_the_help_is_shown(tmp_path):
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="caught signals are read from /proc")
 def test_a_signal_ends_a_run_that_waits_for_a_pipe(tmp_path):
     command = ("upload", "-", "--checkpoint", "job.checkpoint", "--base-url", "http://127.0.0.1:9", "--json")
-    process = start_python(*command, cwd=tmp_path, stdin=subprocess.PIPE)
+    process = start(*command, cwd=tmp_path, stdin=subprocess.PIPE)
     # Nothing comes; the handlers stand once the status file of the process shows them.
     wait_until(lambda: _catches(process.pid, signal.SIGINT), process)
     process.send_signal(signal.SIGINT)
@@ -443,7 +443,7 @@ def test_a_signal_ends_a_run_that_waits_for_a_pipe(tmp_path):
 def test_a_signal_ends_a_run_whose_pipe_stays_open(tmp_path, hubspot_mock):
     mock = hubspot_mock(quota="100000/10")
     command = ("upload", "-", "--checkpoint", "contacts.csv.checkpoint", "--base-url", mock.url, "--json")
-    process = start_python(*command, cwd=tmp_path, stdin=subprocess.PIPE)
+    process = start(*command, cwd=tmp_path, stdin=subprocess.PIPE)
     assert process.stdin is not None
     process.stdin.write("email,firstname\n" + "".join(f"c{i}@example.com,F{i}\n" for i in range(5_000)))
     process.stdin.flush()
@@ -502,7 +502,7 @@ def test_a_killed_job_knows_the_companies_that_it_created(tmp_path, hubspot_mock
     (tmp_path / "rows.csv").write_text("\n".join(["domain,name", *rows, ""]), encoding="utf-8")
     key = ("--object-type", "companies", "--id-property", "domain", "--on-duplicate", "in-order")
     command = ("upload", "rows.csv", "--base-url", mock.url, *key, "--json")
-    process = start_python(*command, cwd=tmp_path)
+    process = start(*command, cwd=tmp_path)
     wait_until(lambda: settled(tmp_path, "rows.csv") == 100, process)
     kill(process)
     mock.change_scenario({"rules": rules})

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from support.processes import TOKEN, end, environment, kill, run, start, start_python, wait_until
+from support.soaked import some
 from uploader.cli.commands.status import read_summary
 from uploader.errors import CheckpointError
 
@@ -227,7 +228,7 @@ def test_temporary_files_go_beside_the_checkpoint_where_nothing_else_is_writable
     assert code or done.stdout == "20000\n"
 
 
-@pytest.mark.parametrize("command", ["check", "preview"])
+@pytest.mark.parametrize("command", some("preview", soaked=["check"]))
 def test_scans_need_no_folder_for_temporary_files(command, state, variables):
     if not can_contain(state):
         pytest.skip("no namespaces here")
@@ -246,7 +247,7 @@ def test_scans_need_no_folder_for_temporary_files(command, state, variables):
     assert {path.name for path in state.iterdir()} == {"inside"}
 
 
-@pytest.mark.parametrize("command", ["check", "preview", "upload"])
+@pytest.mark.parametrize("command", some("upload", soaked=["check", "preview"]))
 def test_where_nothing_can_be_written_one_line_says_so(command, tmp_path, state, variables):
     if not can_contain(state):
         pytest.skip("no namespaces here")

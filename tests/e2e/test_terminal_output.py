@@ -17,6 +17,7 @@ import pytest
 
 from support.jobs import contacts, write_csv
 from support.processes import TOKEN, end, environment, kill, run, start, start_python, wait_until
+from support.soaked import some
 
 CONTROL = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -74,7 +75,7 @@ def live_lines(text):
     return [line for line in re.split(r"[\r\n]+", text) if re.search(r"rows/s|^[#-]+ +\d+%|^\d+% \|", line)]
 
 
-@pytest.mark.parametrize("columns", [60, 200])
+@pytest.mark.parametrize("columns", some(60, soaked=[200]))
 def test_a_live_display_fits_its_terminal_and_is_gone_in_the_end(tmp_path, hubspot_mock, columns):
     source = write_csv(tmp_path / "contacts.csv", contacts(6_000))
     url = hubspot_mock(quota="190/10").url

@@ -6,7 +6,8 @@ import signal
 
 import pytest
 
-from support.processes import end, environment, run, start, start_python, wait_until
+from support.processes import end, environment, run, start, wait_until
+from support.soaked import some
 
 PEOPLE = [
     {"properties": {"email": f"c{n}@example.com", "firstname": "Old", "lifecyclestage": "customer"}}
@@ -139,11 +140,11 @@ def test_a_problem_that_upload_would_not_start_with_is_exit_2(place, more, probl
     assert (ended.code, problem in ended.err) == (2, True), ended
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", some(signal.SIGINT, soaked=[signal.SIGTERM]))
 def test_interrupted_it_tells_what_it_has_found_and_leaves_nothing(place, number):
     place.write([f"c{n}@example.com,F{n},lead," for n in range(20_000)])
     place.mock.change_quota("40/10")
-    process = start_python(*place.words("--json"), cwd=place.folder, env=place.environment)
+    process = start(*place.words("--json"), cwd=place.folder, env=place.environment)
     seen = place.mock.stats()["requests"]
     wait_until(lambda: place.mock.stats()["requests"] > seen + 12, process)
     process.send_signal(number)

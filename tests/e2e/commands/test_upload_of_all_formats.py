@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from support.processes import environment, holding, kill, run, start, start_python, wait_until
+from support.soaked import some
 from uploader.cli.commands.status import read_summary
 from uploader.errors import CheckpointError
 
@@ -63,9 +64,7 @@ def held(mock):
     return {c["properties"]["email"]: c["properties"].get("firstname") for c in mock.contacts()}
 
 
-@pytest.mark.parametrize(
-    "kind", ["parquet", "xlsx", *(pytest.param(kind, marks=pytest.mark.soak) for kind in ("json", "utf-16"))]
-)
+@pytest.mark.parametrize("kind", some("parquet", soaked=["xlsx", "json", "utf-16"]))
 def test_killed_and_resumed_every_format_ends_the_same(tmp_path, hubspot_mock, kind):
     FORMATS[kind](tmp_path / "contacts")
     mock = hubspot_mock(quota="100000/10", latency_seconds=0.1, scenario=holding(15))
@@ -121,8 +120,8 @@ def _piped(command, folder, stdin):
 
 def test_a_pattern_keeps_to_the_files_it_began_with(tmp_path, hubspot_mock):
     (tmp_path / "in").mkdir()
-    for name, some in (("b", ROWS[:1000]), ("a", ROWS[1000:2000])):
-        write_csv(tmp_path / "in" / f"{name}.csv", some)
+    for name, part in (("b", ROWS[:1000]), ("a", ROWS[1000:2000])):
+        write_csv(tmp_path / "in" / f"{name}.csv", part)
     mock = hubspot_mock(quota="100000/10", latency_seconds=0.1, scenario=holding(12))
     command = ("upload", "in/*.csv", "--base-url", mock.url, "--json", "--max-in-flight", "1")
     process = start(*command, cwd=tmp_path)

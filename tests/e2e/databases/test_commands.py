@@ -11,6 +11,7 @@ import pytest
 from support.databases.customers import customer, execute, write_sqlite
 from support.databases.postgres_server import fill_customers
 from support.processes import environment, holding, kill, run, start, wait_until
+from support.soaked import some
 from uploader.cli.commands.status import read_summary
 from uploader.errors import CheckpointError
 
@@ -33,7 +34,7 @@ def expected(count=ROWS):
     return {email: name for _, email, name in map(customer, range(1, count + 1))}
 
 
-@pytest.fixture(params=["a table of SQLite", "a query without a key", "a table of PostgreSQL"])
+@pytest.fixture(params=some("a query without a key", "a table of PostgreSQL", soaked=["a table of SQLite"]))
 def source(request, tmp_path):
     """The words that name a source, and its checkpoint."""
     if request.param == "a table of PostgreSQL":
@@ -148,7 +149,7 @@ def test_a_project_file_names_a_query_and_a_file_beside_it(tmp_path, hubspot_moc
     assert held(mock) == expected(10)
 
 
-@pytest.mark.parametrize("given_by", ["command line", "variable"])
+@pytest.mark.parametrize("given_by", some("command line", soaked=["variable"]))
 def test_a_password_is_in_no_text_and_no_file(tmp_path, hubspot_mock, postgres, given_by):
     """The server trusts its users: it takes any password."""
     url = fill_customers(postgres, 60).replace("tester@", "tester:hunter42@")

@@ -12,6 +12,7 @@ import uvloop
 
 from support.jobs import contacts
 from support.programs import options
+from support.soaked import combined
 from uploader import Rows, Uploader, upload
 from uploader.jobs.session import exact_clock
 from uploader.mockserver.simulator import Simulator
@@ -78,8 +79,12 @@ async def leave(job: Uploader, rows, way: str) -> None:
             await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("way", ["break", *ENDS])
-@pytest.mark.parametrize("is_async", [False, True], ids=["rows", "async rows"])
+@pytest.mark.parametrize(
+    ("way", "is_async"),
+    combined(
+        ["break", *ENDS], [False, True], usual=lambda way, is_async: is_async == (way in {"break", "raise"})
+    ),
+)
 def test_leaving_the_loop_leaves_nothing_open_and_the_job_can_be_resumed(
     tmp_path, hubspot_mock, way, is_async
 ):

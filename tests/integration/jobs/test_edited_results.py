@@ -14,13 +14,17 @@ from uploader.model.stop import Cause
 from uploader.storage.checkpoint import Checkpoint
 from uploader.storage.files_to_purge import find
 
-ROWS = contacts(3_000)
+ROWS = contacts(300)
 
 
 @pytest.fixture
 def job(tmp_path) -> Job:
     """Stopped half-way."""
-    job = Job(write_csv(tmp_path / "contacts.csv", ROWS), make_simulator(quota="190/10", latency_seconds=0.5))
+    job = Job(
+        write_csv(tmp_path / "contacts.csv", ROWS),
+        make_simulator(quota="190/10", latency_seconds=0.5),
+        batch_records=10,
+    )
     assert 0 < job.run_virtual(stop_after=2.5).tallies.settled < len(ROWS)
     return job
 
@@ -171,7 +175,11 @@ def remove(path: Path) -> None:
 
 @pytest.mark.parametrize("change", [rewrite, replace, remove], ids=lambda change: change.__name__)
 def test_a_results_file_that_is_changed_while_the_job_runs_stops_it(tmp_path, change):
-    job = Job(write_csv(tmp_path / "contacts.csv", ROWS), make_simulator(quota="190/10", latency_seconds=0.5))
+    job = Job(
+        write_csv(tmp_path / "contacts.csv", ROWS),
+        make_simulator(quota="190/10", latency_seconds=0.5),
+        batch_records=10,
+    )
     summary = job.run_virtual(**change_once(job, change))
     assert (summary.cause, summary.exit_code, summary.state) == (Cause.RESULTS, 78, "stopped")
     assert ending_text(summary).startswith("stopped: another program has changed the results file: ")
@@ -190,7 +198,11 @@ def test_a_results_file_that_is_changed_while_the_job_runs_stops_it(tmp_path, ch
 
 
 def test_a_results_file_that_is_only_touched_stops_nothing(tmp_path):
-    job = Job(write_csv(tmp_path / "contacts.csv", ROWS), make_simulator(quota="190/10", latency_seconds=0.5))
+    job = Job(
+        write_csv(tmp_path / "contacts.csv", ROWS),
+        make_simulator(quota="190/10", latency_seconds=0.5),
+        batch_records=10,
+    )
     job.check(ROWS, job.run_virtual(**change_once(job, lambda path: path.write_bytes(path.read_bytes()))))
     with results_of(job).open(newline="") as file:
         assert len(list(csv.DictReader(file))) == len(ROWS)

@@ -103,12 +103,12 @@ def test_a_second_signal_stops_at_once_and_the_job_can_still_be_finished(tmp_pat
 )
 def test_what_had_left_when_a_second_signal_came_may_have_arrived(tmp_path, options, refused):
     """The next run knows what it finds for its own."""
-    rows = contacts(900)
+    rows = contacts(90)
     for place in refused:
         rows[place]["email"] = "c0@example.badtld"
     # All but the first batch are answered late; where a record was refused, its batch is sent once more.
     late = {"kind": "delay", "seconds": 60.0, "requests": [2, 1_000]}
-    run = job(tmp_path, rows, faults=[late], options=options)
+    run = job(tmp_path, rows, faults=[late], options=options, batch_records=10)
     summary = run.run_virtual(stop_after=20.0, again_after=20.1)
     assert summary.exit_code == 130
     arrived = len(run.held()) - summary.tallies.confirmed

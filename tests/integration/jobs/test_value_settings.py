@@ -11,7 +11,7 @@ from uploader.jobs.scans.formats import Orders
 
 ROWS = [
     {"email": f"c{i}@example.com", "renewal_date": "01.02.2025", "score": "1,5", "vip": "yes", "city": ""}
-    for i in range(3_000)
+    for i in range(300)
 ]
 #: The last row tells how all others are read.
 TELLING = {"email": "last@example.com", "renewal_date": "31.01.2024", "score": "1,5", "vip": "", "city": ""}
@@ -19,7 +19,12 @@ TELLING = {"email": "last@example.com", "renewal_date": "31.01.2024", "score": "
 
 def begun(tmp_path, **options) -> Job:
     """A job that was stopped on its way."""
-    job = Job(write_csv(tmp_path / "a.csv", [*ROWS, TELLING]), make_simulator(latency_seconds=0.3), options)
+    job = Job(
+        write_csv(tmp_path / "a.csv", [*ROWS, TELLING]),
+        make_simulator(latency_seconds=0.3),
+        options,
+        batch_records=10,
+    )
     summary = job.run_virtual(stop_after=1.5)
     assert 0 < summary.tallies.confirmed < len(ROWS)
     return job

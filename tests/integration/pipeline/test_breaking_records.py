@@ -65,9 +65,11 @@ def sent(monkeypatch) -> Sent:
     return sent
 
 
-def job(tmp_path, rows, *faults, options=None) -> Job:
+def job(tmp_path, rows, *faults, options=None, batch_records=100) -> Job:
     simulator = make_simulator(latency_seconds=0.2, faults=list(faults))
-    return Job(write_csv(tmp_path / "contacts.csv", rows), simulator, options or {})
+    return Job(
+        write_csv(tmp_path / "contacts.csv", rows), simulator, options or {}, batch_records=batch_records
+    )
 
 
 def breaks(*keys: str, **more: object) -> dict[str, object]:
@@ -84,27 +86,27 @@ READ_FIRST = {"skip_unchanged": True, "snapshot": True}
 @pytest.mark.parametrize(
     ("place", "options"),
     some(
-        *((0, READ_FIRST), (2_999, {})),
-        soaked=[(0, {}), (1_717, {}), (1_717, READ_FIRST), (2_999, READ_FIRST)],
+        *((0, READ_FIRST), (299, {})),
+        soaked=[(0, {}), (171, {}), (171, READ_FIRST), (299, READ_FIRST)],
     ),
 )
 def test_it_is_given_up_after_a_minute(tmp_path, sent, place, options):
-    rows = contacts(3_000)
-    run = job(tmp_path, rows, breaks(f"c{place}@example.com"), options=options)
+    rows = contacts(300)
+    run = job(tmp_path, rows, breaks(f"c{place}@example.com"), options=options, batch_records=10)
     summary = run.run_virtual()
     run.check(rows, summary)
-    assert (abandoned(run), summary.tallies.confirmed) == ([place + 2], 2_999)
+    assert (abandoned(run), summary.tallies.confirmed) == ([place + 2], 299)
     assert 60 < sent.last_attempt(f"c{place}@example.com") < 90
 
 
 def test_a_probe_changes_nothing_and_counts_only_as_a_request(tmp_path, sent):
-    rows = contacts(3_000)
-    run = job(tmp_path, rows, breaks("c2999@example.com"))
+    rows = contacts(300)
+    run = job(tmp_path, rows, breaks("c299@example.com"), batch_records=10)
     summary = run.run_virtual()
     ((at, only),) = sent.changing_nothing()
     assert at > 60
-    assert only["id"] != "c2999@example.com"
-    assert len(run.held()) == 2_999
+    assert only["id"] != "c299@example.com"
+    assert len(run.held()) == 299
     upserts = [inputs for _, path, inputs in sent.seen if path.endswith("/upsert")]
     assert summary.tallies.upserts == len(upserts) - 1
     assert summary.tallies.sent == sum(map(len, upserts)) - 1
@@ -147,9 +149,9 @@ def test_where_as_much_waits_for_it_as_may_be_open_it_still_ends(tmp_path, monke
 
 
 def test_an_outage_of_writes_at_the_end_of_a_job_is_waited_out(tmp_path, sent):
-    rows = contacts(3_000)
+    rows = contacts(300)
     outage = {"kind": "status", "status": 503, "requests": [30, 100_000], "until_seconds": 200}
-    run = job(tmp_path, rows, outage)
+    run = job(tmp_path, rows, outage, batch_records=10)
     summary = run.run_virtual()
     run.check(rows, summary)
     assert (summary.exit_code, summary.tallies.failed) == (0, 0)
@@ -157,12 +159,12 @@ def test_an_outage_of_writes_at_the_end_of_a_job_is_waited_out(tmp_path, sent):
     assert 1 <= len(sent.changing_nothing()) <= 20
 
 
-@pytest.mark.parametrize("place", [0, 2_999])
+@pytest.mark.parametrize("place", [0, 299])
 def test_an_outage_in_which_it_was_the_last_is_waited_out_before_it_is_judged(tmp_path, sent, place):
     """Also where a write has passed since its first failure: it fails now."""
-    rows = contacts(3_000)
+    rows = contacts(300)
     outage = {"kind": "status", "status": 503, "from_seconds": 20, "until_seconds": 200}
-    run = job(tmp_path, rows, breaks(f"c{place}@example.com"), outage)
+    run = job(tmp_path, rows, breaks(f"c{place}@example.com"), outage, batch_records=10)
     summary = run.run_virtual()
     run.check(rows, summary)
     assert abandoned(run) == [place + 2]

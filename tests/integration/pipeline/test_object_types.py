@@ -54,8 +54,8 @@ def _is_usual(object_type: str, version: str) -> bool:
 @pytest.mark.parametrize(("object_type", "version"), combined(TYPES, VERSIONS, usual=_is_usual))
 def test_a_whole_job_of_each_type_in_each_version(tmp_path, object_type, version):
     text = TYPES[object_type]
-    rows = records(700, text) + records(150, text)
-    refused = refusal(rows[150:700], 90)
+    rows = records(140, text) + records(30, text)
+    refused = refusal(rows[30:140], 18)
     faults = [
         refused,
         {"kind": "status", "status": 503, "first": 2},
@@ -63,6 +63,7 @@ def test_a_whole_job_of_each_type_in_each_version(tmp_path, object_type, version
     ]
     options = {"object_type": object_type, "api_version": version}
     job = job_of(tmp_path, rows, options=options, faults=faults)
+    job.batch_records = 20
     stopped = job.run_virtual(stop_after=1.5)
     assert stopped.state == "stopped"
     summary = job.run_virtual()

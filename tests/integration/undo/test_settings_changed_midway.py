@@ -28,14 +28,14 @@ from uploader.undo.job.as_json import undone_dict
 from uploader.undo.job.state import undone_before
 from uploader.verify.run import fingerprint
 
-ROWS = 900
+ROWS = 180
 
 
 def begun(tmp_path, rows=None, held=None, **scenario) -> Job:
     rows = contacts(ROWS, city="Bonn") if rows is None else rows
     simulator = make_simulator(quota="190/10", latency_seconds=0.5, **scenario)
     options = {"canary": 0, "max_in_flight": 2}
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), simulator, options)
+    job = Job(write_csv(tmp_path / "contacts.csv", rows), simulator, options, batch_records=20)
     if held is None:
         held = [{"email": f"c{n}@example.com", "firstname": f"Old {n}", "city": "Ulm"} for n in range(ROWS)]
     job.simulator.reset(0.0, [{"properties": dict(one)} for one in held])
@@ -44,10 +44,10 @@ def begun(tmp_path, rows=None, held=None, **scenario) -> Job:
 
 
 def half(job: Job, **options) -> int:
-    """An invocation that is stopped in order once it has written a hundred rows; all it has written."""
+    """An invocation that is stopped in order once it has written twenty rows; all it has written."""
     before = confirmed(job)
     summary = job.run_virtual(
-        on_start=lambda run: _when(run, lambda: _written(run) >= before + 100, lambda: run.stop(2)),
+        on_start=lambda run: _when(run, lambda: _written(run) >= before + 20, lambda: run.stop(2)),
         accept_changed_settings=True,
         **options,
     )
@@ -85,7 +85,7 @@ def finish(job: Job, **options) -> None:
 
 def _others_have_arrived(run: Run) -> bool:
     collector = run.pipeline.collector
-    return collector.tallies.sent >= collector.committed.tallies.confirmed + 200
+    return collector.tallies.sent >= collector.committed.tallies.confirmed + 40
 
 
 def _others_have_just_left(run: Run) -> bool:
@@ -95,7 +95,7 @@ def _others_have_just_left(run: Run) -> bool:
 
 
 def kill(job: Job, monkeypatch, is_time=_others_have_arrived, **options) -> None:
-    """An invocation that ends as by SIGKILL once a hundred rows are committed and others have left."""
+    """An invocation that ends as by SIGKILL once twenty rows are committed and others have left."""
     with monkeypatch.context() as context:
         context.setattr(opening, "Checkpoint", KillableCheckpoint)
         run_virtual(_killed(job, is_time, options))
@@ -107,6 +107,7 @@ async def _killed(job: Job, is_time, options) -> None:
     killed = KillableCheckpoint.killed = Killed()
     transport = KillableTransport(job.simulator, killed)
     seams = Seams(
+        batch_records=job.batch_records,
         transport=lambda _: transport,
         offload=lambda _: KillableWriter(killed),
         random_number=random.Random(1).random,
@@ -120,7 +121,7 @@ async def _killed(job: Job, is_time, options) -> None:
         run.stop(2)
 
     def has_begun() -> bool:
-        return run.pipeline is not None and run.pipeline.collector.committed.tallies.confirmed >= 100
+        return run.pipeline is not None and run.pipeline.collector.committed.tallies.confirmed >= 20
 
     _when(run, lambda: has_begun() and is_time(run), strike)
     with suppress(StorageError):
@@ -280,7 +281,7 @@ def _die(*_: object) -> None:
 
 def test_a_contact_that_was_also_written_without_a_snapshot_keeps_that_value(tmp_path):
     """The second row's value is none that the snapshot knows of, so it may be anybody's."""
-    rows = [*contacts(500, city="Bonn"), *contacts(1, city="Mainz")]
+    rows = [*contacts(100, city="Bonn"), *contacts(1, city="Mainz")]
     job = begun(tmp_path, rows)
     half(job, snapshot=True)
     finish(job)
@@ -475,32 +476,32 @@ def test_values_spelled_otherwise_before_are_compared_as_they_were(tmp_path):
 
 def test_rows_of_one_contact_ask_for_what_the_last_one_of_its_own_settings_did(tmp_path):
     """Of each property the last row that wrote it counts, by what it was mapped to then."""
-    rows = [*contacts(500, city="Bonn"), *contacts(100, city="Mainz")]
+    rows = [*contacts(100, city="Bonn"), *contacts(20, city="Mainz")]
     job = begun(tmp_path, rows)
     first = half(job, mapped={"city": "jobtitle"})
-    assert first < 500
+    assert first < 100
     finish(job)
     report, findings = verify(job)
-    assert (verdicts(report), findings) == ({"equal": 500}, [])
+    assert (verdicts(report), findings) == ({"equal": 100}, [])
     addresses = {"c0@example.com": {"jobtitle": "Bonn", "city": "Mainz"}}
     held = {one["email"]: one for one in state(job).values()}
     assert addresses.items() <= {a: {n: held[a].get(n) for n in addresses[a]} for a in addresses}.items()
 
 
 def test_a_value_that_a_later_row_may_only_fill_in_is_compared_with_the_earlier_one(tmp_path):
-    rows = [*contacts(500, city="Bonn"), *contacts(100, city="Mainz")]
+    rows = [*contacts(100, city="Bonn"), *contacts(20, city="Mainz")]
     job = begun(tmp_path, rows)
     half(job)
     finish(job, policy=Policy.FILL)
     report, findings = verify(job)
-    assert (verdicts(report), findings) == ({"equal": 500}, [])
+    assert (verdicts(report), findings) == ({"equal": 100}, [])
     change_records(job, [{"email": "c3@example.com", "properties": {"city": "Trier"}}])
     report, _ = verify(job)
-    assert verdicts(report) == {"equal": 499, "differs": 1}
+    assert verdicts(report) == {"equal": 99, "differs": 1}
 
 
 def test_a_value_that_a_later_row_has_filled_in_is_as_good_as_the_earlier_one(tmp_path):
-    rows = [*contacts(100, city="Bonn"), *contacts(700)[100:], *contacts(100, city="Mainz")]
+    rows = [*contacts(20, city="Bonn"), *contacts(140)[20:], *contacts(20, city="Mainz")]
     job = begun(tmp_path, rows)
     half(job)
     change_records(job, [{"email": "c3@example.com", "properties": {"city": ""}}])
@@ -508,33 +509,33 @@ def test_a_value_that_a_later_row_has_filled_in_is_as_good_as_the_earlier_one(tm
     (held,) = (one for one in state(job).values() if one["email"] == "c3@example.com")
     assert held["city"] == "Mainz"
     report, findings = verify(job)
-    assert (verdicts(report), findings) == ({"equal": 700}, [])
+    assert (verdicts(report), findings) == ({"equal": 140}, [])
 
 
 def test_what_a_killed_run_may_have_sent_is_as_good_as_what_stood_there(tmp_path, monkeypatch):
     """The second rows of c0 to c99 had arrived with their city when the run was killed, unknown to it; later
     settings leave the city out.
     """
-    rows = [*contacts(100, city="Bonn"), *contacts(100, city="Mainz"), *contacts(500)[100:]]
+    rows = [*contacts(20, city="Bonn"), *contacts(20, city="Mainz"), *contacts(100)[20:]]
     job = begun(tmp_path, rows)
     kill(job, monkeypatch)
     finish(job, ignored=frozenset({"city"}))
     held = [one.get("city") for one in state(job).values()]
-    assert (held.count("Mainz"), held.count("Bonn")) == (100, 0)
+    assert (held.count("Mainz"), held.count("Bonn")) == (20, 0)
     report, findings = verify(job)
     assert (findings, report.exit_code) == ([], 0)
 
 
 def test_a_row_skipped_later_may_have_been_sent_before(tmp_path, monkeypatch):
     rows = [
-        *contacts(100, city="Bonn", optout=""),
-        *contacts(100, city="Mainz", optout="yes"),
-        *contacts(500, city="Bonn", optout="")[100:],
+        *contacts(20, city="Bonn", optout=""),
+        *contacts(20, city="Mainz", optout="yes"),
+        *contacts(100, city="Bonn", optout="")[20:],
     ]
     job = begun(tmp_path, rows)
     kill(job, monkeypatch, ignored=frozenset({"optout"}))
     finish(job, ignored=frozenset({"optout"}), suppress_where={"optout": ()})
-    assert still_written(job, "Mainz") == 100
+    assert still_written(job, "Mainz") == 20
     report, findings = verify(job)
     assert (findings, report.exit_code) == ([], 0)
 

@@ -22,7 +22,7 @@ from uploader.storage import checkpoint as checkpoint_module
 from uploader.storage.snapshot import SnapshotFile
 from uploader.undo.plan import MAYBE_CREATED
 
-ROWS = 600
+ROWS = 240
 HELD = [{"email": f"c{n}@example.com", "city": "Ulm"} for n in range(0, ROWS, 2)]
 
 
@@ -44,7 +44,7 @@ def make_job(tmp_path, rows=ROWS, held=HELD, *, latency_seconds=0.01, **options)
     simulator = make_simulator(quota="9000/10", latency_seconds=latency_seconds)
     options = {"snapshot": True, "max_in_flight": 4, **options}
     source = write_csv(tmp_path / "contacts.csv", contacts(rows, city="Bonn"))
-    job = Job(source, simulator, options, batch_records=50)
+    job = Job(source, simulator, options, batch_records=20)
     job.make_transport = Watched
     job.simulator.reset(0.0, [{"properties": dict(one)} for one in held])
     return job
@@ -203,7 +203,7 @@ def test_a_snapshot_under_way_when_its_worker_is_cancelled_is_taken_out_again(tm
 
 def test_a_removal_is_finished_when_its_worker_is_cancelled(tmp_path, monkeypatch):
     """Refused rows are removed before they are settled, and settled although their worker is cancelled."""
-    job = make_job(tmp_path, rows=50, held=(), max_failures=FailureLimit(share=1.0))
+    job = make_job(tmp_path, rows=20, held=(), max_failures=FailureLimit(share=1.0))
     job.simulator.change_scenario(make_simulator(latency_seconds=0.01, faults=[REFUSED]).scenario)
     entered, released = threading.Event(), threading.Event()
     forget = SnapshotFile.forget
@@ -361,10 +361,11 @@ def test_a_row_given_up_takes_out_its_own_reading_and_not_that_of_a_later_row(tm
                 return no_reply("refused", maybe_applied=False)
             return await super().send(call, *others)
 
-    rows = contacts(2_000, city="Bonn")
-    rows[50] = {"email": "x@x.com", "firstname": "First", "city": "Bonn"}
-    rows[1_950] = {"email": "x@x.com", "firstname": "Second", "city": "Mainz"}
+    rows = contacts(400, city="Bonn")
+    rows[10] = {"email": "x@x.com", "firstname": "First", "city": "Bonn"}
+    rows[390] = {"email": "x@x.com", "firstname": "Second", "city": "Mainz"}
     job = Job(write_csv(tmp_path / "c.csv", rows), make_simulator(latency_seconds=0.2), {"snapshot": True})
+    job.batch_records = 20
     job.make_transport = Unreachable
     job.simulator.reset(0.0, [{"properties": {"email": "x@x.com", "firstname": "Old", "city": "Ulm"}}])
     before = state(job)
