@@ -85,7 +85,7 @@ def wait_until(happened: Callable[[], bool], process: "Process | None" = None) -
     while not happened():
         assert time.monotonic() < deadline, "it never happened"
         assert process is None or process.poll() is None, process.communicate()
-        time.sleep(0.01)
+        time.sleep(0.03)
 
 
 def kill(process: "Process", number: signal.Signals = signal.SIGKILL) -> Ended:

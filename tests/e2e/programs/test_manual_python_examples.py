@@ -39,6 +39,7 @@ def test_a_loop_over_a_database_tells_what_failed_each_time(tmp_path, hubspot_mo
     )
 
 
+@pytest.mark.soak
 def test_two_jobs_run_side_by_side(tmp_path, hubspot_mock):
     hubspot = hubspot_mock()
     printed = run_example(EXAMPLES["Run several jobs in one loop"], tmp_path, hubspot.url)
@@ -65,6 +66,7 @@ def test_a_job_is_checked_uploaded_verified_and_its_undo_planned(tmp_path, hubsp
     ]
 
 
+@pytest.mark.soak
 def test_a_query_is_uploaded_by_the_url_of_its_database(tmp_path, hubspot_mock):
     hubspot = hubspot_mock()
     with closing(sqlite3.connect(tmp_path / "crm.sqlite")) as crm, crm:

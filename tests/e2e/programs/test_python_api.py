@@ -95,13 +95,13 @@ def test_leaving_the_loop_leaves_nothing_open_and_the_job_can_be_resumed(
 
     def plain():
         try:
-            yield from contacts(60_000)
+            yield from contacts(20_000)
         finally:
             closed.set()
 
     async def asked():
         try:
-            async for row in awaited(60_000):
+            async for row in awaited(20_000):
                 yield row
         finally:
             closed.set()
@@ -121,14 +121,14 @@ def test_leaving_the_loop_leaves_nothing_open_and_the_job_can_be_resumed(
 
     async def go_on() -> None:
         async with Uploader(**settings) as job:
-            async for _ in job.run(contacts(60_000), earlier=True):
+            async for _ in job.run(contacts(20_000), earlier=True):
                 break
         tallies = job.summary.tallies
         assert (tallies.rows == tallies.settled + tallies.open, tallies.replayed) == (True, 0)
 
     run_strictly(work(), loop)
     written = len(hubspot.contacts())
-    assert 0 < written < 60_000
+    assert 0 < written < 20_000
     run_strictly(go_on(), loop)
     while threading.active_count() > threads + 1:  # the mock server's; a reader may be on its last call
         threading.Event().wait(0.01)

@@ -31,11 +31,15 @@ def test_the_timeline_adds_up_to_the_tallies_through_stops_and_faults(tmp_path):
         {"kind": "status", "status": 503, "rate": 0.1},
         {"kind": "status", "status": 429, "shape": "burst", "requests": [30, 31]},
         {"kind": "reset", "applied": True, "rate": 0.05},
-        {"kind": "reject", "keys": ["c7@example.com", "c4001@example.com"]},
+        {"kind": "reject", "keys": ["c7@example.com", "c401@example.com"]},
     ]
-    rows = contacts(15_000)
+    rows = contacts(1_500)
     rows[11]["email"] = "nobody"
-    job = Job(write_csv(tmp_path / "contacts.csv", rows), make_simulator(latency_seconds=0.2, faults=faults))
+    job = Job(
+        write_csv(tmp_path / "contacts.csv", rows),
+        make_simulator(latency_seconds=0.2, faults=faults),
+        batch_records=10,
+    )
     for _ in range(3):
         assert job.run_virtual(stop_after=2.5).state == "stopped"
     summary = job.run_virtual()

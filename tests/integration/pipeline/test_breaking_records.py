@@ -206,14 +206,14 @@ def test_a_half_is_given_the_time_that_its_whole_had(tmp_path):
 
 def test_reads_that_pass_are_no_attempts_of_what_is_written(tmp_path):
     """One row is to be written; all others are read, batch after batch, and there is nothing to do."""
-    rows = contacts(5_000)
+    rows = contacts(500)
     outage = {"kind": "status", "status": 503, "until_seconds": 250}
     simulator = make_simulator(quota="10/10", latency_seconds=0.2, faults=[outage])
     simulator.reset(0.0, [{"properties": row} for row in rows[1:]])
-    run = Job(write_csv(tmp_path / "contacts.csv", rows), simulator, batch_records=50)
+    run = Job(write_csv(tmp_path / "contacts.csv", rows), simulator, batch_records=5)
     summary = run.run_virtual(skip_unchanged=True)
     run.check(rows, summary)
-    assert (summary.as_dict()["created"], summary.as_dict()["unchanged"]) == (1, 4_999)
+    assert (summary.as_dict()["created"], summary.as_dict()["unchanged"]) == (1, 499)
 
 
 def test_a_record_given_up_is_no_outage_while_nothing_is_sent(tmp_path):
@@ -263,14 +263,14 @@ def test_an_outage_of_writes_alone_stops_a_job_that_reads_first(tmp_path, count)
 
 
 def test_rows_that_need_no_writing_are_no_outage_while_one_row_can_not_be_written(tmp_path):
-    rows = contacts(8_000)
+    rows = contacts(800)
     simulator = make_simulator(quota="1/10", latency_seconds=0.2, faults=[breaks("c0@example.com")])
     simulator.reset(0.0, [{"properties": row} for row in rows[1:]])
-    run = Job(write_csv(tmp_path / "contacts.csv", rows), simulator)
+    run = Job(write_csv(tmp_path / "contacts.csv", rows), simulator, batch_records=10)
     summary = run.run_virtual(skip_unchanged=True)
     run.check(rows, summary)
     assert run._clock > 800
-    assert (summary.state, summary.as_dict()["unchanged"], abandoned(run)) == ("complete", 7_999, [2])
+    assert (summary.state, summary.as_dict()["unchanged"], abandoned(run)) == ("complete", 799, [2])
 
 
 # --- what is asked by is there, and no row's ---

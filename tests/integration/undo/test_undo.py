@@ -318,7 +318,7 @@ TYPICAL |= {("update", "503"), ("update", "reset, applied"), ("update", "reset")
 )
 def test_passing_faults_cost_only_time(tmp_path, name, endpoint):
     fault = PASSING[name]
-    job = uploaded(tmp_path, rows_for(250), people(120))
+    job = uploaded(tmp_path, rows_for(120), people(60))
     report, _ = under(job, {**fault, "endpoint": endpoint})
     assert state(job) == job.before
     assert report.exit_code == 0
@@ -471,14 +471,14 @@ def test_contacts_that_no_answer_speaks_of_are_not_touched(tmp_path):
     ],
 )
 def test_it_stops_with_the_right_code_and_goes_on_later(tmp_path, fault, cause, code):
-    job = uploaded(tmp_path, rows_for(400), people(150))
+    job = uploaded(tmp_path, rows_for(120), people(50))
     # After what was created is archived.
     fault = {"kind": "status", "rate": 1.0, "endpoint": "any", "from_seconds": 0.0, **fault}
     report, _ = under(job, {**fault, "endpoint": "update"}, outage_seconds=30.0)
-    assert (report.end.cause, report.exit_code, report.left) == (cause, code, 150)
+    assert (report.end.cause, report.exit_code, report.left) == (cause, code, 50)
     job.simulator.change_scenario(make_simulator().scenario)
     report, _ = undo(job)
-    assert (counts(report), state(job)) == ({"archived": 250, "restored": 150}, job.before)
+    assert (counts(report), state(job)) == ({"archived": 70, "restored": 50}, job.before)
 
 
 def test_a_signal_ends_it_and_the_same_command_goes_on(tmp_path):
@@ -491,7 +491,7 @@ def test_a_signal_ends_it_and_the_same_command_goes_on(tmp_path):
 
 
 def test_undo_keeps_to_the_quota(tmp_path):
-    job = uploaded(tmp_path, rows_for(1_000), people(400), quota="20/10", latency_seconds=0.2)
+    job = uploaded(tmp_path, rows_for(500), people(200), quota="20/10", latency_seconds=0.2)
     report, _ = undo(job)
     assert (report.exit_code, state(job)) == (0, job.before)
     assert job.simulator.stats()["throttled"] == 0

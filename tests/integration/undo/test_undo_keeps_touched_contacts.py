@@ -315,11 +315,10 @@ def test_a_passing_failure_of_association_reads_keeps_nothing_more(tmp_path, fau
 
 @pytest.mark.parametrize(
     ("fault", "cause", "code"),
-    [
+    some(
         ({"status": 503}, Cause.OUTAGE, 75),
-        ({"status": 429, "shape": "daily"}, Cause.DAILY, 75),
-        ({"status": 401}, Cause.TOKEN, 78),
-    ],
+        soaked=[({"status": 429, "shape": "daily"}, Cause.DAILY, 75), ({"status": 401}, Cause.TOKEN, 78)],
+    ),
 )
 def test_an_outage_of_association_reads_stops_and_the_same_command_goes_on(tmp_path, fault, cause, code):
     job = uploaded(tmp_path, rows_for(250), people(50))
