@@ -16,7 +16,7 @@ from importlib.resources import files
 import pytest
 
 from support.jobs import contacts, write_csv
-from support.processes import TOKEN, end, environment, kill, run, start, start_python, wait_until
+from support.processes import TOKEN, end, environment, kill, run, start, wait_until
 from support.soaked import some
 
 CONTROL = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
@@ -205,7 +205,7 @@ def test_watching_status_can_be_stopped_and_a_missing_job_is_one_line(tmp_path, 
     source = write_csv(tmp_path / "contacts.csv", contacts(60_000))
     checkpoint = tmp_path / "contacts.csv.checkpoint"
     url = hubspot_mock(quota="190/10").url
-    uploading = start_python("upload", source, "--base-url", url, "--yes", cwd=tmp_path)
+    uploading = start("upload", source, "--base-url", url, "--yes", cwd=tmp_path)
     wait_until(checkpoint.exists, uploading)
     terminal = Terminal("status", checkpoint, "--watch", cwd=tmp_path, columns=60)
     wait_until(lambda: terminal.has(r"rows/s"))

@@ -115,7 +115,7 @@ class SchemaCheck:
         body = gzip.decompress(reply.body) if is_packed else reply.body
         if self._is_new((path.name, reply.status, rules.reply_form), body):
             kind = reply.headers.get("Content-Type", "").partition(";")[0]
-            answered = _Answered(reply.status, kind, body)
+            answered = _Answered(reply.status, kind, _shortened(body))
             found += _violations(
                 path.name, reply.status, lambda: path.api.validate_response(_asked(request), answered)
             )
@@ -142,7 +142,7 @@ def _asked(request: Request) -> _Asked:
         request.path.rstrip("/"),
         RequestParameters(query=dict(request.query), header=dict(request.headers)),
         request.headers.get("content-type", ""),
-        request.body or None,
+        _shortened(request.body) or None,
     )
 
 
@@ -220,6 +220,33 @@ _DIGITS = re.compile(r"\d+")
 _ITEMS = 16
 
 
+def _shortened(body: bytes) -> bytes:
+    """A body with one item of each form in its lists: every further one would be validated, too."""
+    try:
+        return orjson.dumps(_one_of_each_form(orjson.loads(body), ""))
+    except orjson.JSONDecodeError:
+        return body
+
+
+def _one_of_each_form(value: Any, place: str) -> Any:
+    if isinstance(value, dict):
+        return {name: _one_of_each_form(one, f"{place}/{name}") for name, one in value.items()}
+    if isinstance(value, list):
+        kept = {_all_forms(one, place): one for one in _some(value)}
+        return [_one_of_each_form(one, place) for one in kept.values()]
+    return value
+
+
+def _all_forms(item: Any, place: str) -> Hashable:
+    """The form of an item, and those of the items of its lists."""
+    parts: list[Hashable] = []
+    return _form(item, place, parts), frozenset(parts)
+
+
+def _some(items: list[Any]) -> list[Any]:
+    return items[:: max(1, len(items) // _ITEMS)]
+
+
 def _form(value: Any, place: str, parts: list[Hashable]) -> Hashable:
     """The form of a value. Those of a list's items, or of some of a long one, are added to `parts`."""
     kind = type(value)
@@ -230,6 +257,5 @@ def _form(value: Any, place: str, parts: list[Hashable]) -> Hashable:
             return frozenset(map(type, value.values()))
         return frozenset([(name, _form(one, f"{place}/{name}", parts)) for name, one in value.items()])
     if kind is list:
-        some = value[:: max(1, len(value) // _ITEMS)]
-        parts += {(place, _form(one, place, parts)) for one in some}
+        parts += {(place, _form(one, place, parts)) for one in _some(value)}
     return kind

@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from support.processes import at_a_terminal, environment, holding, run, start, start_python, wait_until
+from support.processes import at_a_terminal, environment, holding, run, start, wait_until
 
 BAD_KEYS = 12
 #: Owners of the mock account.
@@ -203,7 +203,7 @@ def test_a_token_that_may_not_write_is_a_problem(tmp_path, mock_url):
 
 def test_it_can_be_interrupted_and_leaves_nothing(tmp_path, mock_url):
     os.mkfifo(tmp_path / "endless.csv")
-    process = start_python("check", "endless.csv", "--format", "csv", "--base-url", mock_url, cwd=tmp_path)
+    process = start("check", "endless.csv", "--format", "csv", "--base-url", mock_url, cwd=tmp_path)
     with (tmp_path / "endless.csv").open("w") as pipe:
         pipe.write("email,firstname\n" + "".join(f"c{n}@example.com,A\n" for n in range(30_000)))
         pipe.flush()

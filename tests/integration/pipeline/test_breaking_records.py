@@ -245,8 +245,8 @@ def test_only_writes_count_as_others_that_passed(tmp_path, sent, options):
     accepted = [f"c{n}@example.com" for n in range(10)]
     pending = {"kind": "batch_status", "status": "PENDING", "results_share": 0, "keys": accepted}
     faults = [breaks("c100@example.com"), pending]
-    simulator = make_simulator(latency_seconds=0.2, quota="40/10", faults=faults)
-    run = Job(write_csv(tmp_path / "contacts.csv", contacts(600)), simulator, options, batch_records=1)
+    simulator = make_simulator(latency_seconds=0.2, quota="20/10", faults=faults)
+    run = Job(write_csv(tmp_path / "contacts.csv", contacts(300)), simulator, options, batch_records=1)
     run.run_virtual()
     assert abandoned(run) == [102]
     upserts = [inputs for _, path, inputs in sent.seen if path.endswith("/upsert")]
