@@ -38,7 +38,7 @@ def is_undone(checkpoint: Checkpoint) -> bool:
     if canary is None or canary.approved:
         return False
     undo = read_undo_progress(checkpoint.path, checkpoint.job_id())
-    return undo is not None and (undo.has_written or bool(undo.ended_at))
+    return undo is not None and undo.is_begun
 
 
 def refuse_undone(checkpoint: Checkpoint) -> None:

@@ -13,14 +13,19 @@ from uploader.system import sqlite
 class UndoProgress(NamedTuple):
     """The state of an undo."""
 
-    outcomes: Mapping[str, int]  #: of the settled records, some of which may be settled before it is approved
+    outcomes: Mapping[str, int]  #: of the settled records: some are settled before it is approved
     left: int
     ended_at: str  #: "" if it has not ended
     has_written: bool  #: it has changed or archived a record, or was about to
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether it has done more than to look for the records, which it does before it asks."""
+        return self.has_written or bool(self.ended_at)
+
 
 def read_undo_progress(checkpoint: Path, job: str) -> UndoProgress | None:
-    """How far a job is undone; None if no undo was begun, or its file can't be read."""
+    """How far a job is undone; None if it has no undo, or the file can't be read."""
     path = undo_path(snapshot_path(checkpoint))
     if not path.is_file():
         return None

@@ -488,10 +488,9 @@ class UndoFile(sqlite.Database):
 
 
 def read_undone(checkpoint: Path, job: str) -> Undone | None:
-    """How far a job is undone; None if no undo has settled anything, or its file can't be read."""
+    """How far a job is undone; None if no undo was begun, it was declined, or its file can't be read."""
     found = read_undo_progress(checkpoint, job)
-    # It may have been declined: then nothing was.
-    if found is None or not found.outcomes:
+    if found is None or not found.is_begun:
         return None
     counts = {outcome: found.outcomes.get(outcome.value, 0) for outcome in UndoOutcome}
     return Undone(counts, found.left, found.ended_at)

@@ -1,5 +1,6 @@
 """Undo: the account is as it was before, but for what others have touched, and that is listed."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,12 @@ from support.undo_runs import (
     uploaded,
     writes,
 )
+from uploader.cli.text.undo_state import undone_text
 from uploader.errors import CheckpointError, DeclinedError
 from uploader.model.stop import Cause
 from uploader.records.write_policy import Policy
+from uploader.storage.checkpoint import Checkpoint
+from uploader.storage.undo_progress import read_undo_progress
 from uploader.system.private_files import Lock
 
 
@@ -126,6 +130,31 @@ def test_a_contact_somebody_else_created_meanwhile_is_not_archived(tmp_path):
     report, kept = undo(job)
     assert (counts(report), kept) == ({"archived": 2}, [])
     assert [held["email"] for held in state(job).values()] == ["c1@example.com"]
+
+
+def test_an_undo_that_was_killed_was_begun(tmp_path):
+    """Its first request was sent, and nothing of it is settled."""
+    job = uploaded(tmp_path, contacts(200), latency_seconds=1.0)
+    undo(job, kill_after=28.5, max_in_flight=1)
+    assert sum(not one["archived"] for one in job.simulator.objects(1e9)) == 100
+    (text,) = undone_text(Path(f"{job.source}.checkpoint"))
+    assert text.startswith("an undo of the job was begun: some of 200 records may be archived")
+
+
+def test_an_undo_that_was_declined_was_not_begun(tmp_path):
+    """Before it asks, it settles a contact that it does not find."""
+
+    async def no(*_: object) -> bool:
+        return False
+
+    failing = {"kind": "reject", "category": "INTERNAL_ERROR", "keys": ["c1@example.com"]}
+    job = uploaded(tmp_path, contacts(3), faults=[failing])
+    with pytest.raises(DeclinedError):
+        undo(job, approve=no)
+    checkpoint = Path(f"{job.source}.checkpoint")
+    with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
+        assert read_undo_progress(checkpoint, opened.job_id()).outcomes == {"gone": 1}
+    assert undone_text(checkpoint) == []
 
 
 def test_a_row_that_was_refused_left_nothing_to_undo(tmp_path):

@@ -42,6 +42,10 @@ def undone_text(checkpoint: Path, typed: Sequence[str] = ()) -> list[str]:
             f"the job was undone{when}: {', '.join(parts)}; to look at all of them again: {again}",
             *lines,
         ]
+    if not any(counts.values()):  # it was killed
+        records = counted(undone.left, "record")
+        text = f"an undo of the job was begun: some of {records} may be archived or restored already"
+        return [f"{text}; the same undo continues", *lines]
     left = f"the job is partly undone, {counted(undone.left, 'is', 'are')} left"
     return [f"{left}: {', '.join(parts)}; the same undo continues", *lines]
 
