@@ -7,7 +7,8 @@ many, two neighbours become one, and later ones have the same width: days take a
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -135,9 +136,9 @@ class Changes:
 
 def nonzero_counts(interval: Interval) -> dict[str, Any]:
     """Return the fields of an interval that are not empty, without its time."""
-    values = asdict(interval)
+    values = {one.name: getattr(interval, one.name) for one in fields(Interval)}
     del values["began"], values["seconds"]
-    return {name: value for name, value in values.items() if value}
+    return {name: copy(value) for name, value in values.items() if value}
 
 
 def coarser(intervals: Sequence[Interval]) -> list[Interval]:

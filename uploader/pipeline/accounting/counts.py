@@ -7,7 +7,6 @@ Raise `StopRun` where too many rows fail; `AccountingError` where the sums do no
 
 from collections import Counter, deque
 from collections.abc import Sequence
-from copy import deepcopy
 
 from uploader.errors import AccountingError
 from uploader.hubspot.replies import BATCH_STATUSES, Reply
@@ -29,8 +28,8 @@ class Accounting:
     """Counts rows and outcomes in memory. Knows nothing of what is durable."""
 
     def __init__(self, committed: State, limit: FailureLimit) -> None:
-        self.tallies = deepcopy(committed.tallies)
-        self._before = deepcopy(committed.tallies)  # of earlier invocations
+        self.tallies = committed.tallies.copied()
+        self._before = committed.tallies.copied()  # of earlier invocations
         self._limit = limit
         self._ledger = Ledger(committed.progress)
         self._known = {source: deque(marks, maxlen=_MARKS_KEPT) for source, marks in committed.known.items()}
@@ -102,7 +101,7 @@ class Accounting:
 
     def state(self) -> State:
         """Return the state of the rows now. AccountingError if the sums do not add up."""
-        progress, tallies = self._ledger.progress(), deepcopy(self.tallies)
+        progress, tallies = self._ledger.progress(), self.tallies.copied()
         if (progress.rows, progress.settled) != (tallies.rows, tallies.settled) or tallies.open < 0:
             raise AccountingError(
                 f"the sums do not add up: {tallies.rows} rows read, {tallies.settled} outcomes counted, "
