@@ -330,11 +330,8 @@ def test_helpers_of_the_tests_live_in_support_alone():
 
 def _first_names(path):
     """The first word of every name that a file imports from; "" for an import relative to its folder."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield "" if node.level else node.module.partition(".")[0]
+    text = path.read_text(encoding="utf-8")  # to parse all tests takes seconds
+    return re.findall(r"^ *(?:import|from) +(\w*)", text, re.MULTILINE)
 
 
 def test_no_test_file_imports_from_another_test_file():

@@ -245,8 +245,9 @@ def test_every_place_that_prints_a_command_is_listed_and_shown():
     found = Counter[str]()
     package = Path(uploader.__file__).parent
     for path in package.rglob("*.py"):
-        module = ".".join(path.relative_to(package).with_suffix("").parts)
-        found.update(f"{module}:{function}" for function in places(ast.parse(path.read_text()), ""))
+        module, text = ".".join(path.relative_to(package).with_suffix("").parts), path.read_text()
+        if "uploader " in text or any(maker in text for maker in MAKERS):  # to parse all takes seconds
+            found.update(f"{module}:{function}" for function in places(ast.parse(text), ""))
     assert found.keys() - PARTS == PRINTED.keys()
     found = Counter({place: count for place, count in found.items() if place not in PARTS})
     assert {place for place, count in found.items() if len(PRINTED[place]) < count} == set()

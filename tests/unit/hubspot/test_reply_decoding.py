@@ -92,7 +92,8 @@ _WRITTEN = st.fixed_dictionaries(
         "from": st.fixed_dictionaries({"id": st.text()}),
         "to": st.lists(st.fixed_dictionaries({"toObjectId": st.integers(0, 9)})),
     },
-)
+    # In a read of associations, which is always decoded field by field, `from` has the id.
+).filter(lambda one: one["id"] != "" or "from" not in one)
 _ANSWERS = st.fixed_dictionaries(
     {"results": st.lists(_WRITTEN, max_size=4) | st.none()},
     optional={
@@ -127,7 +128,7 @@ def _read_off(decoded, shown):
     return shown_properties, results, [(error.category, error.message, error.ids) for error in decoded.errors]
 
 
-@settings(max_examples=4 * settings.default.max_examples)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(_ANSWERS | _LOOKALIKES, st.sampled_from(["email", ALL_PROPERTIES]))
 def test_a_batchs_answer_is_read_at_once_as_it_is_field_by_field(body, shown):
     raw = json.dumps(body).encode()

@@ -33,7 +33,8 @@ def test_every_extra_that_a_message_names_exists():
     calls = [
         node.args[0].value
         for path in PACKAGE.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if "install_extra(" in (text := path.read_text(encoding="utf-8"))
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "install_extra"
     ]
     assert {"parquet", "remote", "xlsx"} <= set(calls) <= PROJECT["optional-dependencies"].keys()
