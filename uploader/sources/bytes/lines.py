@@ -7,7 +7,7 @@ longer line only the beginning is kept.
 import operator
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, count
 
@@ -157,22 +157,16 @@ class Lines:
             ends[-1] -= 1
         if _BREAKS.strip(self._line_end) in data:
             raws = [raw.strip(_BREAKS) for raw in raws]
-        return Block(data, start, raws, self._texts(data, raws), ends, closed or torn, torn)
+        return Block(data, start, raws, self._texts(raws), ends, closed or torn, torn)
 
-    def _texts(self, data: bytes, raws: list[bytes]) -> list[str]:
-        """Decode all lines at once, unless one is not UTF-8 or has another kind of line break."""
+    def _texts(self, raws: Sequence[bytes]) -> list[str]:
+        """The lines decoded, at once unless one is not UTF-8."""
         if not self._decode:
             return []
-        line_end = self._line_end.decode()
         try:
-            text = data.decode().removesuffix(line_end)
+            return list(map(bytes.decode, raws))
         except UnicodeDecodeError:
             return list(map(_text, raws))
-        if line_end == "\n" and "\r" in text:
-            text = text.replace("\r\n", "\n").removesuffix("\r")
-        if ("\r" if line_end == "\n" else "\n") in text:
-            return list(map(_text, raws))
-        return text.split(line_end)
 
     def _overlong(self) -> Block:
         """A block of one overlong line: read to its end, but only its beginning is kept."""

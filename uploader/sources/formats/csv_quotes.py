@@ -62,41 +62,48 @@ _REFUSED = Reach(0)
 
 def _quoted(block: Block, at: int, layout: Layout) -> Reach | None:
     """Rules 1 and 2; `_REFUSED` if they do not apply."""
-    lines = _Lines(block, at)
+    last = min(at + CONTINUATION_LINES + 1, len(block))
+    first = _loosely(block.raws[at])
+    lines = (f"{_loosely(raw)}\n" for raw in block.raws[at:last])
+    reader = layout.reader(lines, spaced=layout.has_spaced_quote(first))
     try:
-        spaced = layout.has_spaced_quote(_loosely(block.raws[at]))
-        cells = next(layout.reader(lines, spaced=spaced))
-    except csv.Error:
-        return None if lines.starved else _REFUSED
-    if len(lines.seen) == 1:
+        cells = next(reader)
+    except csv.Error as error:
+        is_open = str(error).startswith("unexpected end") and block.length(at, last) <= LINE_BYTES
+        return None if is_open and last == len(block) and not block.closed else _REFUSED
+    taken = reader.line_num
+    if taken == 1:
         return Reach()  # its quotes are right, and something else is wrong
-    if len(cells) < layout.width or any(map(str.strip, cells[layout.width :])):
+    is_long = block.length(at, at + taken) > LINE_BYTES
+    if is_long or len(cells) < layout.width or any(map(str.strip, cells[layout.width :])):
         return _REFUSED
-    return _two_strays(block, at, lines.seen, layout)
+    return _two_strays(block, at, taken, layout)
 
 
-def _two_strays(block: Block, at: int, lines: list[str], layout: Layout) -> Reach | None:
-    """Rule 2: the lines are one row, or the first and the last one have a stray quote each."""
+def _two_strays(block: Block, at: int, taken: int, layout: Layout) -> Reach | None:
+    """Rule 2: so many lines are one row, or the first and the last one have a stray quote each."""
     if not layout.marker_columns:
-        return Reach(len(lines))
-    first, last = (line.strip("\r\n") for line in (lines[0], lines[-1]))
+        return Reach(taken)
+    first, last = _loosely(block.raws[at]), _loosely(block.raws[at + taken - 1])
+    if len(layout.cells_alone(last)) != layout.width:
+        return Reach(taken)
     spaced = layout.has_spaced_quote(first)
     *before, opened = next(csv.reader((first,), delimiter=layout.delimiter, skipinitialspace=spaced))
     column, outer = len(before), [*before, *opened.split(layout.delimiter)]
-    if len(outer) != layout.width or len(_alone(last, layout)) != layout.width:
-        return Reach(len(lines))
+    if len(outer) != layout.width:
+        return Reach(taken)
     marker, what = layout.marker_columns[0]
     in_marker = column == marker and holds(outer[column], what)
     proof = _kinds(last[: last.index('"')].split(layout.delimiter)[:-1], layout) | _kinds(
         outer, layout, column + 1
     )
     if not (in_marker or proof):
-        return Reach(len(lines))
+        return Reach(taken)
     in_middle = 0 < column < layout.width - 1
     if in_marker or ("@" in proof and in_middle and layout.width >= _MANY_COLUMNS):
         end = _first_row(block, at, layout, near=0)
         return None if end is None else Reach(doubtful=end - at - 1)
-    return Reach(doubtful=len(lines) - 1)
+    return Reach(doubtful=taken - 1)
 
 
 def _kinds(cells: list[str], layout: Layout, first: int = 0) -> set[str]:
@@ -118,7 +125,7 @@ def _first_row(block: Block, at: int, layout: Layout, near: int) -> int | None:
         if block.length(at, line + 1) > LINE_BYTES:
             break
         text, taken = _loosely(block.span(line, line + 1)).strip("\r\n"), 1
-        cells = _alone(text, layout)
+        cells = layout.cells_alone(text)
         is_good, is_odd = layout.is_row(cells), _has_stray_quote(text, layout.delimiter)
         if is_open := not cells:  # it may be the first line of a row of several
             reach = _quoted(block, line, layout)
@@ -138,43 +145,10 @@ def _first_row(block: Block, at: int, layout: Layout, near: int) -> int | None:
     return end
 
 
-def _alone(text: str, layout: Layout) -> list[str]:
-    """The cells of a line by itself; none if a quote in it is not closed."""
-    try:
-        return layout.cells(text)
-    except csv.Error:
-        return []
-
-
 def _has_stray_quote(text: str, delimiter: str) -> bool:
     """Whether a line has a quote in an unquoted cell, where it may close a cell of an earlier line."""
     apart = re.escape(delimiter)
     return '"' in text and '"' in re.sub(rf'(^|{apart}) ?"(?:[^"]|"")*+"(?=$|{apart})', r"\1", text)
-
-
-class _Lines:
-    """Passes lines to `csv.reader` while a quoted cell is open."""
-
-    def __init__(self, block: Block, at: int) -> None:
-        self._block = block
-        self._at = at
-        self.seen: list[str] = []
-        self.starved = False  #: the block ended, and the source did not
-
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> str:
-        index = self._at + len(self.seen)
-        if len(self.seen) > CONTINUATION_LINES:
-            raise StopIteration
-        if index == len(self._block):
-            self.starved = not self._block.closed
-            raise StopIteration
-        if self.seen and self._block.length(self._at, index + 1) > LINE_BYTES:
-            raise StopIteration
-        self.seen.append(_loosely(self._block.span(index, index + 1)))
-        return self.seen[-1]
 
 
 def _loosely(raw: bytes) -> str:

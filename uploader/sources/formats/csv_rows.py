@@ -10,6 +10,7 @@ Rules   Cells as in RFC 4180: a cell that begins with a quote ends at the next s
 """
 
 import csv
+from typing import cast
 
 from uploader.model.rows import Content, LoneCell, Row, Unreadable
 from uploader.sources.bytes.lines import LINE_BYTES, Block
@@ -36,27 +37,19 @@ class CsvRows:
         self._encoding = encoding
 
     def read(self, block: Block, at: int, stop: int, rows: list[Row]) -> int:
-        while (at := self._read_even(block, at, stop, rows)) < stop:
-            taken = self._read_row(block, at, rows)
-            if not taken:
-                break
-            at += taken
-        return at
-
-    def _read_even(self, block: Block, at: int, stop: int, rows: list[Row]) -> int:
-        """Append rows of one line, as wide as the header. Returns the line of the first other row."""
-        width, cells_of, cells = self._layout.width, self._layout.cells, list[list[str]]()
-        try:
-            for text in block.texts[at:stop]:
-                row = cells_of(text)
-                if len(row) != width or (width == 1 and not text.strip()):  # it may be a blank line
+        first, line, alone = at, block.start.line, self._layout.rows_alone(block.texts[at:stop])
+        alone.append(None)
+        while at < stop:
+            odd = first + alone.index(None, at - first)
+            cells = cast("list[list[str]]", alone[at - first : odd - first])
+            rows.extend(map(Row, range(line + at, line + odd), block.raws[at:odd], cells))
+            at = odd
+            if at < stop:
+                taken = self._read_row(block, at, rows)
+                if not taken:
                     break
-                cells.append(row)
-        except csv.Error:
-            pass  # in the row after the last good one
-        reached, first = at + len(cells), block.start.line
-        rows.extend(map(Row, range(first + at, first + reached), block.raws[at:reached], cells))
-        return reached
+                at += taken
+        return at
 
     def _read_row(self, block: Block, at: int, rows: list[Row]) -> int:
         """Append the row on this line, if any, and those that are not sent because of its quotes. Returns the
