@@ -18,41 +18,21 @@ def plausible_email(address: str) -> bool:
     return len(address) <= _LONGEST and _PLAUSIBLE.fullmatch(address) is not None
 
 
-#: Bytes that no address may hold (of white space, ASCII's), all bytes but the separators of its parts, and a
-#: table that makes the separators one.
-_FORBIDDEN = bytes(byte for byte in range(128) if chr(byte).isspace() and byte != 0x0A) + b',;<>"()'
+#: Lines with a plausible address of nothing but ASCII, which most are.
+_LABEL = re.escape("".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in ',;<>"()@.'))
+_PLAIN_LINES = re.compile(rf"(?:[{_LABEL}.]++@[{_LABEL}]++(?:\.[{_LABEL}]++)++\n)*+")
 
 
-_ALL_BUT_MARKS = bytes(byte for byte in range(256) if byte not in b"@.\n")
-
-
-_ONE_MARK = bytes.maketrans(b"@.\n", b"@@@")
-
-
-def are_plausible_emails(keys: Sequence[str]) -> bool:
-    """Return True only if `plausible_email` holds for each key; dots at the ends of a mailbox are judged
-    more strictly.
-    """
-    joined = "\n".join(keys)
-    if not joined.isascii() or max(map(len, keys), default=0) > _LONGEST:
-        return False
-    text = b"\n%b\n" % joined.encode()
-    if len(text.translate(None, _FORBIDDEN)) < len(text) or b"@@" in text.translate(_ONE_MARK):
-        return False
-    marks = text.translate(None, _ALL_BUT_MARKS)
-    return marks.translate(None, b".") == b"\n" + b"@\n" * len(keys) and b"@\n" not in marks
-
-
-def implausible_emails(keys: Sequence[str], first: int = 0) -> Iterator[int]:
-    """Yield the indexes, counted from `first`, of keys that are not plausible; most keys are."""
-    if are_plausible_emails(keys):
+def implausible_emails(addresses: Sequence[str]) -> Iterator[int]:
+    """Yield the indexes of addresses that are not plausible. Only those that are not plain are looked at."""
+    lines = "\n".join([*addresses, ""])
+    if lines.count("\n") > len(addresses) or max(map(len, addresses), default=0) > _LONGEST:
+        yield from (at for at, address in enumerate(addresses) if not plausible_email(address))
         return
-    if len(keys) <= _FEW:
-        yield from (first + at for at, key in enumerate(keys) if not plausible_email(key))
-        return
-    part = -(-len(keys) // _FEW)
-    for at in range(0, len(keys), part):
-        yield from implausible_emails(keys[at : at + part], first + at)
-
-
-_FEW = 8
+    at = begin = 0
+    while (plain := _PLAIN_LINES.match(lines, begin)) and plain.end() < len(lines):
+        at += lines.count("\n", begin, plain.end())
+        if not plausible_email(addresses[at]):
+            yield at
+        begin = plain.end() + len(addresses[at]) + 1
+        at += 1
