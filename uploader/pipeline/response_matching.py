@@ -10,7 +10,7 @@ Rules A reply that contradicts itself confirms nothing by that: a contact listed
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import compress
 from typing import NamedTuple, cast
 
@@ -39,9 +39,13 @@ def match_in_bulk(
     `ResponseMatch` of the other records gives the same answers as one of all records.
     """
     id_property = records[0].id_property
-    exact = None if errors else _match_exactly(id_property, records, results)
-    if exact is not None:
-        return BulkMatch(records, exact, (), ())
+    # Keys and trace ids that something else than a record's own result names.
+    named = {trace for error in errors for trace in error.trace_ids}
+    named.update(lock_key(id_property, key) for error in errors for key in error.ids)
+    blamed = [one for one in records if named and _is_named(one, named)]
+    rest = [one for one in records if not _is_named(one, named)] if blamed else records
+    if (exact := _match_exactly(id_property, rest, results)) is not None:
+        return BulkMatch(rest, exact, blamed, ())
     values = [record.lock_keys[0] for record in records]
     if len(set(values)) < len(values):
         return BulkMatch((), (), records, results)
@@ -60,16 +64,13 @@ def match_in_bulk(
     plain = [one for one in answers if one is not None]
     pairs = list(zip(records, answers, strict=True))
     others = [record for record, one in pairs if one is None]
-    # The keys and trace ids of plainly answered records that something else names, too.
-    named = {trace for error in errors for trace in error.trace_ids}
-    named.update(lock_key(id_property, key) for error in errors for key in error.ids)
     if len(plain) < len(results):
         own_ids = {one.id for one in plain}
         named.update(key for one, key in zip(results, keys, strict=True) if one.id not in own_ids)
     for record in others:
         named -= {str(record.position), record.lock_keys[0]}
     if named:
-        pairs = [(r, None if named & {str(r.position), r.lock_keys[0]} else one) for r, one in pairs]
+        pairs = [(record, None if _is_named(record, named) else one) for record, one in pairs]
         plain = [one for _, one in pairs if one is not None]
         others = [record for record, one in pairs if one is None]
     own_ids = {one.id for one in plain}
@@ -91,15 +92,21 @@ def _match_exactly(
     if not len(records) == len(results) == len(set(ids)) or "" in ids:
         return None
     keys, shown = [record.key for record in records], _shown_keys(id_property, results)
-    traces = [result.trace_id for result in results]
-    if not any(traces):
-        answers = list(map(dict(zip(shown, results, strict=True)).get, keys))
-    else:
-        wanted = [str(record.position) for record in records]
-        if list(map(dict(zip(traces, shown, strict=True)).get, wanted)) != keys:
+    wanted, names = keys, shown
+    if any(traces := [result.trace_id for result in results]):
+        wanted, names = [str(record.position) for record in records], traces
+    if names != wanted:  # in another order
+        answers = list(map(dict(zip(names, results, strict=True)).get, wanted))
+        if None in answers:
             return None
-        answers = list(map(dict(zip(traces, results, strict=True)).get, wanted))
-    return None if None in answers else cast("list[Result]", answers)
+        results = cast("list[Result]", answers)
+        shown = _shown_keys(id_property, results)
+    return results if shown == keys else None
+
+
+def _is_named(record: Record, names: Collection[str]) -> bool:
+    """Whether the record's trace id or key is among these names."""
+    return str(record.position) in names or record.lock_keys[0] in names
 
 
 def _by_name(names: Sequence[str], results: Sequence[Result]) -> dict[str, Result]:

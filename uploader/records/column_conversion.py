@@ -6,9 +6,8 @@ Raise nothing because of a row.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
 from typing import NamedTuple, TypeVar, cast
 
 from uploader.model.column_names import quoted
@@ -22,6 +21,9 @@ from uploader.records.values.wrappings import LOST_DIGITS, has_lost_digits, have
 
 #: What a column is converted from: its text, or its text and another one.
 Given = TypeVar("Given", Text, tuple[Text, str | None])
+
+
+Item = TypeVar("Item")
 
 
 class BadValue(NamedTuple):
@@ -172,11 +174,12 @@ class Table:
                 del self.bad[row]
         return dropped
 
-    def chosen(self, chosen: Sequence[bool]) -> "Table":
-        """Return a table of some of the rows, all without faults."""
-        columns = [list(compress(texts, chosen)) for texts in self.columns]
-        positions, left = list(compress(self.positions, chosen)), list(compress(self.rows, chosen))
-        return Table(self.layout, positions, left, columns)
+    def without(self, places: Collection[int]) -> "Table":
+        """Return the table without the rows that have faults, whose places these are, in order."""
+        if not places:
+            return self
+        columns = [without(texts, places) for texts in self.columns]
+        return Table(self.layout, without(self.positions, places), without(self.rows, places), columns)
 
     def unique_values(self, names: Sequence[str], keys: Sequence[str]) -> list[tuple[str, ...]]:
         """Return the lock keys of each row, that of its key first."""
@@ -189,6 +192,14 @@ class Table:
         if not others:
             return list(zip(own, strict=True))
         return [(key, *filter(None, more)) for key, *more in zip(own, *others, strict=True)]
+
+
+def without(items: Sequence[Item], places: Collection[int]) -> list[Item]:
+    """Return the items without those at these places, which are in order."""
+    left = list(items)
+    for place in reversed(list(places)):
+        del left[place]
+    return left
 
 
 def filled(texts: Sequence[str]) -> list[int]:

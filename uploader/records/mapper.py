@@ -15,7 +15,7 @@ How   Rows of one layout are a table, whose columns are judged and converted as 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, compress, repeat
+from itertools import chain, repeat
 from operator import attrgetter
 from typing import cast
 
@@ -38,7 +38,7 @@ from uploader.model.rows import (
 )
 from uploader.records.associations.row_links import RowLinksReader
 from uploader.records.blank_words import INPUT_FIELDS, BlankWords
-from uploader.records.column_conversion import BadValue, Table, filled, shortened
+from uploader.records.column_conversion import BadValue, Table, filled, shortened, without
 from uploader.records.columns import LIST, OWN_PREFIX, SUPERSEDED, Columns, Rules, address_cells
 from uploader.records.fields import NO_PROPERTY, Fields, spell, why_unspelled
 from uploader.records.fixed_values import resolve_fixed_values
@@ -430,16 +430,16 @@ class Mapper:
         odd = {*table.faults, *table.bad, *apart}
         if "" in keys:
             odd.update(place for place, key in enumerate(keys) if not key)
-        unsent = [apart.get(place) or self._invalid(table, place, names, keys) for place in odd]
+        unsent = {p: apart.get(p) or self._invalid(table, p, names, keys) for p in sorted(odd)}
         dropped = {table.positions[place]: faults for place, faults in dropped.items()}
-        if odd:
-            chosen = [place not in odd for place in range(len(keys))]
-            table = table.chosen(chosen)
-            names, keys = list(compress(names, chosen)), list(compress(keys, chosen))
+        table, names, keys = table.without(unsent), without(names, unsent), without(keys, unsent)
         records = self._records(table, names, keys)
         for record in records if dropped else ():
             record.dropped = dropped.get(record.position, ())
-        return sorted([*records, *unsent], key=_POSITION) if unsent else records
+        mapped: list[Record | Unsent] = [*records]
+        for place, one in unsent.items():
+            mapped.insert(place, one)
+        return mapped
 
     def _records(self, table: Table, names: Sequence[str], keys: Sequence[str]) -> list[Record]:
         """Return the records of a table without faults."""
