@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 
 import uploader
 from uploader.records.headers.tables import tables
+from uploader.records.values.top_level_domains import may_have_remarks
 
 #: The format of numbers. Its length and four descriptors precede each order: the streams, and a socket
 #: on which the process id and later the exit code are reported.
@@ -39,7 +40,9 @@ def _import_all() -> None:
         if not module.name.startswith(_LATE):
             importlib.import_module(module.name)
     importlib.import_module("uvloop")
-    tables()  # what `check` and others would read from the package's files, each for itself
+    # What `check` and others would read from files, each for itself.
+    tables()
+    may_have_remarks(["a@example.com"])
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page
 
