@@ -1,4 +1,6 @@
-"""A job with links, killed just before and just after each of its commits: the end is as without the kill.
+"""A job with links, killed at each of its commits: the end is as without the kill.
+
+By turns just before a commit and just after it; with `-m soak` both at each.
 
 The file of links is committed before the checkpoint, which counts its rows. Both orders of the two, the start
 of the pass over links and its end are among the places.
