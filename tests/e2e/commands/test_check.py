@@ -148,6 +148,18 @@ def test_without_a_token_it_does_what_needs_none_and_says_what_was_left_out(tmp_
     assert len(report["not_checked"]) == 2  # the account, and that E-Mail is taken for email
 
 
+def test_what_stands_in_place_of_a_checkpoint_is_not_opened(tmp_path):
+    (tmp_path / "contacts.csv").write_text("email\na@x.com\n")
+    (tmp_path / "contacts.csv.checkpoint").write_text("of another program")
+    variables = environment()
+    del variables["HUBSPOT_ACCESS_TOKEN"]
+    ended = run("check", "contacts.csv", cwd=tmp_path, env=variables)
+    assert (ended.code, ended.out.splitlines()[-1]) == (
+        0,
+        "next: set HUBSPOT_ACCESS_TOKEN to the token, then uploader check contacts.csv",
+    )
+
+
 def test_a_sample_reads_the_first_rows_only(tmp_path, mock_url):
     make(tmp_path / "contacts.csv")
     code, report = as_json(

@@ -21,13 +21,12 @@ def is_undone(checkpoint: Path) -> bool:
 
 
 def has_to_begin_anew(checkpoint: Path) -> bool:
-    """Whether a job was undone to the end, or its canary in part."""
-    if not checkpoint.exists():
+    """Whether a job was undone to the end, or its canary in part. Without an undo, nothing is opened."""
+    if not (checkpoint.exists() and undo_path(snapshot_path(checkpoint)).exists()):
         return False
     with closing(Checkpoint.open(checkpoint, read_only=True)) as opened:
-        if planning.is_undone(opened):
-            return True
-    return is_undone(checkpoint)
+        is_canary_undone = planning.is_undone(opened)
+    return is_canary_undone or is_undone(checkpoint)
 
 
 def undone_before(checkpoint: Path) -> tuple[Undone, NotInSnapshot] | None:
