@@ -33,9 +33,9 @@ def check(settings: SafetySettings, canary: Canary | None, *, is_new: bool) -> N
 
 
 def is_undone(checkpoint: Checkpoint) -> bool:
-    """Whether an undo has taken back rows of a canary that is not approved, at least in part."""
+    """Whether an undo has taken back rows of a canary, at least in part, and other rows wait for approval."""
     canary = checkpoint.canary()
-    if canary is None or canary.approved:
+    if canary is None or canary.approved or checkpoint.state().state == "complete":
         return False
     undo = read_undo_progress(checkpoint.path, checkpoint.job_id())
     return undo is not None and undo.is_begun

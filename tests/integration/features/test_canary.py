@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from uploader.model.outcomes import Outcome
 from uploader.model.stop import Cause
 from uploader.records.write_policy import Only
 from uploader.storage.checkpoint import Checkpoint
+from uploader.undo.job.state import has_to_begin_anew
 
 UPSERT = "/crm/v3/objects/contacts/batch/upsert"
 PRODUCTION = {"account_type": "STANDARD"}
@@ -145,6 +147,19 @@ def test_a_canary_that_was_undone_is_not_approved(tmp_path, options, is_killed):
     summary = job.run_virtual(judge=judge, snapshot=True, restart=True)
     assert (summary.exit_code, len(judge.seen)) == (0, 1)
     job.check(rows, summary)
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_job_that_ended_with_its_canary_is_complete_after_an_undo(tmp_path, is_killed):
+    """No other rows wait for an approval, so the job does not go on without those of the canary."""
+    job = job_of(tmp_path, contacts(200), latency_seconds=1.0)
+    assert job.run_virtual(judge=Judge(says=False), canary=200, snapshot=True).state == "complete"
+    undo(job, kill_after=28.5 if is_killed else None, max_in_flight=1)
+    left = sum(not one["archived"] for one in job.simulator.objects(1e9))
+    assert left == (100 if is_killed else 0)
+    summary = job.run_virtual(judge=Judge(says=False), canary=200, snapshot=True)
+    assert (summary.state, summary.exit_code, job.transport.paths) == ("complete", 0, [])
+    assert has_to_begin_anew(Path(f"{job.source}.checkpoint")) is not is_killed
 
 
 def test_an_undo_that_was_declined_leaves_the_canary_to_be_approved(tmp_path):
