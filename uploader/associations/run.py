@@ -221,7 +221,7 @@ class _Pass:
         self._tools = tools
         self._writer = tools.writer
         self._is_final = is_final
-        self._slots = Slots(tools.attempts.sender.cap)
+        self._slots = Slots(tools.attempts.sender)
         self._state = LinkState()
         self._busy = 0
         self._began = asyncio.get_running_loop().time()

@@ -184,7 +184,7 @@ class Pipeline:
 
     def _make_worker_factory(self, links: Links | None) -> Callable[[], Worker]:
         session, job = self._session, self.job
-        slots = Slots(session.sender.cap)
+        slots = Slots(session.sender)
         write_probe = WriteProbe(session.paths, session.clocks.loop, self.feed.batcher.is_open)
 
         def make_worker() -> Worker:

@@ -7,8 +7,8 @@ log decides when a request may leave; aiolimiter only smooths what the log allow
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from aiolimiter import AsyncLimiter
@@ -88,6 +88,8 @@ class Sender:
         self.cap = cap
         self.day = day or DailyQuota()
         self.in_flight = 0
+        self.waiting = 0  #: requests that wait for their permits
+        self.on_departure: Callable[[], None] = lambda: None  #: called when one of these no longer waits
         self.pause_under_way: Pause | None = None
         self.successes = 0  #: replies that settled something
         self.write_successes = 0  #: those of them that were replies to writes
@@ -133,13 +135,14 @@ class Sender:
         refused = ""
         while True:
             reply = None
-            async with self._one_by_one(call):
-                noted = await self._permit(known_at, is_early=is_early)
-                if call.is_search:
-                    self._searches.note(noted)
-                token = self.access.token if self.access else ""
-                if self._alone:
-                    reply = await self._exchange(call, noted, note_in_flight, known_at)
+            with self._in_line():
+                async with self._one_by_one(call):
+                    noted = await self._permit(known_at, is_early=is_early)
+                    if call.is_search:
+                        self._searches.note(noted)
+                    token = self.access.token if self.access else ""
+                    if self._alone:
+                        reply = await self._exchange(call, noted, note_in_flight, known_at)
             if reply is None:
                 reply = await self._exchange(call, noted, note_in_flight, known_at)
             if self.access is None or not _is_refused(self.access, token, reply):
@@ -147,6 +150,16 @@ class Sender:
             if (refused and token != refused) or not may_resend():
                 return reply
             refused = token
+
+    @contextmanager
+    def _in_line(self) -> Iterator[None]:
+        """Count a request that waits for its permit."""
+        self.waiting += 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
+            self.on_departure()
 
     @asynccontextmanager
     async def _one_by_one(self, call: Call) -> AsyncIterator[None]:

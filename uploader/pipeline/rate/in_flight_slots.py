@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from typing import Protocol
 
 from uploader.pipeline.rate.in_flight_cap import InFlightCap
 
@@ -9,17 +11,29 @@ from uploader.pipeline.rate.in_flight_cap import InFlightCap
 _UNANSWERED_SECONDS = 1.0
 
 
+class Line(Protocol):
+    """What a `Sender` tells of its requests."""
+
+    cap: InFlightCap
+    waiting: int  #: for their permits
+    on_departure: Callable[[], None]
+
+
 class Slots:
     """A semaphore whose size changes. First come, first served."""
 
-    def __init__(self, cap: InFlightCap) -> None:
+    def __init__(self, line: Line) -> None:
+        """`line`: the requests that wait for their permits. From now on `wake` is called when one leaves."""
         self.in_use = 0
-        self._cap = cap
+        self._cap = line.cap
+        self._line = line
+        line.on_departure = self.wake
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._slow_start: asyncio.TimerHandle | None = None
 
     async def enter(self) -> None:
-        if self.in_use < self._cap.limit and not self._waiting:
+        await asyncio.sleep(0)  # who entered before gets in line for a permit
+        if self._has_room and not self._waiting:
             self.in_use += 1
             return
         turn = asyncio.get_running_loop().create_future()
@@ -50,9 +64,18 @@ class Slots:
         self.in_use -= 1
         self.wake()
 
+    @property
+    def _has_room(self) -> bool:
+        """Whether another batch may be drawn.
+
+        While a request waits for its permit, none is: a row that may leave soon, because an earlier row of
+        its key is settled, would queue behind it.
+        """
+        return self.in_use < self._cap.limit and not self._line.waiting
+
     def wake(self) -> None:
-        """Serve waiting workers, because a slot was released or the cap was raised."""
-        while self._waiting and self.in_use < self._cap.limit:
+        """Serve waiting workers, because a slot was released, the cap was raised or a request has left."""
+        while self._waiting and self._has_room:
             turn = self._waiting.popleft()
             if not turn.done():
                 self.in_use += 1  # handed over, so that no other worker can take it
