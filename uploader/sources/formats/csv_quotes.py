@@ -70,7 +70,8 @@ def _quoted(block: Block, at: int, layout: Layout) -> Reach | None:
         cells = next(reader)
     except csv.Error as error:
         is_open = str(error).startswith("unexpected end") and block.length(at, last) <= LINE_BYTES
-        return None if is_open and last == len(block) and not block.closed else _REFUSED
+        ends_early = len(block) <= at + CONTINUATION_LINES and not block.closed
+        return None if is_open and ends_early else _REFUSED
     taken = reader.line_num
     if taken == 1:
         return Reach()  # its quotes are right, and something else is wrong

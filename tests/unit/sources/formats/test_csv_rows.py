@@ -10,8 +10,9 @@ from hypothesis import assume, example, given, strategies as st
 
 from uploader.errors import SourceError
 from uploader.model.rows import Mark, Row, Unreadable
-from uploader.sources.bytes.lines import KEPT_BYTES, LINE_BYTES
-from uploader.sources.formats.csv_quotes import CONTINUATION_LINES
+from uploader.sources.bytes.lines import KEPT_BYTES, LINE_BYTES, Lines
+from uploader.sources.formats.csv_layout import Layout
+from uploader.sources.formats.csv_quotes import CONTINUATION_LINES, Reach, reach_of_row
 from uploader.sources.formats.csv_rows import CsvRows
 from uploader.sources.open import open_source, read_row_again
 
@@ -304,6 +305,20 @@ def test_a_quoted_cell_of_too_many_lines_is_stray():
     for lines, count in ((CONTINUATION_LINES, 2), (CONTINUATION_LINES + 1, CONTINUATION_LINES + 3)):
         rows = rows_of(HEADER + 'a@x.com,"' + "word\n" * lines + 'end",b,c\n' + good(1))
         assert len(rows) == count
+
+
+def test_no_more_lines_are_wanted_than_a_row_may_have():
+    """A program that writes them slowly would be waited for."""
+    lines = b'a@x.com,"one\n' + b"two\n" * CONTINUATION_LINES
+    blocks = Lines(iter([lines]), Mark(), b"\n", decode=True)
+    block = blocks.next()
+    assert reach_of_row(block, 0, Layout(",", 4)) == Reach(doubtful=CONTINUATION_LINES)
+
+
+def test_a_quoted_cell_may_follow_half_a_line_break():
+    """As in a file whose lines end with a line feed and a carriage return."""
+    data = HEADER + '\r"one\n\rtwo",b,c,d\n\re,f,g,h\n\r'
+    assert contents_of(data) == [["one\n\rtwo", "b", "c", "d"], ["e", "f", "g", "h"]]
 
 
 def test_a_quote_inside_an_unquoted_cell_is_text():
