@@ -59,7 +59,7 @@ _PROGRESS_SECONDS, _LIVE_SECONDS = 5.0, 0.5
 @click.option(
     "--checkpoint",
     type=PATH,
-    help="Write temporary files beside this path; it is not opened. Default: beside the source.",
+    help="Write temporary files beside this path; it is not changed. Default: beside the source.",
 )
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Read only the first N rows.")
 @click.option(

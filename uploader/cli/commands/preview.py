@@ -37,7 +37,7 @@ from uploader.undo.job.state import has_to_begin_anew
 @click.option(
     "--checkpoint",
     type=PATH,
-    help="Checkpoint of the job, as for upload; it is not opened.",
+    help="Checkpoint of the job, as for upload; it is not changed.",
 )
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Read only the first N rows.")
 @click.option(
